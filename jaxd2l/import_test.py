@@ -1,0 +1,30 @@
+"""What importing the package costs."""
+
+import subprocess
+import sys
+
+import jaxd2l
+
+HEAVY = ["torch", "tensorflow_datasets", "tensorflow", "pandas", "matplotlib", "orbax", "sklearn", "PIL"]
+
+
+def newly_imported(statements: str, among: list[str]) -> list[str]:
+    """Which of these packages a fresh process has loaded after the statements."""
+    program = f"{statements}\nimport sys\nprint(*(name for name in {among} if name in sys.modules))"
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    return process.stdout.split()
+
+
+def test_import_loads_no_heavy_package_and_not_even_jax() -> None:
+    assert newly_imported("import jaxd2l", [*HEAVY, "flax", "optax", "jax"]) == []
+
+
+def test_training_from_scratch_loads_no_heavy_package_and_no_flax() -> None:
+    rooms = "import jaxd2l as j\nj.train, j.models.mlp, j.data.digits, j.optim, j.metrics, j.losses, j.initializers"
+    assert newly_imported(rooms, [*HEAVY, "flax", "optax"]) == ["optax"]
+
+
+def test_every_room_can_be_named() -> None:
+    for name in jaxd2l.__all__:
+        assert getattr(jaxd2l, name).__name__ == f"jaxd2l.{name}"
+    assert set(jaxd2l.__all__) <= set(dir(jaxd2l))

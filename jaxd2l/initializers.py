@@ -1,0 +1,118 @@
+"""How the parameters of a fully connected layer begin (D2L 3.4.1, 4.4.2, 5.2.1, 5.4.2).
+
+Each function returns an initialiser `init(key, num_inputs, num_outputs) -> {"kernel": (in, out), "bias": (out,)}`,
+float32. A layer is drawn whole because torch's bias needs the number of inputs, which the bias' own shape hides.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, PRNGKeyArray
+
+Linear = dict[str, Array]
+LinearInit = Callable[[PRNGKeyArray, int, int], Linear]
+Fan = Literal["fan_in", "fan_out"]
+
+
+def normal(stddev: float = 0.01) -> LinearInit:
+    """Kernel ~ N(0, stddev^2), bias 0: the book's choice. D2L 3.4.1, 4.4.2, 5.2.1; `torch.nn.init.normal_`.
+
+    `normal(0.0)` makes every parameter 0: harmless in a linear model, a symmetry that never breaks in an MLP (5.4.1.3).
+
+    >>> layer = normal(0.01)(jax.random.key(0), 784, 10)
+    >>> layer["kernel"].shape, layer["bias"].shape
+    ((784, 10), (10,))
+    """
+    if not stddev >= 0 or math.isinf(stddev):
+        raise ValueError(f"stddev must be a finite number, not negative; got {stddev}")
+    return _kernel_and_zeros(lambda num_inputs, num_outputs: stddev, "normal")
+
+
+def xavier_normal(gain: float = 1.0) -> LinearInit:
+    """Kernel ~ N(0, 2 gain^2 / (in + out)), bias 0. D2L 5.4.2.2; `torch.nn.init.xavier_normal_`.
+
+    Keeps the variance of activations and of gradients about equal, halfway between the two. Not truncated,
+    unlike `jax.nn.initializers.glorot_normal`.
+    """
+    _require_positive(gain=gain)
+    return _kernel_and_zeros(lambda num_inputs, num_outputs: gain * math.sqrt(2 / (num_inputs + num_outputs)), "normal")
+
+
+def xavier_uniform(gain: float = 1.0) -> LinearInit:
+    """Kernel ~ U(-a, a) with `a = gain sqrt(6 / (in + out))`, bias 0. D2L 5.4.2.2; `torch.nn.init.xavier_uniform_`."""
+    _require_positive(gain=gain)
+    return _kernel_and_zeros(
+        lambda num_inputs, num_outputs: gain * math.sqrt(2 / (num_inputs + num_outputs)), "uniform"
+    )
+
+
+def kaiming_normal(gain: float = math.sqrt(2), mode: Fan = "fan_in") -> LinearInit:
+    """Kernel ~ N(0, gain^2 / fan), bias 0; the gain sqrt(2) is relu's. D2L 5.4; `torch.nn.init.kaiming_normal_`.
+
+    Not truncated, unlike `jax.nn.initializers.he_normal`. fan_in keeps the variance of the activations,
+    fan_out that of the gradients.
+    """
+    return _kernel_and_zeros(_kaiming_stddev(gain, mode), "normal")
+
+
+def kaiming_uniform(gain: float = math.sqrt(2), mode: Fan = "fan_in") -> LinearInit:
+    """Kernel ~ U(-a, a) with `a = gain sqrt(3 / fan)`, bias 0. D2L 5.4; `torch.nn.init.kaiming_uniform_`."""
+    return _kernel_and_zeros(_kaiming_stddev(gain, mode), "uniform")
+
+
+def torch_linear() -> LinearInit:
+    """What `torch.nn.Linear` does by itself: kernel and bias both ~ U(-1/sqrt(in), 1/sqrt(in)). D2L 5.4.
+
+    >>> layer = torch_linear()(jax.random.key(0), 100, 50)
+    >>> bool(jnp.abs(layer["kernel"]).max() <= 0.1), bool(jnp.abs(layer["bias"]).max() <= 0.1)
+    (True, True)
+    """
+
+    def init(key: PRNGKeyArray, num_inputs: int, num_outputs: int) -> Linear:
+        bound = 1 / math.sqrt(num_inputs)
+        kernel_key, bias_key = jax.random.split(key)
+        return {
+            "kernel": jax.random.uniform(kernel_key, (num_inputs, num_outputs), minval=-bound, maxval=bound),
+            "bias": jax.random.uniform(bias_key, (num_outputs,), minval=-bound, maxval=bound),
+        }
+
+    return init
+
+
+def flax_linear() -> LinearInit:
+    """What `flax.linen.Dense` does by itself: LeCun's truncated normal of variance 1/in, bias 0. D2L 5.4."""
+
+    def init(key: PRNGKeyArray, num_inputs: int, num_outputs: int) -> Linear:
+        kernel = jax.nn.initializers.lecun_normal()(key, (num_inputs, num_outputs))
+        return {"kernel": kernel, "bias": jnp.zeros(num_outputs)}
+
+    return init
+
+
+def _kernel_and_zeros(stddev: Callable[[int, int], float], distribution: Literal["normal", "uniform"]) -> LinearInit:
+    def init(key: PRNGKeyArray, num_inputs: int, num_outputs: int) -> Linear:
+        shape, sd = (num_inputs, num_outputs), stddev(num_inputs, num_outputs)
+        if distribution == "normal":
+            kernel = sd * jax.random.normal(key, shape)
+        else:
+            bound = math.sqrt(3) * sd
+            kernel = jax.random.uniform(key, shape, minval=-bound, maxval=bound)
+        return {"kernel": kernel, "bias": jnp.zeros(num_outputs)}
+
+    return init
+
+
+def _kaiming_stddev(gain: float, mode: str) -> Callable[[int, int], float]:
+    _require_positive(gain=gain)
+    if mode not in ("fan_in", "fan_out"):
+        raise ValueError(f"mode must be 'fan_in' or 'fan_out', got {mode!r}")
+    return lambda num_inputs, num_outputs: gain / math.sqrt(num_inputs if mode == "fan_in" else num_outputs)
+
+
+def _require_positive(**values: float) -> None:
+    for name, value in values.items():
+        if not value > 0 or math.isinf(value):
+            raise ValueError(f"{name} must be a positive finite number, got {value}")

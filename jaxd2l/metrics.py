@@ -1,0 +1,170 @@
+"""What a classifier gets right (D2L 4.3): accuracy, and the rates that a confusion matrix holds."""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Integer
+
+Average = Literal["macro", "micro"] | None
+
+
+def accuracy(
+    logits: Float[Array, "*batch classes"],
+    labels: Integer[Array | np.ndarray, "*batch"],
+    averaged: bool = True,
+) -> Float[Array, "..."]:
+    """Fraction of examples whose largest logit is the label's; the first of equal logits counts. D2L 4.3.3.
+
+    Args:
+      logits: scores, or probabilities; only their order matters.
+      labels: classes 0..C-1.
+      averaged: if False, 1.0 or 0.0 for each example instead of their mean.
+
+    Raises:
+      ValueError: shapes that do not fit, or labels that are not integers.
+
+    >>> accuracy(jnp.array([[0.1, 0.9], [0.8, 0.2]]), jnp.array([1, 1]))
+    Array(0.5, dtype=float32)
+    """
+    logits = jnp.asarray(logits)
+    if jnp.shape(labels) != logits.shape[:-1]:
+        raise ValueError(
+            "labels must have the logits' shape without the last axis: "
+            f"expected {logits.shape[:-1]}, got {jnp.shape(labels)}"
+        )
+    if not jnp.issubdtype(jnp.asarray(labels).dtype, jnp.integer):
+        raise ValueError(f"labels must be integers (classes), got {jnp.asarray(labels).dtype}")
+    correct = (jnp.argmax(logits, -1).astype(jnp.int32) == jnp.asarray(labels).astype(jnp.int32)).astype(jnp.float32)
+    return jnp.mean(correct) if averaged else correct
+
+
+def error_rate(
+    logits: Float[Array, "*batch classes"], labels: Integer[Array | np.ndarray, "*batch"]
+) -> Float[Array, ""]:
+    """Fraction of examples classified wrongly, `1 - accuracy`. D2L 4.3.3, 4.6.
+
+    >>> error_rate(jnp.array([[0.1, 0.9], [0.8, 0.2]]), jnp.array([1, 1]))
+    Array(0.5, dtype=float32)
+    """
+    return 1.0 - accuracy(logits, labels)
+
+
+def confusion_matrix(
+    predictions: Integer[Array | np.ndarray, " n"],
+    labels: Integer[Array | np.ndarray, " n"],
+    num_classes: int,
+) -> Int[Array, "classes classes"]:
+    """How often each class (row) was taken for each class (column), as `sklearn.metrics.confusion_matrix`. D2L 4.7.3.2.
+
+    Args:
+      predictions: predicted classes, for example `logits.argmax(-1)`.
+      labels: true classes.
+      num_classes: C.
+
+    Raises:
+      ValueError: shapes that differ, or a class outside 0..C-1. Under `jit`, where values cannot be seen, such
+        an example is counted nowhere.
+
+    >>> confusion_matrix(jnp.array([0, 1, 1]), jnp.array([0, 0, 1]), num_classes=2)
+    Array([[1, 1],
+           [0, 1]], dtype=int32)
+    """
+    if jnp.shape(predictions) != jnp.shape(labels) or jnp.ndim(labels) != 1:
+        raise ValueError(
+            f"predictions and labels must both have shape (n,), got {jnp.shape(predictions)} and {jnp.shape(labels)}"
+        )
+    for name, classes in (("prediction", predictions), ("label", labels)):
+        if not isinstance(classes, jax.core.Tracer):
+            values = np.asarray(classes)
+            wrong = np.flatnonzero((values < 0) | (values >= num_classes))
+            if wrong.size:
+                raise ValueError(
+                    f"{name} {values[wrong[0]]} at index {wrong[0]} is not a class: expected 0 to {num_classes - 1}"
+                )
+    classes_range = jnp.arange(num_classes, dtype=jnp.int32)
+    is_label = jnp.asarray(labels).astype(jnp.int32)[:, None] == classes_range
+    is_prediction = jnp.asarray(predictions).astype(jnp.int32)[:, None] == classes_range
+    return jnp.einsum("nl,np->lp", is_label.astype(jnp.int32), is_prediction.astype(jnp.int32))
+
+
+def precision(confusion: Int[Array, "c c"], average: Average = "macro") -> Float[Array, "..."]:
+    """Positive predictive value, TP / (TP + FP): how many of those called positive are. D2L 4.3.3.
+
+    In each of these rates a class is "positive" against all others.
+
+    Args:
+      confusion: a confusion matrix, rows true.
+      average: "macro" for the mean over classes, "micro" for the rate over all decisions, None for one per class.
+
+    Returns:
+      The rate; 0 where it is 0/0 (a class never predicted), as scikit-learn's `zero_division=0`.
+
+    >>> precision(jnp.array([[1, 1], [0, 1]]), None)
+    Array([1. , 0.5], dtype=float32)
+    """
+    tp, fp, _, _ = _counts(confusion, average)
+    return _rate(tp, tp + fp, average)
+
+
+def recall(confusion: Int[Array, "c c"], average: Average = "macro") -> Float[Array, "..."]:
+    """Sensitivity or true positive rate, TP / (TP + FN): how many of the positive are found. See `precision`.
+
+    >>> recall(jnp.array([[1, 1], [0, 1]]), None)
+    Array([0.5, 1. ], dtype=float32)
+    """
+    tp, _, fn, _ = _counts(confusion, average)
+    return _rate(tp, tp + fn, average)
+
+
+def f1_score(confusion: Int[Array, "c c"], average: Average = "macro") -> Float[Array, "..."]:
+    """Harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN). See `precision`.
+
+    >>> f1_score(jnp.array([[1, 1], [0, 1]])).round(4)
+    Array(0.6667, dtype=float32)
+    """
+    tp, fp, fn, _ = _counts(confusion, average)
+    return _rate(2 * tp, 2 * tp + fp + fn, average)
+
+
+def specificity(confusion: Int[Array, "c c"], average: Average = "macro") -> Float[Array, "..."]:
+    """True negative rate, TN / (TN + FP): how many of the negative are left alone. See `precision`.
+
+    >>> specificity(jnp.array([[1, 1], [0, 1]]), None)
+    Array([1. , 0.5], dtype=float32)
+    """
+    _, fp, _, tn = _counts(confusion, average)
+    return _rate(tn, tn + fp, average)
+
+
+def fall_out(confusion: Int[Array, "c c"], average: Average = "macro") -> Float[Array, "..."]:
+    """False positive rate, FP / (FP + TN) = 1 - specificity: how many of the negative raise an alarm. See `precision`.
+
+    >>> fall_out(jnp.array([[1, 1], [0, 1]]), None)
+    Array([0. , 0.5], dtype=float32)
+    """
+    _, fp, _, tn = _counts(confusion, average)
+    return _rate(fp, fp + tn, average)
+
+
+def _counts(confusion: Array, average: str | None) -> tuple[Array, Array, Array, Array]:
+    """True positives, false positives, false negatives, true negatives: per class, or summed for "micro"."""
+    confusion = jnp.asarray(confusion)
+    if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1]:
+        raise ValueError(f"a confusion matrix is square, (classes, classes); got shape {confusion.shape}")
+    if average not in ("macro", "micro", None):
+        raise ValueError(f"average must be 'macro', 'micro' or None, got {average!r}")
+    tp = jnp.diagonal(confusion)
+    fp = jnp.sum(confusion, 0) - tp
+    fn = jnp.sum(confusion, 1) - tp
+    tn = jnp.sum(confusion) - tp - fp - fn
+    counts = jnp.stack([tp, fp, fn, tn])
+    tp, fp, fn, tn = jnp.sum(counts, -1) if average == "micro" else counts
+    return tp, fp, fn, tn
+
+
+def _rate(numerator: Array, denominator: Array, average: str | None) -> Array:
+    numerator, denominator = numerator.astype(jnp.float32), denominator.astype(jnp.float32)
+    rate = jnp.where(denominator > 0, numerator / jnp.maximum(denominator, 1.0), 0.0)
+    return jnp.mean(rate) if average == "macro" else rate
