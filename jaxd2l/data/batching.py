@@ -1,0 +1,55 @@
+"""In which order an epoch visits the examples (D2L 3.3.3, 4.2.2): a pure function of a key."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int, PRNGKeyArray
+
+from jaxd2l.keys import order_key
+
+
+def epoch_indices(key: PRNGKeyArray, epoch: int, n: int, batch_size: int) -> list[np.ndarray]:
+    """The batches that `train.fit(key=key)` draws in an epoch, as indices into the training set.
+
+    Every example comes once; the last batch holds what is left, as with torch's `drop_last=False`. NumPy, so
+    that the very same batches can be fed to torch: `for i in epoch_indices(...): X[i]`. D2L 3.3.3;
+    `torch.utils.data.DataLoader(shuffle=True)`, whose hidden generator the key replaces.
+
+    Args:
+      key: the key that was, or will be, given to `train.fit`.
+      epoch: counted from 0.
+      n: number of examples.
+      batch_size: examples per batch.
+
+    Returns:
+      ceil(n / batch_size) int32 arrays of shape (batch_size,), the last one perhaps shorter.
+
+    Raises:
+      ValueError: if `n` or `batch_size` is below 1 or `epoch` below 0.
+
+    >>> [batch.shape for batch in epoch_indices(jax.random.key(0), epoch=0, n=10, batch_size=4)]
+    [(4,), (4,), (2,)]
+    """
+    for name, value, least in (("n", n, 1), ("batch_size", batch_size, 1), ("epoch", epoch, 0)):
+        if value < least:
+            raise ValueError(f"{name} must be at least {least}, got {value}")
+    order = np.asarray(shuffle(order_key(key, epoch), n))
+    return np.split(order, range(batch_size, n, batch_size))
+
+
+def shuffle(key: PRNGKeyArray, n: int) -> Int[Array, " n"]:
+    """A random permutation of 0..n-1, as `jax.random.permutation`, in a quarter of its time on a CPU.
+
+    XLA sorts one array of integers far faster than pairs. So each number carries its index in its low bits
+    and random bits above; sorting it shuffles. Indices of n = 60000 leave 16 random bits, too few alone (equal
+    ones would stay in order): a second pass adds 16 more.
+
+    >>> sorted(shuffle(jax.random.key(0), 5).tolist())
+    [0, 1, 2, 3, 4]
+    """
+    if n > 2**20:  # too few random bits would be left
+        return jax.random.permutation(key, n)
+    mask = jnp.uint32(2 ** max(1, (n - 1).bit_length()) - 1)
+    low = jnp.arange(n, dtype=jnp.uint32)
+    first, second = (jnp.sort(bits & ~mask | low) & mask for bits in jax.random.bits(key, (2, n), jnp.uint32))
+    return first[second].astype(jnp.int32)
