@@ -1,0 +1,79 @@
+"""What makes two runs the same run: everything that decides their bits, in plain values that can be compared."""
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from jaxd2l.types import Dataset
+
+_MOST_NAMED, _LONGEST = 12, 80
+
+
+def describe(dataset: Dataset, /, *, key: PRNGKeyArray, batch_size: int, **arguments: Any) -> dict[str, Any]:
+    """A run's configuration, as `save` keeps it and `restore` asks for it.
+
+    Args:
+      dataset: what it trains on; its bytes enter as a SHA-256.
+      key: the one given to `fit`.
+      batch_size: the one given to `fit`.
+      **arguments: whatever else decides the result and cannot be seen in arrays: the names of the model and the
+        loss, the activation, the optimiser and its numbers. Values that JSON knows.
+
+    Raises:
+      TypeError: for a value that JSON does not know.
+
+    >>> configuration = describe(digits(), key=jax.random.key(7), batch_size=32, model="softmax", lr=0.5)
+    >>> configuration["key"], configuration["lr"]
+    ('threefry2x32 0 7', 0.5)
+    """
+    key_words = " ".join(map(str, np.asarray(jax.random.key_data(key)).tolist()))
+    own = {"batch_size": batch_size, "key": f"{jax.random.key_impl(key)} {key_words}", "data": digest(dataset)}
+    described: dict[str, Any] = json.loads(json.dumps(arguments | own))  # as it will be when read back
+    return described
+
+
+def digest(dataset: Dataset) -> str:
+    """SHA-256 over both sets (dtypes, shapes and bytes) and the names of the classes."""
+    sha = hashlib.sha256(json.dumps(dataset.class_names).encode())
+    for array in (*dataset.train, *dataset.test):
+        host = np.ascontiguousarray(array)
+        sha.update(f"{host.dtype.str}{host.shape}".encode())
+        sha.update(host.reshape(-1).view(np.uint8).data)
+    return sha.hexdigest()
+
+
+@functools.cache
+def surroundings() -> dict[str, str]:
+    """What bits may depend on though it is no part of the run: versions and the device."""
+    device = jax.devices()[0]
+    versions = {name: version(name) for name in ("jaxd2l", "jax", "jaxlib", "optax", "orbax-checkpoint")}
+    return versions | {"device": f"{jax.device_count()} x {device.platform} {device.device_kind}"}
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """Says in which values two configurations differ; nothing, if in none.
+
+    >>> differences({"hidden": [256], "lr": 0.1}, {"hidden": [128], "lr": 0.1})
+    'hidden: 256 there, 128 here'
+    """
+    names = [n for n in {**there, **here} if n not in there or n not in here or there[n] != here[n]]
+    told = [f"{name}: {_plain(there, name)} there, {_plain(here, name)} here" for name in names[:_MOST_NAMED]]
+    if len(names) > _MOST_NAMED:
+        told.append(f"and {len(names) - _MOST_NAMED} more")
+    return "; ".join(told)
+
+
+def _plain(values: Mapping[str, Any], name: str) -> str:
+    value = values.get(name)
+    if value is None:
+        return "none"
+    text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    text = text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
+    return text if text.isprintable() else repr(text)  # a forged file must not steer the terminal

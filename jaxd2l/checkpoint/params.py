@@ -1,0 +1,113 @@
+"""Parameters on disk, as safetensors: plain named arrays, no code inside. torch reads the same files."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxd2l.types import Params
+
+
+def save_params(path: str | os.PathLike[str], params: Params) -> None:
+    """Writes a pytree of arrays to a safetensors file; each is named by its place, such as "0.kernel".
+
+    The file appears whole or not at all. D2L 6.3 (`torch.save`, without its pickle).
+
+    Raises:
+      OSError: if it cannot be written; a file that was there before is unharmed.
+
+    >>> import tempfile, pathlib
+    >>> model = models.mlp(4, 3, 2)
+    >>> params = model.init(jax.random.key(0))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_params(pathlib.Path(folder, "mlp.safetensors"), params)
+    ...     restored = load_params(pathlib.Path(folder, "mlp.safetensors"), like=params)
+    >>> bool((restored[0]["kernel"] == params[0]["kernel"]).all())
+    True
+    """
+    import safetensors.numpy
+
+    write_file(path, safetensors.numpy.save({name: np.asarray(leaf) for name, leaf in named_leaves(params).items()}))
+
+
+def load_params(path: str | os.PathLike[str], like: Params) -> Params:
+    """Reads what `save_params` wrote into the structure of `like`.
+
+    Args:
+      path: a safetensors file.
+      like: a pytree of arrays or of their shapes, such as `jax.eval_shape(model.init, key)`.
+
+    Returns:
+      A pytree like `like`, bit for bit as saved.
+
+    Raises:
+      FileNotFoundError: if there is no such file.
+      ValueError: a damaged file, or names, shapes or dtypes other than those of `like`.
+    """
+    tensors = read_tensors(path)
+    expected = {name: (leaf.shape, str(leaf.dtype)) for name, leaf in named_leaves(like).items()}
+    found = {name: (tensor.shape, str(tensor.dtype)) for name, tensor in tensors.items()}
+    if found != expected:
+        different = sorted(name for name in expected | found if expected.get(name) != found.get(name))
+        details = "; ".join(f"{n}: expected {expected.get(n)}, found {found.get(n)}" for n in different)
+        raise ValueError(f"{path} holds the parameters of another model: {details}")
+    return jax.tree.unflatten(jax.tree.structure(like), [jnp.array(tensors[name]) for name in named_leaves(like)])
+
+
+def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """All arrays in a safetensors file, by name, whoever wrote it.
+
+    Raises:
+      FileNotFoundError: if there is no such file.
+      ValueError: a damaged file, or a dtype that NumPy does not have.
+    """
+    import safetensors.numpy
+
+    content = Path(path).read_bytes()
+    try:
+        tensors: dict[str, np.ndarray] = safetensors.numpy.load(content)
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path} is damaged or no safetensors file: {error}") from error
+    except (AttributeError, KeyError, TypeError) as error:  # for bfloat16 and the like
+        raise ValueError(f"{path} holds a dtype that NumPy does not have: {error}") from error
+    return tensors
+
+
+def named_leaves(params: Params) -> dict[str, Any]:
+    """The leaves of a pytree (arrays, or their shapes) in its order, each under its path joined by dots.
+
+    Raises:
+      ValueError: if two leaves get the same name, as those of `{"a.b": ..., "a": {"b": ...}}` do.
+    """
+    leaves, _ = jax.tree_util.tree_flatten_with_path(params)
+    named = {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+    if len(named) < len(leaves):
+        raise ValueError(f"two of {len(leaves)} leaves have the same name; names without dots help: {list(named)}")
+    return named
+
+
+def write_file(path: str | os.PathLike[str], content: bytes) -> None:
+    """Writes a file in one piece: readers, and a full disk, see the old one or the new one, never a torn one.
+
+    Raises:
+      OSError: naming the file, if it cannot be written.
+    """
+    path = Path(path)
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
+            os.replace(temporary, path)
+        except BaseException:  # whatever happened, Ctrl-C included, leave nothing behind and pass it on
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,260 @@
+"""Pictures: lines, training curves and grids of images. Each function returns a matplotlib Figure and shows nothing.
+
+Only `live_curves` shows: it draws a run while it goes on.
+"""
+
+import io
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+from jaxd2l.checkpoint import write_file
+from jaxd2l.types import History, TrainState
+
+# Okabe and Ito's colours: told apart by colour-blind readers. Dashes and markers tell them apart in grey.
+STYLES: tuple[dict[str, Any], ...] = (
+    {"color": "#0072B2", "linestyle": "-"},
+    {"color": "#D55E00", "linestyle": "--"},
+    {"color": "#009E73", "linestyle": "-.", "marker": "o", "markersize": 4},
+    {"color": "#CC79A7", "linestyle": ":"},
+    {"color": "#000000", "linestyle": (0, (5, 1, 1, 1, 1, 1))},
+    {"color": "#E69F00", "linestyle": (0, (8, 3))},
+)
+
+
+def lines(
+    x: ArrayLike,
+    ys: Mapping[str, ArrayLike],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    xscale: str = "linear",
+    yscale: str = "linear",
+) -> Figure:
+    """Up to six lines over a common axis, told apart by colour, dashes and a legend: the book's `d2l.plot`. D2L 2.4.2.
+
+    Args:
+      x: where the values stand, (n,).
+      ys: the name of each line, and its values, (n,).
+      xlabel, ylabel: what the axes show, with the unit if there is one.
+      title: printed above.
+      xscale, yscale: "linear" or "log".
+
+    Raises:
+      ValueError: no line, more than six, or a line with another number of values than `x`.
+
+    >>> figure = lines(np.arange(3), {"x": [0, 1, 2], "x²": [0, 1, 4]}, xlabel="x", ylabel="f(x)")
+    >>> [line.get_label() for line in figure.axes[0].lines]
+    ['x', 'x²']
+    """
+    x = np.asarray(x)
+    if not 0 < len(ys) <= len(STYLES):
+        raise ValueError(f"one to {len(STYLES)} lines can be told apart; got {len(ys)}")
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    for (name, values), style in zip(ys.items(), STYLES, strict=False):
+        if np.shape(values) != x.shape or x.ndim != 1:
+            raise ValueError(f"{name!r} has shape {np.shape(values)}, and x {x.shape}: expected two vectors alike")
+        axes.plot(x, np.asarray(values), label=name, **style | ({"marker": None} if len(x) > 30 else {}))
+    axes.set(xlabel=xlabel, ylabel=ylabel, title=title, xscale=xscale, yscale=yscale)
+    axes.grid(alpha=0.3)
+    if len(ys) > 1:
+        _legend(figure)
+    return figure
+
+
+def training_curves(history: History, title: str = "") -> Figure:
+    """Training loss, test loss and, for a classifier, test accuracy over the epochs: the book's figure.
+
+    The loss of every step stands behind its epoch's mean, which is drawn in the middle of the epoch.
+    D2L 3.4.5, 4.4.5, 5.2.1.
+
+    Args:
+      history: of at least one epoch.
+      title: printed above.
+
+    Raises:
+      ValueError: if no epoch was run.
+
+    >>> zeros = np.zeros(2)
+    >>> training_curves(History(np.zeros((2, 5)), zeros, zeros, zeros)).axes[0].get_xlabel()
+    'epoch'
+    """
+    num_epochs, num_steps = history.step_loss.shape
+    if num_epochs == 0:
+        raise ValueError("there is nothing to draw: no epoch was run")
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    epochs = np.arange(1, num_epochs + 1)
+    steps = np.arange(1, num_epochs * num_steps + 1) / num_steps
+    axes.plot(steps, history.step_loss.ravel(), color="0.8", linewidth=0.8, label="loss of each step")
+    curves = {"train loss": history.train_loss, "test loss": history.test_loss, "test accuracy": history.test_accuracy}
+    shown = {name: values for name, values in curves.items() if not np.isnan(values).all()}
+    for (name, values), style in zip(shown.items(), STYLES, strict=False):
+        axes.plot(epochs - 0.5 if name == "train loss" else epochs, values, label=name, **style)
+    has_accuracy = "test accuracy" in shown
+    axes.set(xlabel="epoch", ylabel="loss, accuracy" if has_accuracy else "loss", title=title)
+    if has_accuracy:
+        axes.set_ylim(bottom=0)
+    else:
+        axes.set_yscale("log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+    _legend(figure)
+    return figure
+
+
+def _legend(figure: Figure) -> None:
+    """Below the axes, where it hides no line; finding the best place inside takes seconds if there are many steps."""
+    labels = figure.axes[0].get_legend_handles_labels()[1]
+    rows = -(-sum(len(label) + 8 for label in labels) // 90)
+    figure.legend(loc="outside lower center", ncols=-(-len(labels) // rows), frameon=False)
+
+
+def live_curves(
+    epochs: int,
+    *,
+    title: str = "",
+    path: str | os.PathLike[str] | None = None,
+    on_epoch: Callable[[TrainState, History], bool | None] | None = None,
+) -> Callable[[TrainState, History], bool]:
+    """An `on_epoch` for `train.fit` that draws `training_curves` in a notebook while the run goes on. D2L 3.2.1.
+
+    The book's `ProgressBoard`. It is called between epochs and reads what `fit` has brought to the host anyhow, so
+    the device is not asked during an epoch. The picture is replaced in place, and at most a fifth of the time
+    goes into drawing: short epochs share a picture. The last one is always drawn.
+
+    Args:
+      epochs: how many there will be; the horizontal axis has this length from the start.
+      title: printed above.
+      path: where the picture is kept as well, as PNG; the file is whole at any time. Outside a notebook it is all.
+      on_epoch: called first; if it returns True, training ends and this picture is the last one.
+
+    >>> from jaxd2l.train import fit
+    >>> data = synthetic_regression(jax.random.key(0), np.array([2.0, -3.4]), 4.2)
+    >>> state, history = fit(
+    ...     models.linear_regression(2), losses.squared_loss, optax.sgd(0.03), data,
+    ...     key=jax.random.key(1), epochs=3, batch_size=32, on_epoch=live_curves(3),
+    ... )
+    """
+    ipython = sys.modules.get("IPython")  # in a notebook it is there, and elsewhere not needed
+    is_notebook = ipython is not None and ipython.get_ipython() is not None
+    handle: Any = None
+    clock, cost = -np.inf, 0.0
+
+    def draw(state: TrainState, history: History) -> bool:
+        nonlocal handle, clock, cost
+        ends = on_epoch is not None and bool(on_epoch(state, history))
+        begun = time.perf_counter()
+        if ends or len(history.train_loss) >= epochs or begun - clock > 4 * cost:
+            figure = training_curves(history, title)
+            figure.axes[0].set_xlim(0, epochs)
+            if handle is not None:
+                handle.update(figure)
+            elif ipython is not None and is_notebook:
+                handle = ipython.display.display(figure, display_id=True)
+            if path is not None:
+                write_file(path, png(figure))
+            clock = time.perf_counter()
+            cost = clock - begun
+        return ends
+
+    return draw
+
+
+def image_grid(
+    images: Shaped[np.ndarray, "n height width channels"], titles: Sequence[str] = (), columns: int = 8
+) -> Figure:
+    """Images in rows, each under its title: the book's `show_images`. D2L 4.2.3.
+
+    Args:
+      images: uint8 or floating point in [0, 1]; one channel (grey) or three (colour).
+      titles: one per image, or none.
+      columns: images per row.
+
+    Raises:
+      ValueError: no images, another shape, or another number of titles.
+
+    >>> len(image_grid(np.zeros((3, 8, 8, 1)), ["a", "b", "c"]).axes)
+    3
+    """
+    images = np.asarray(images)
+    if images.ndim != 4 or not len(images) or images.shape[-1] not in (1, 3):
+        raise ValueError(f"images must have shape (n, height, width, 1 or 3) with n > 0; got {images.shape}")
+    if titles and len(titles) != len(images):
+        raise ValueError(f"got {len(titles)} titles for {len(images)} images")
+    white = 255 if images.dtype == np.uint8 else 1
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    lines = max((title.count("\n") + 1 for title in titles), default=0)
+    figure = Figure(figsize=(1.2 * columns, (1.15 + 0.16 * lines) * rows), layout="constrained")
+    for i, image in enumerate(images):
+        axes = figure.add_subplot(rows, columns, i + 1)
+        axes.imshow(image.squeeze(-1) if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=white)
+        axes.set_axis_off()
+        if titles:
+            axes.set_title(titles[i], fontsize=8)
+    return figure
+
+
+def heat_map(
+    values: Shaped[np.ndarray, "rows columns"],
+    *,
+    x: Sequence[str],
+    y: Sequence[str],
+    xlabel: str,
+    ylabel: str,
+    label: str,
+    title: str = "",
+) -> Figure:
+    """A table of numbers as colours, with the numbers in it; brighter is more, and NaN is hatched. D2L 3.6, 3.7.
+
+    Args:
+      values: one row per `y`, one column per `x`.
+      x, y: what the columns and rows are called.
+      xlabel, ylabel: what the axes show.
+      label: what the numbers are.
+      title: printed above.
+
+    Raises:
+      ValueError: another shape than the names have, or nothing to draw.
+
+    >>> figure = heat_map(np.eye(2), x=["0.1", "1"], y=["0"] * 2, xlabel="lr", ylabel="seed", label="accuracy")
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['1.000', '0.000', '0.000', '1.000']
+    """
+    values = np.asarray(values, np.float64)
+    if values.shape != (len(y), len(x)) or not values.size:
+        raise ValueError(f"values must have shape {(len(y), len(x))}, one per name, and some; got {values.shape}")
+    finite = np.isfinite(values)
+    figure = Figure(figsize=(2.2 + 0.62 * len(x), max(3.0, 1.6 + 0.36 * len(y))), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_facecolor("0.9")
+    axes.patch.set_hatch("///")
+    image = axes.imshow(np.ma.masked_array(values, ~finite), cmap="cividis", aspect="auto")
+    middle = np.mean([values[finite].min(), values[finite].max()]) if finite.any() else 0.0
+    for (row, column), value in np.ndenumerate(values):
+        color = "white" if finite[row, column] and value <= middle else "black"
+        axes.text(column, row, f"{value:.3f}", ha="center", va="center", fontsize=8, color=color)
+    axes.set_xticks(range(len(x)), x)
+    axes.set_yticks(range(len(y)), y)
+    axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    if finite.any():
+        figure.colorbar(image, label=label)
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as the content of a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150)
+    return buffer.getvalue()
