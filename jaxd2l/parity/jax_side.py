@@ -1,0 +1,180 @@
+"""What JAX computes, under torch's names and in torch's orientation, so that it can be laid beside torch's values."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxd2l.checkpoint import named_leaves
+from jaxd2l.parity import jaxpr
+from jaxd2l.parity.bridge import arrays_to_params
+from jaxd2l.parity.pairing import Pair, orient
+from jaxd2l.parity.torch_side import INPUT_GRADIENT, LOSS, OUTPUTS, SAME_LOSS, Values, gradient_of
+from jaxd2l.types import Apply, Params
+
+
+class JaxSide(NamedTuple):
+    """A model, ready to run on one batch.
+
+    `like` holds the shapes of its params, `pairs` their torch names. `wide` tells that the model writes float32 into
+    itself, so that in float64 its program has to be widened.
+    """
+
+    apply: Apply
+    like: Params
+    pairs: tuple[Pair, ...]
+    inputs: np.ndarray
+    labels: np.ndarray
+    loss: Callable[..., Any]
+    wide: bool = False
+
+
+@contextmanager
+def precision(dtype: type) -> Any:
+    """JAX as users run it: float64 only where it is asked for, and dtypes promoted as NumPy does."""
+    with jax.enable_x64(dtype is np.float64), jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+def compiled(side: JaxSide, dtype: type, function: Callable[..., Any]) -> Callable[..., Any]:
+    """`jax.jit(function)`, widened in float64 if the side has to be."""
+    if side.wide and dtype is np.float64:
+        return jax.jit(lambda *args: jaxpr.widened(function, *args))
+    return jax.jit(function)
+
+
+def to_params(side: JaxSide, values: Values) -> Params:
+    """Parameters under torch's names as JAX params, in the dtype of the values."""
+    dtypes = {pair.jax: values[pair.torch].dtype for pair in side.pairs}
+    names = named_leaves(side.like)
+    like = jax.tree.unflatten(
+        jax.tree.structure(side.like), [jax.ShapeDtypeStruct(x.shape, dtypes[name]) for name, x in names.items()]
+    )
+    return arrays_to_params(values, like, side.pairs)
+
+
+def from_params(side: JaxSide, params: Params) -> Values:
+    """JAX params (or gradients) under torch's names: copies."""
+    leaves = named_leaves(params)
+    return {p.torch: np.array(orient(np.asarray(leaves[p.jax]), p.orientation, to="torch")) for p in side.pairs}
+
+
+def at(side: JaxSide, dtype: type) -> JaxSide:
+    """The same with inputs and labels of another floating-point dtype."""
+
+    def cast(x: np.ndarray) -> np.ndarray:
+        return x.astype(dtype if x.dtype.kind == "f" else np.int32)
+
+    return side._replace(inputs=cast(side.inputs), labels=cast(side.labels))
+
+
+def jax_values(side: JaxSide, same_outputs: np.ndarray | None = None) -> Callable[[Params], dict[str, Any]]:
+    """A pure function from params to what `torch_values` gives; gradients of params still a pytree, under "params"."""
+
+    def loss_and_outputs(params: Params, inputs: Any) -> tuple[Any, Any]:
+        outputs = side.apply(params, inputs)
+        return side.loss(outputs, side.labels), outputs
+
+    def values(params: Params) -> dict[str, Any]:
+        inputs = jnp.asarray(side.inputs)
+        wanted = (0, 1) if side.inputs.dtype.kind == "f" else (0,)
+        (loss, outputs), grads = jax.value_and_grad(loss_and_outputs, argnums=wanted, has_aux=True)(params, inputs)
+        result = {OUTPUTS: outputs, LOSS: loss, "params": grads[0]}
+        if same_outputs is not None:
+            result[SAME_LOSS] = side.loss(jnp.asarray(same_outputs, inputs.dtype), side.labels)
+        if len(grads) > 1:
+            result[INPUT_GRADIENT] = grads[1]
+        return result
+
+    return values
+
+
+def under_torch_names(side: JaxSide, values: dict[str, Any]) -> Values:
+    """What `jax_values` computed, as NumPy arrays under the names that `torch_values` uses."""
+    gradients = from_params(side, values["params"])
+    rest = {name: np.array(value) for name, value in values.items() if name != "params"}
+    return rest | {gradient_of(name): value for name, value in gradients.items()}
+
+
+def evaluator(side: JaxSide, dtype: type, same_outputs: np.ndarray | None = None) -> Callable[[Values], Values]:
+    """`jax_values` in one dtype, compiled once: a function of the parameters, under torch's names."""
+    side = at(side, dtype)
+    run = compiled(side, dtype, jax_values(side, same_outputs))
+
+    def evaluate(values: Values) -> Values:
+        with precision(dtype):
+            return under_torch_names(side, run(to_params(side, _as(values, dtype))))
+
+    return evaluate
+
+
+def narrow_dtypes(side: JaxSide, values: Values, same_outputs: np.ndarray | None) -> list[str]:
+    """Floating-point dtypes that the model or the loss falls back to although everything comes in float64."""
+    with precision(np.float64):
+        side = at(side, np.float64)
+        return jaxpr.narrow_dtypes(jax_values(side, same_outputs), to_params(side, _as(values, np.float64)))
+
+
+def intermediates(side: JaxSide, values: Values, dtype: type) -> list[np.ndarray]:
+    """Every floating-point array that the model makes of the inputs, in order."""
+    with precision(dtype):
+        side = at(side, dtype)
+        params, wide = to_params(side, _as(values, dtype)), side.wide and dtype is np.float64
+        found = jax.jit(lambda params, x: jaxpr.intermediates(side.apply, params, x, wide=wide))(params, side.inputs)
+        return [np.asarray(x) for x in found]
+
+
+def kinks(side: JaxSide, values: Values, dtype: type) -> Values:
+    """The arguments of the model's kinks."""
+    with precision(dtype):
+        side = at(side, dtype)
+        params, wide = to_params(side, _as(values, dtype)), side.wide and dtype is np.float64
+        found = jax.jit(lambda params, x: jaxpr.kinks(side.apply, params, x, wide=wide))(params, side.inputs)
+        return {name: np.asarray(x) for name, x in found.items()}
+
+
+def step_program(side: JaxSide, tx: optax.GradientTransformation, dtype: type) -> Callable[..., Any]:
+    """One training step, compiled: from params and optimiser state to the next, the loss, and the kinks' arguments."""
+    side = at(side, dtype)
+
+    def step(params: Params, opt_state: Any) -> tuple[Params, Any, Any, dict[str, Any]]:
+        inputs = jnp.asarray(side.inputs)
+        loss, grads = jax.value_and_grad(lambda p: side.loss(side.apply(p, inputs), side.labels))(params)
+        updates, opt_state = tx.update(grads, opt_state, params)
+        return optax.apply_updates(params, updates), opt_state, loss, jaxpr.kinks(side.apply, params, inputs)
+
+    return compiled(side, dtype, step)
+
+
+def jax_steps(
+    side: JaxSide, tx: optax.GradientTransformation, start: Values, dtype: type, program: Callable[..., Any]
+) -> Iterator[tuple[Values, float, Values]]:
+    """Trains without end: the parameters after each step, the loss before it, and the arguments of the kinks."""
+    with precision(dtype):
+        params = to_params(side, _as(start, dtype))
+        opt_state = tx.init(params)
+    while True:
+        with precision(dtype):  # not across a yield: the caller has settings of its own
+            params, opt_state, loss, arguments = program(params, opt_state)
+            result = from_params(side, params), float(loss), {name: np.asarray(x) for name, x in arguments.items()}
+        yield result
+
+
+def jax_path(side: JaxSide, tx: optax.GradientTransformation, start: Values, gradients: list[Values]) -> list[Values]:
+    """The parameters after each of the given gradients: the optax transformation on its own, in float64."""
+    with precision(np.float64):
+        params = to_params(side, _as(start, np.float64))
+        opt_state, path = tx.init(params), []
+        for step in gradients:
+            updates, opt_state = tx.update(to_params(side, step), opt_state, params)
+            params = optax.apply_updates(params, updates)
+            path.append(from_params(side, params))
+    return path
+
+
+def _as(values: Values, dtype: type) -> Values:
+    return {name: value.astype(dtype) for name, value in values.items()}

@@ -1,0 +1,107 @@
+"""Which layer diverges first: torch's layers, looked for among everything that JAX computes."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from jaxd2l.parity.bridge import to_numpy
+from jaxd2l.parity.noise import is_view
+from jaxd2l.parity.rule import Row, compare_meaning, holds
+from jaxd2l.parity.torch_side import TorchSide, Values
+
+
+def layer_outputs(side: TorchSide) -> Values:
+    """The output of every layer, in the order in which they run, as "name (Class)".
+
+    A layer is an innermost module, or an operation outside of all of them, such as a functional gelu or anything in
+    a module written from scratch.
+    """
+    leaves = {module: name for name, module in side.module.named_modules() if not list(module.children()) and name}
+    with _Recording(leaves) as recording, torch.no_grad():
+        side.module(side.inputs)
+    return recording.outputs
+
+
+class _Recording(TorchDispatchMode):
+    """While active, collects what the leaves give, and what is computed outside of them."""
+
+    def __init__(self, leaves: dict[torch.nn.Module, str]) -> None:
+        super().__init__()
+        self.outputs: Values = {}
+        self.leaves, self.inside = leaves, 0
+
+    def __enter__(self) -> Any:
+        self.handles = [m.register_forward_pre_hook(self._before) for m in self.leaves]
+        self.handles += [m.register_forward_hook(self._after) for m in self.leaves]
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        for handle in self.handles:
+            handle.remove()
+
+    def _before(self, module: torch.nn.Module, args: Any) -> None:
+        self.inside += 1
+
+    def _after(self, module: torch.nn.Module, args: Any, output: Any) -> None:
+        self.inside -= 1
+        self._keep(f"{self.leaves[module]} ({type(module).__name__})", output)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        if not self.inside and not is_view(func) and any(isinstance(x, torch.Tensor) for x in args):
+            self._keep(func.overloadpacket.__name__.strip("_"), output)
+        return output
+
+    def _keep(self, name: str, output: Any) -> None:
+        if isinstance(output, torch.Tensor) and output.is_floating_point():
+            times = sum(known.partition(" #")[0] == name for known in self.outputs)
+            self.outputs[f"{name} #{times + 1}" if times else name] = to_numpy(output)
+
+
+def match(layers: Values, scales: Values, found: list[np.ndarray]) -> dict[str, Row]:
+    """For each torch layer the JAX array that is nearest to it, compared in float64.
+
+    Only arrays of the same shape are looked at; where a layer has more than one axis per example, also those with
+    the channels last, and those that are flat.
+
+    >>> rows = match({"0 (ReLU)": np.eye(2)}, {"0 (ReLU)": np.ones((2, 2))}, [np.zeros((2, 2)), np.eye(2)])
+    >>> rows["0 (ReLU)"].verdict
+    'bitwise'
+    """
+    rows = {}
+    for name, value in layers.items():
+        candidates = [view for array in found for view in _views(array, value.shape)]
+        compared = [compare_meaning(name, value, view.astype(np.float64), scales[name]) for view in candidates]
+        if compared:
+            rows[name] = min(compared, key=lambda row: row.jax_error)
+    return rows
+
+
+def first_diverging(layers: Values, matched: dict[str, Row]) -> str:
+    """The layer after which nothing of torch's is found in JAX; empty if the last layer is found.
+
+    A layer that is missing while a later one is found was only computed in another way.
+    """
+    diverging = ""
+    for name in reversed(layers):
+        if name in matched and holds(matched[name]):
+            break
+        diverging = name
+    return diverging
+
+
+def _views(array: np.ndarray, shape: tuple[int, ...]) -> list[np.ndarray]:
+    views = [array] if array.shape == shape else []
+    if array.ndim == len(shape) == 2 and array.T.shape == shape:
+        views.append(array.T)
+    if array.ndim == len(shape) > 2:
+        channels_first = np.moveaxis(array, -1, 1)
+        views += [channels_first] if channels_first.shape == shape else []
+    if array.ndim != len(shape) and array.size == np.prod(shape) and array.shape[:1] == shape[:1]:
+        views.append(array.reshape(shape))
+        if array.ndim > 2:
+            views.append(np.moveaxis(array, -1, 1).reshape(shape))
+    return views

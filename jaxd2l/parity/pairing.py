@@ -1,0 +1,194 @@
+"""Which JAX parameter is which torch parameter. Refuses to guess."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+Orientation = Literal["same", "transpose"]
+Weights = Literal["auto"] | Mapping[str, str | tuple[str, Orientation]]
+Shape = tuple[int, ...]
+
+
+class Pair(NamedTuple):
+    """One parameter under both its names, and how torch's array becomes JAX's."""
+
+    torch: str
+    jax: str
+    orientation: Orientation
+
+
+def pair(
+    torch_shapes: Mapping[str, Shape], jax_shapes: Mapping[str, Shape], weights: Weights = "auto"
+) -> tuple[Pair, ...]:
+    """Finds the JAX parameter of each torch parameter.
+
+    A mapping decides for the names in it; the others are paired where only one partner is possible. Of partners
+    with the same shape and role (bias or not) one is chosen if it belongs to a layer that is paired already,
+    if the names agree, or if the names on each side differ by their numbers alone.
+
+    Args:
+      torch_shapes: shape of each torch parameter, by its name in the state_dict.
+      jax_shapes: shape of each leaf of the params, by its path joined by dots (a leading "params." may be left out
+        in a mapping).
+      weights: "auto", or `{"torch name": "jax.name"}`, or `{"torch name": ("jax.name", "same" or "transpose")}`.
+
+    Raises:
+      ValueError: a name that does not exist, shapes that do not fit, several possible partners (all are listed),
+        a square kernel without an explicit orientation, or parameters without a partner.
+
+    >>> pair({"weight": (3, 2), "bias": (3,)}, {"kernel": (2, 3), "bias": (3,)})
+    (Pair(torch='weight', jax='kernel', orientation='transpose'), Pair(torch='bias', jax='bias', orientation='same'))
+    """
+    given = {} if weights == "auto" else dict(weights)
+    found = {name: _explicit(name, target, torch_shapes, jax_shapes) for name, target in given.items()}
+    if len({p.jax for p in found.values()}) < len(found):
+        raise ValueError(f"the mapping gives one JAX parameter to several torch parameters: {given}")
+
+    progress = True
+    while progress:
+        progress = False
+        for choose in (_only_one, _sibling, _same_name, _by_number):
+            open_torch = [name for name in torch_shapes if name not in found]
+            taken = {p.jax for p in found.values()}
+            options = {
+                name: [c for c in jax_shapes if c not in taken and _fits(name, c, torch_shapes, jax_shapes)]
+                for name in open_torch
+            }
+            new = choose(options, found)
+            found |= {t: Pair(t, j, _orientation(t, j, torch_shapes, jax_shapes)) for t, j in new.items()}
+            if new:
+                progress = True
+                break
+
+    left_torch = [name for name in torch_shapes if name not in found]
+    left_jax = [name for name in jax_shapes if name not in {p.jax for p in found.values()}]
+    ambiguous = {name: options[name] for name in left_torch if options[name]}
+    if ambiguous:
+        lines = (f"  {name} {torch_shapes[name]}: {', '.join(candidates)}" for name, candidates in ambiguous.items())
+        raise ValueError(
+            "several JAX parameters may be meant; name them in weights={'torch name': 'jax.name'}:\n" + "\n".join(lines)
+        )
+    if left_torch or left_jax:
+        raise ValueError(
+            "parameters are left over: "
+            f"torch {[f'{n} {torch_shapes[n]}' for n in left_torch]}, JAX {[f'{n} {jax_shapes[n]}' for n in left_jax]}"
+        )
+    return tuple(found[name] for name in torch_shapes)
+
+
+def orient(array: np.ndarray, orientation: Orientation, *, to: Literal["jax", "torch"]) -> np.ndarray:
+    """Turns a kernel: torch's `(out, in, *window)` into JAX's `(*window, in, out)`, or back."""
+    if orientation == "same":
+        return array
+    axes = (*range(2, array.ndim), 1, 0)
+    return np.transpose(array, axes if to == "jax" else tuple(np.argsort(axes)))
+
+
+def _explicit(
+    name: str, target: str | tuple[str, Orientation], torch_shapes: Mapping[str, Shape], jax_shapes: Mapping[str, Shape]
+) -> Pair:
+    wanted, orientation = (target, None) if isinstance(target, str) else target
+    jax_name = wanted if wanted in jax_shapes else f"params.{wanted}"
+    for side, known, what in (("torch", torch_shapes, name), ("JAX", jax_shapes, jax_name)):
+        if what not in known:
+            raise ValueError(
+                f"the mapping names {what if side == 'torch' else wanted!r}, but {side} has: {list(known)}"
+            )
+    if orientation is None:
+        orientation = _orientation(name, jax_name, torch_shapes, jax_shapes)
+    if orientation not in ("same", "transpose"):
+        raise ValueError(f"the orientation of {name} must be 'same' or 'transpose', got {orientation!r}")
+    if _turned(torch_shapes[name], orientation) != jax_shapes[jax_name]:
+        raise ValueError(
+            f"{name} {torch_shapes[name]} does not fit {jax_name} {jax_shapes[jax_name]}, orientation {orientation!r}"
+        )
+    return Pair(name, jax_name, orientation)
+
+
+def _orientation(t: str, j: str, torch_shapes: Mapping[str, Shape], jax_shapes: Mapping[str, Shape]) -> Orientation:
+    fitting = _orientations(torch_shapes[t], jax_shapes[j])
+    if not fitting:
+        raise ValueError(f"{t} {torch_shapes[t]} does not fit {j} {jax_shapes[j]}, transposed or not")
+    if len(fitting) > 1:
+        raise ValueError(
+            f"{t} {torch_shapes[t]} is square, so its shape does not tell whether {j} is its transpose; say so: "
+            f"weights={{{t!r}: ({j!r}, 'transpose')}} as for a Flax kernel, or 'same'"
+        )
+    return fitting[0]
+
+
+def _orientations(torch_shape: Shape, jax_shape: Shape) -> list[Orientation]:
+    names: tuple[Orientation, ...] = ("same", "transpose") if len(torch_shape) > 1 else ("same",)
+    return [name for name in names if _turned(torch_shape, name) == jax_shape]
+
+
+def _turned(shape: Shape, orientation: Orientation) -> Shape:
+    return shape if orientation == "same" or len(shape) < 2 else (*shape[2:], shape[1], shape[0])
+
+
+def _fits(t: str, j: str, torch_shapes: Mapping[str, Shape], jax_shapes: Mapping[str, Shape]) -> bool:
+    return _is_bias(t) == _is_bias(j) and bool(_orientations(torch_shapes[t], jax_shapes[j]))
+
+
+def _is_bias(name: str) -> bool:
+    last = re.split(r"[.]", name)[-1].lower()
+    return last.startswith("b") or last.endswith("bias")
+
+
+Options = Mapping[str, list[str]]
+Found = Mapping[str, Pair]
+
+
+def _mutual(choices: Mapping[str, str], options: Options) -> dict[str, str]:
+    """Only choices that no other open parameter makes."""
+    counts = list(choices.values())
+    return {t: j for t, j in choices.items() if counts.count(j) == 1}
+
+
+def _only_one(options: Options, found: Found) -> dict[str, str]:
+    wanted_by: dict[str, int] = {}
+    for candidates in options.values():
+        for j in candidates:
+            wanted_by[j] = wanted_by.get(j, 0) + 1
+    return {t: c[0] for t, c in options.items() if len(c) == 1 and wanted_by[c[0]] == 1}
+
+
+def _sibling(options: Options, found: Found) -> dict[str, str]:
+    """The layer of "0.bias" is known once "0.weight" is paired."""
+    layer = {_layer(p.torch): _layer(p.jax) for p in found.values()}
+    return _unique(options, lambda t, j: _layer(t) in layer and _layer(j) == layer[_layer(t)])
+
+
+def _same_name(options: Options, found: Found) -> dict[str, str]:
+    return _unique(options, lambda t, j: _plain(t) == _plain(j))
+
+
+def _by_number(options: Options, found: Found) -> dict[str, str]:
+    """`0.weight, 2.weight` against `Dense_0.kernel, Dense_1.kernel`: in the order of their numbers."""
+    new: dict[str, str] = {}
+    for candidates in options.values():
+        rivals = [t for t, c in options.items() if c == candidates]
+        patterns = {re.sub(r"\d+", "#", name) for name in rivals}, {re.sub(r"\d+", "#", name) for name in candidates}
+        if len(rivals) == len(candidates) > 1 and all(len(p) == 1 for p in patterns):
+            new |= dict(zip(sorted(rivals, key=_numbers), sorted(candidates, key=_numbers), strict=True))
+    return new
+
+
+def _unique(options: Options, agree: Callable[[str, str], bool]) -> dict[str, str]:
+    agreeing = {t: [j for j in candidates if agree(t, j)] for t, candidates in options.items()}
+    return _mutual({t: js[0] for t, js in agreeing.items() if len(js) == 1}, options)
+
+
+def _layer(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
+def _plain(name: str) -> str:
+    name = name.lower().removeprefix("params.")
+    return re.sub(r"(kernel|scale|embedding)$", "weight", name)
+
+
+def _numbers(name: str) -> tuple[int, ...]:
+    return tuple(int(digits) for digits in re.findall(r"\d+", name))

@@ -1,0 +1,131 @@
+"""What torch computes: outputs, loss, gradients, steps of its optimiser; in float32, in float64, with noise."""
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from jaxd2l.parity.bridge import to_numpy, to_tensor
+
+Values = dict[str, np.ndarray]
+"""Quantities by name; parameters and their gradients under torch's names, as torch has them."""
+
+OUTPUTS, SAME_LOSS, LOSS = "outputs", "loss of the same outputs", "loss"
+INPUT_GRADIENT = "gradient of the inputs"
+
+
+class TorchSide(NamedTuple):
+    """A module, ready to run on one batch: copies, in evaluation mode, in one dtype."""
+
+    module: torch.nn.Module
+    inputs: torch.Tensor
+    labels: torch.Tensor
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def torch_side(
+    module: torch.nn.Module, batch: tuple[np.ndarray, np.ndarray], loss: Callable[..., Any], dtype: torch.dtype
+) -> TorchSide:
+    """Copies everything, so that nothing the check does reaches the caller's module."""
+    inputs, labels = (to_tensor(x, dtype if x.dtype.kind == "f" else torch.long) for x in batch)
+    if isinstance(loss, torch.nn.Module):
+        loss = copy.deepcopy(loss).to(dtype)
+    return TorchSide(copy.deepcopy(module).to(dtype).eval(), inputs, labels, loss)
+
+
+def parameters(module: torch.nn.Module) -> Values:
+    """Copies of the parameters."""
+    return {name: to_numpy(p) for name, p in module.named_parameters()}
+
+
+def set_parameters(module: torch.nn.Module, values: Values) -> None:
+    """Overwrites the parameters that are named."""
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            if name in values:
+                parameter.copy_(to_tensor(values[name], parameter.dtype))
+
+
+def outputs_of(side: TorchSide) -> np.ndarray:
+    """The outputs alone."""
+    with torch.no_grad():
+        return to_numpy(side.module(side.inputs))
+
+
+def torch_values(side: TorchSide, same_outputs: np.ndarray | None = None) -> Values:
+    """Outputs, loss, and the gradient of every parameter and of the inputs.
+
+    Args:
+      side: what to run.
+      same_outputs: if given, the loss of these as well.
+    """
+    inputs = side.inputs.clone().requires_grad_(side.inputs.is_floating_point())
+    side.module.zero_grad(set_to_none=True)
+    outputs = side.module(inputs)
+    loss = side.loss(outputs, side.labels)
+    loss.backward()
+    values = {OUTPUTS: to_numpy(outputs)}
+    if same_outputs is not None:
+        with torch.no_grad():
+            values[SAME_LOSS] = to_numpy(side.loss(to_tensor(same_outputs, outputs.dtype), side.labels))
+    values[LOSS] = to_numpy(loss)
+    values |= {
+        gradient_of(name): to_numpy(torch.zeros_like(p) if p.grad is None else p.grad)
+        for name, p in side.module.named_parameters()
+    }
+    if inputs.grad is not None:
+        values[INPUT_GRADIENT] = to_numpy(inputs.grad)
+    return values
+
+
+def gradient_of(name: str) -> str:
+    """The quantity's name."""
+    return f"gradient of {name}"
+
+
+def torch_steps(side: TorchSide, factory: Callable[..., torch.optim.Optimizer]) -> Iterator[tuple[Values, float]]:
+    """Trains a copy without end: the parameters after each step, and the loss before it."""
+    module = copy.deepcopy(side.module)
+    optimizer = factory(module.parameters())
+    while True:
+        optimizer.zero_grad()
+        loss = side.loss(module(side.inputs), side.labels)
+        loss.backward()
+        optimizer.step()
+        yield parameters(module), loss.item()
+
+
+def torch_path(
+    factory: Callable[..., torch.optim.Optimizer],
+    start: Values,
+    gradients: list[Values],
+    tweak: dict[str, Any] | None = None,
+    after: Callable[[torch.optim.Optimizer, torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
+) -> list[Values]:
+    """The parameters after each of the given gradients: the optimiser on its own.
+
+    Args:
+      factory: makes the optimiser of a list of parameters.
+      start: the first parameters.
+      gradients: one set per step.
+      tweak: hyperparameters to set otherwise than the factory does.
+      after: `after(optimizer, old, new) -> newer`, applied to each parameter after each step.
+    """
+    tensors = {name: to_tensor(value, torch.float64).requires_grad_() for name, value in start.items()}
+    optimizer = factory(list(tensors.values()))
+    for group in optimizer.param_groups:
+        group.update({k: v for k, v in (tweak or {}).items() if k in group})
+    path = []
+    for step in gradients:
+        old = {name: tensor.detach().clone() for name, tensor in tensors.items()}
+        for name, tensor in tensors.items():
+            tensor.grad = to_tensor(step[name], torch.float64)
+        optimizer.step()
+        if after is not None:
+            with torch.no_grad():
+                for name, tensor in tensors.items():
+                    tensor.copy_(after(optimizer, old[name], tensor.detach().clone()))
+        path.append({name: to_numpy(tensor) for name, tensor in tensors.items()})
+    return path
