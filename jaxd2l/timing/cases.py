@@ -1,0 +1,91 @@
+"""What is timed: a model, data and settings; and the ways in which an epoch of it can be run."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from jaxd2l import data, losses, models
+from jaxd2l.models.products import Precision
+from jaxd2l.types import Batch, Dataset, Loss, Model
+
+ORDER_SEED, WEIGHTS_SEED = 0, 2
+"""Decide the order of the examples, and the weights that every way starts from."""
+
+
+class Case(NamedTuple):
+    """What to train. sizes: units from inputs to outputs; two are a linear model, and one output a regression."""
+
+    name: str
+    sizes: tuple[int, ...]
+    dataset: Dataset
+    batch_size: int
+    lr: float
+
+
+class Way(NamedTuple):
+    """One way to run epochs of a case, all from the same weights.
+
+    losses: the loss of every step of a first epoch, on the first of `data.epoch_indices` (ORDER_SEED).
+    epoch: runs one epoch to its very end.
+    """
+
+    losses: Callable[[], np.ndarray]
+    epoch: Callable[[], object]
+
+
+def model(case: Case, precision: Precision = "float32") -> Model:
+    """The case's model, with the book's N(0, 0.01^2)."""
+    first, *hidden, last = case.sizes
+    if hidden:
+        return models.mlp(first, hidden, last, precision=precision)
+    if last == 1:
+        return models.linear_regression(first)
+    return models.softmax_regression(first, last, precision=precision)
+
+
+def loss(case: Case) -> Loss:
+    """The squared loss for one output, else cross-entropy."""
+    return losses.squared_loss if case.sizes[-1] == 1 else losses.cross_entropy
+
+
+def flops(case: Case) -> float:
+    """Floating-point operations of an epoch's matrix products: forward, and the gradients by weights and by inputs.
+
+    The first layer's inputs need no gradient.
+    """
+    products = [6 * a * b for a, b in zip(case.sizes[:-1], case.sizes[1:], strict=True)]
+    return float(len(case.dataset.train.labels) * (sum(products) - 2 * case.sizes[0] * case.sizes[1]))
+
+
+def books_models(names: Sequence[str]) -> Iterator[Case]:
+    """The book's models with the book's settings, and a larger one, by name: linear, softmax, mlp, mlp-3x512."""
+    for name in names:
+        if name == "linear":
+            line = data.synthetic_regression(jax.random.key(1), np.array([2.0, -3.4]), 4.2)
+            yield Case("linear regression", (2, 1), line, 32, 0.03)
+            continue
+        sizes = {"softmax": (784, 10), "mlp": (784, 256, 10), "mlp-3x512": (784, 512, 512, 512, 10)}[name]
+        title = "softmax regression" if name == "softmax" else "MLP " + "-".join(map(str, sizes))
+        yield Case(title, sizes, data.fashion_mnist(), 256, 0.1)
+
+
+def growth(axis: str, n: int) -> Iterator[tuple[int, Case]]:
+    """The MLP on n images, with one thing growing: batch size, width, depth or examples (which then are not n)."""
+    dataset = data.fashion_mnist()
+
+    def case(hidden: tuple[int, ...] = (256,), batch_size: int = 256, examples: int = n) -> Case:
+        train, test = (Batch(b.inputs[:examples], b.labels[:examples]) for b in (dataset.train, dataset.test))
+        return Case(axis, (784, *hidden, 10), dataset._replace(train=train, test=test), batch_size, 0.1)
+
+    if axis == "batch size":
+        yield from ((size, case(batch_size=size)) for size in (32, 128, 512, 4096))
+    elif axis == "width":
+        yield from ((width, case(hidden=(width,))) for width in (64, 256, 1024))
+    elif axis == "depth":
+        yield from ((depth, case(hidden=(256,) * depth)) for depth in (1, 2, 4))
+    elif axis == "examples":
+        yield from ((examples, case(examples=examples)) for examples in (1000, 8000, 60000))
+    else:
+        raise ValueError(f"batch size, width, depth or examples can grow; got {axis!r}")

@@ -1,0 +1,68 @@
+"""What a benchmark measured, as pictures."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxd2l import plots
+
+_COLOURS = {"JAX": "#0072B2", "torch": "#D55E00", "the": "#E69F00"}
+"""Of the first word of a way's name; the hatching tells them apart in grey."""
+_HATCHES = {"JAX": "", "torch": "//", "the": ".."}
+
+
+def draw(result: dict[str, Any]) -> dict[str, bytes]:
+    """PNGs by file name."""
+    pictures = {"ways.png": plots.png(ways(result["ways"]))}
+    if result["growth"]:
+        pictures["growth.png"] = plots.png(growth(result["growth"]))
+    return pictures
+
+
+def ways(rows: list[dict[str, Any]]) -> Figure:
+    """A bar per way and model: the median epoch on a logarithmic axis, with the quartiles."""
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    figure = Figure(figsize=(9, 0.5 + 0.26 * len(rows) + 0.5 * len(models)), layout="constrained")
+    sizes = [sum(row["model"] == model for row in rows) for model in models]
+    for axes, model in zip(np.atleast_1d(figure.subplots(len(models), 1, height_ratios=sizes)), models, strict=True):
+        own = [row for row in rows if row["model"] == model]
+        for i, row in enumerate(own):
+            family = row["way"].replace(",", "").split()[0]
+            low, high = (1e3 * t for t in row["quartiles_s"])
+            median = 1e3 * row["median_s"]
+            error = [[max(0, median - low)], [max(0, high - median)]]
+            axes.barh(
+                i, median, xerr=error, color=_COLOURS[family], hatch=_HATCHES[family], edgecolor="white", capsize=2
+            )
+            axes.text(high * 1.08, i, f"{median:.3g} ms", va="center", fontsize=8)
+        axes.set_yticks(range(len(own)), [row["way"] for row in own], fontsize=8)
+        axes.invert_yaxis()
+        axes.set_xscale("log")
+        axes.set_xlim(min(row["least_s"] for row in own) * 300, max(row["median_s"] for row in own) * 5000)
+        axes.set_title(model, fontsize=10, loc="left")
+        axes.grid(axis="x", alpha=0.3)
+    axes.set_xlabel("one epoch, ms (median and quartiles, logarithmic)")
+    return figure
+
+
+def growth(rows: list[dict[str, Any]]) -> Figure:
+    """One panel per thing that grows, one line per way."""
+    names = list(dict.fromkeys(row["axis"] for row in rows))
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    panels = figure.subplots(2, 2).ravel()
+    for axes, name in zip(panels, names, strict=False):
+        own = [row for row in rows if row["axis"] == name]
+        for way, style in zip(dict.fromkeys(row["way"] for row in own), plots.STYLES, strict=False):
+            line = [(row["value"], 1e3 * row["median_s"]) for row in own if row["way"] == way]
+            axes.plot(*zip(*line, strict=True), label=way, **{**style, "marker": "o", "markersize": 4})
+        axes.set(xlabel=name, ylabel="one epoch, ms", xscale="log", yscale="log")
+        values = sorted({row["value"] for row in own})
+        axes.set_xticks(values, [str(value) for value in values])
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+    for axes in panels[len(names) :]:
+        axes.set_axis_off()
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    return figure
