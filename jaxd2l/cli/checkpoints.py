@@ -1,0 +1,127 @@
+"""`jaxd2l train --checkpoint-dir`: where a resumed run starts, and what is kept at the ends of its epochs."""
+
+import argparse
+import math
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxd2l.checkpoint import Checkpoint, locked, restore, save
+from jaxd2l.types import History, TrainState
+
+
+class Checkpoints(NamedTuple):
+    """The checkpoints of one run. The lists grow while it goes on.
+
+    directory: where they are.
+    every: epochs from one to the next; the last epoch has one in any case.
+    epochs: those of the whole run.
+    configuration: what makes it this run.
+    found: the checkpoint that it started from, if any.
+    good: the folders that can be resumed from, the newest last.
+    seconds: how long each saving took.
+    failed: epochs after which a checkpoint could not be saved.
+    """
+
+    directory: Path
+    every: int
+    epochs: int
+    configuration: Mapping[str, Any]
+    found: Checkpoint | None
+    good: list[Path]
+    seconds: list[float]
+    failed: list[int]
+
+
+@contextmanager
+def held(options: argparse.Namespace) -> Iterator[None]:
+    """Keeps other runs out of the checkpoint folder, if there is one.
+
+    Raises:
+      ValueError: an option that says how to use a folder, without the folder.
+      RuntimeError: if another run is in it.
+      OSError: if it cannot be used.
+    """
+    if options.checkpoint_dir is None:
+        for name, value in (("--resume", options.resume), ("--checkpoint-every", options.checkpoint_every)):
+            if value:
+                raise ValueError(f"{name} needs --checkpoint-dir DIR: the folder with the run's checkpoints")
+        yield
+        return
+    with locked(options.checkpoint_dir):
+        yield
+
+
+def start(options: argparse.Namespace, configuration: Mapping[str, Any], like: TrainState, epochs: int) -> Checkpoints:
+    """Finds where to go on with --resume, and says so; without it, makes sure that nothing can be overwritten.
+
+    Raises:
+      ValueError: checkpoints of an earlier run without --resume, those of another run with it, or more epochs in
+        the newest one than the run is to have.
+    """
+    directory: Path = options.checkpoint_dir
+    found = None
+    if not options.resume:
+        if any(directory.glob("step-*")):
+            raise ValueError(
+                f"{directory} holds checkpoints of an earlier run; go on from the newest with --resume, or choose a "
+                "new folder"
+            )
+    else:
+        found = restore(directory, like=like, configuration=configuration)
+        if found is None:
+            print(f"jaxd2l: no checkpoint to resume from in {directory}; starting from the beginning", file=sys.stderr)
+        else:
+            done = len(found.history.train_loss)
+            if done > epochs:
+                raise ValueError(
+                    f"{found.folder} has {done} epochs behind it; ask for as many or more with --epochs, not {epochs}"
+                )
+            print(f"jaxd2l: resuming from {found.folder}: {done} of {epochs} epochs are done", file=sys.stderr)
+    good = [found.folder] if found else []
+    return Checkpoints(directory, options.checkpoint_every or 1, epochs, configuration, found, good, [], [])
+
+
+def after_epoch(checkpoints: Checkpoints, state: TrainState, history: History, seconds: tuple[float, ...]) -> None:
+    """Saves a checkpoint if it is time for one. If that fails, warns and lets the run go on."""
+    epoch = len(history.train_loss)
+    if epoch % checkpoints.every and epoch != checkpoints.epochs:
+        return
+    clock = time.perf_counter()
+    try:
+        folder = save(
+            checkpoints.directory,
+            state,
+            history,
+            configuration=checkpoints.configuration,
+            notes={"seconds": seconds},
+        )
+    except OSError as error:
+        checkpoints.failed.append(epoch)
+        last = f"the last good one is {checkpoints.good[-1]}" if checkpoints.good else "there is no earlier one"
+        print(f"jaxd2l: warning: {error}; the run goes on without this checkpoint; {last}", file=sys.stderr)
+    else:
+        checkpoints.good.append(folder)
+        checkpoints.seconds.append(time.perf_counter() - clock)
+
+
+def epoch_seconds(found: Checkpoint) -> tuple[float, ...]:
+    """How long each epoch took before the resumption; NaN if the checkpoint does not say."""
+    noted, epochs = found.notes.get("seconds"), len(found.history.train_loss)
+    if isinstance(noted, list) and len(noted) == epochs and all(isinstance(value, float) for value in noted):
+        return tuple(noted)
+    return (math.nan,) * epochs
+
+
+def record(checkpoints: Checkpoints) -> dict[str, Any]:
+    """What run.json says of them."""
+    return {
+        "folder": checkpoints.directory.absolute(),
+        "every": checkpoints.every,
+        "resumed_after_epoch": len(checkpoints.found.history.train_loss) if checkpoints.found else None,
+        "seconds": checkpoints.seconds,
+        "failed_after_epoch": checkpoints.failed,
+    }

@@ -1,0 +1,361 @@
+"""The command line as people meet it: results on disk, errors in a sentence, Ctrl-C without a loss."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import jaxd2l.cli.train
+from jaxd2l import models
+from jaxd2l.checkpoint import load_params
+from jaxd2l.cli import run
+
+PNG = b"\x89PNG\r\n"
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+
+
+def jaxd2l_process(*arguments: str, cwd: Path, **options) -> subprocess.Popen:
+    # A shell starts its background jobs with SIGINT ignored, and they pass that on: set it right for the test.
+    listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{listening}; from jaxd2l.__main__ import main; main()", *arguments]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=cwd, env=environment(), **pipes, **options)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    """A run made in a process of its own, and what it printed."""
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    process = jaxd2l_process(
+        *("train", "mlp", "--hidden", "16,8", "--epochs", "3", "--seed", "7", "--json", "--out", str(folder)),
+        cwd=folder.parent,
+    )
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    return folder, json.loads(out)
+
+
+def test_train_keeps_parameters_curves_mistakes_and_a_record(trained):
+    folder, printed = trained
+    assert sorted(p.name for p in folder.iterdir()) == ["curves.png", "mistakes.png", "params.safetensors", "run.json"]
+    assert json.loads((folder / "run.json").read_text()) == printed
+    for picture in ("curves.png", "mistakes.png"):
+        assert (folder / picture).read_bytes().startswith(PNG)
+    model = models.mlp(64, (16, 8), 10)
+    params = load_params(folder / "params.safetensors", like=jax.eval_shape(model.init, jax.random.key(0)))
+    assert [layer["kernel"].shape for layer in params] == [(64, 16), (16, 8), (8, 10)]
+
+
+def test_the_record_says_all_that_is_needed_to_repeat_the_run(trained):
+    _, record = trained
+    assert record["arguments"] == {
+        "model": "mlp",
+        "dataset": "digits",
+        "epochs": 3,
+        "batch_size": 32,
+        "lr": 0.5,
+        "hidden": [16, 8],
+        "precision": "float32",
+        "seed": 7,
+        "data_dir": None,
+    }
+    assert record["interrupted"] is False
+    assert record["versions"]["jax"] == jax.__version__
+    assert record["device"]["platform"] == jax.devices()[0].platform
+    assert np.shape(record["history"]["step_loss"]) == (3, 47)
+    assert record["seconds"]["compile"] > 0
+    assert len(record["seconds"]["epochs"]) == 3
+    assert record["results"]["test_accuracy"] == record["history"]["test_accuracy"][-1]
+
+
+def test_the_recorded_command_gives_the_same_bits(trained, tmp_path, monkeypatch, capsys):
+    folder, record = trained
+    monkeypatch.chdir(tmp_path)
+    assert run([*record["command"].split()[1:], "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["history"] == record["history"]
+    saved = tmp_path / "out" / "mlp-digits" / "params.safetensors"
+    assert saved.read_bytes() == (folder / "params.safetensors").read_bytes()
+
+
+def test_evaluate_agrees_with_what_training_said(trained, capsys):
+    folder, record = trained
+    assert run(["evaluate", str(folder), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["test_loss"] == record["results"]["test_loss"]
+    assert result["test_accuracy"] == record["results"]["test_accuracy"]
+    assert np.isclose(result["macro_f1_score"], record["results"]["macro_f1"])
+    assert np.sum(result["confusion_matrix"]) == result["examples"] == 297
+    assert run(["evaluate", str(folder)]) == 0
+    assert "accuracy" in capsys.readouterr().out
+
+
+def test_predict_shows_truth_prediction_and_a_picture(trained, capsys, tmp_path):
+    folder, _ = trained
+    assert run(["predict", str(folder), "--count", "5", "--out", str(tmp_path / "p.png")]) == 0
+    out = capsys.readouterr().out
+    assert "of 5 right" in out
+    assert "probability" in out
+    assert (tmp_path / "p.png").read_bytes().startswith(PNG)
+
+
+def test_linear_regression_trains_evaluates_and_predicts(tmp_path, capsys):
+    folder = str(tmp_path / "linear")
+    assert run(["train", "linear", "--out", folder]) == 0
+    assert "error of w" in capsys.readouterr().out
+    record = json.loads((tmp_path / "linear" / "run.json").read_text())
+    assert record["arguments"]["dataset"] == "synthetic"
+    assert record["history"]["test_accuracy"] == [None] * 3  # JSON knows no NaN
+    assert max(map(abs, record["results"]["error_of_w"])) < 0.4
+    assert run(["predict", folder, "--count", "2"]) == 0
+    assert run(["evaluate", folder]) == 0
+    assert "loss" in capsys.readouterr().out
+
+
+def test_flax_and_from_scratch_run_alike(tmp_path, capsys):
+    histories = []
+    for model in ("mlp", "flax-mlp"):
+        assert run(["train", model, "--hidden", "8", "--epochs", "2", "--json", "--out", str(tmp_path / model)]) == 0
+        histories.append(json.loads(capsys.readouterr().out)["history"]["step_loss"])
+    np.testing.assert_allclose(*histories, rtol=1e-5)
+
+
+def test_runs_never_overwrite_each_other(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert run(["train", "softmax", "--epochs", "1"]) == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["softmax-digits", "softmax-digits-2"]
+    before = (tmp_path / "out" / "softmax-digits" / "run.json").read_bytes()
+    assert run(["train", "softmax", "--epochs", "1", "--out", "out/softmax-digits"]) == 1
+    assert "is not empty" in capsys.readouterr().err
+    assert (tmp_path / "out" / "softmax-digits" / "run.json").read_bytes() == before
+
+
+def test_interrupted_training_keeps_the_finished_epochs(tmp_path, monkeypatch, capsys):
+    real_fit = jaxd2l.cli.train.fit
+
+    def fit_until_ctrl_c(*args, on_epoch, **options):
+        def interrupt(state, history):
+            on_epoch(state, history)
+            if len(history.train_loss) == 2:
+                raise KeyboardInterrupt
+
+        return real_fit(*args, on_epoch=interrupt, **options)
+
+    monkeypatch.setattr(jaxd2l.cli.train, "fit", fit_until_ctrl_c)
+    assert run(["train", "softmax", "--epochs", "9", "--out", str(tmp_path / "cut")]) == 130
+    assert "2 finished epochs are saved" in capsys.readouterr().err
+    monkeypatch.setattr(jaxd2l.cli.train, "fit", real_fit)
+    assert run(["train", "softmax", "--epochs", "2", "--out", str(tmp_path / "whole")]) == 0
+    cut, whole = (json.loads((tmp_path / name / "run.json").read_text()) for name in ("cut", "whole"))
+    assert cut["interrupted"] is True
+    assert cut["history"] == whole["history"]
+    cut_params, whole_params = ((tmp_path / n / "params.safetensors").read_bytes() for n in ("cut", "whole"))
+    assert cut_params == whole_params
+    assert run(["predict", str(tmp_path / "cut"), "--count", "1"]) == 0
+
+
+def test_ctrl_c_before_the_first_epoch_leaves_nothing(tmp_path, monkeypatch, capsys):
+    def fit(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jaxd2l.cli.train, "fit", fit)
+    assert run(["train", "softmax", "--out", str(tmp_path / "none")]) == 130
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_ctrl_c_that_a_callback_swallows_still_ends_the_run(tmp_path, monkeypatch):
+    real_fit = jaxd2l.cli.train.fit
+
+    def fit_deaf_to_ctrl_c(*args, on_epoch, **options):
+        def swallow(state, history):
+            if len(history.train_loss) == 2:
+                with contextlib.suppress(KeyboardInterrupt):
+                    signal.raise_signal(signal.SIGINT)
+            return on_epoch(state, history)
+
+        return real_fit(*args, on_epoch=swallow, **options)
+
+    monkeypatch.setattr(jaxd2l.cli.train, "fit", fit_deaf_to_ctrl_c)
+    assert run(["train", "softmax", "--epochs", "9", "--out", str(tmp_path / "run")]) == 130
+    assert len(json.loads((tmp_path / "run" / "run.json").read_text())["history"]["train_loss"]) == 2
+
+
+def test_the_exit_code_is_130_even_if_exec_of_a_string_was_interrupted(tmp_path):
+    # `python -m` is where CPython would end by the signal itself.
+    patch = "import jaxd2l.cli.train as t; t.fit = lambda *a, **k: exec('raise KeyboardInterrupt')"
+    (tmp_path / "sitecustomize.py").write_text(patch)
+    known = {**environment(), "PYTHONPATH": f"{tmp_path}{os.pathsep}{environment()['PYTHONPATH']}"}
+    command = [sys.executable, "-m", "jaxd2l", "train", "softmax"]
+    done = subprocess.run(command, cwd=tmp_path, env=known, capture_output=True, text=True, check=False)
+    assert done.returncode == 130, done.stderr
+
+
+def test_a_real_sigint_ends_with_130_and_a_whole_run(tmp_path):
+    for patience in (2.7, 6, 20, 60):  # seconds: while it compiles, and until surely an epoch is finished
+        folder = tmp_path / f"after-{patience}"
+        process = jaxd2l_process(
+            *("train", "softmax", "--epochs", "10000000", "--out", str(folder)), cwd=tmp_path, start_new_session=True
+        )
+        time.sleep(patience)
+        process.send_signal(signal.SIGINT)
+        try:
+            _, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        assert process.returncode == 130, err
+        assert "Traceback" not in err
+        if folder.exists():
+            break
+    record = json.loads((folder / "run.json").read_text())
+    assert 0 < len(record["history"]["train_loss"]) < 10000000
+
+
+def test_ctrl_c_while_everything_is_still_being_imported_is_no_traceback():
+    interrupted_import = "c.import_module = lambda name: os.kill(os.getpid(), signal.SIGINT)"
+    code = f"import os, signal, jaxd2l.cli as c; {interrupted_import}; c.run(['train', 'mlp'])"
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr == "\njaxd2l: interrupted before anything was done\n"
+
+
+def test_full_disk_is_told_and_leaves_no_torn_file(tmp_path):
+    limited = "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); from jaxd2l.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import resource; {limited}", "train", "softmax", "--epochs", "1", "--out", "run"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout
+    assert "cannot write run/curves.png: File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [p.name for p in (tmp_path / "run").iterdir()] == ["params.safetensors"]
+
+
+def test_diverging_training_is_an_error_that_names_the_step(tmp_path, capsys):
+    assert run(["train", "softmax", "--lr", "1e38", "--epochs", "1", "--out", str(tmp_path / "bad")]) == 1
+    err = capsys.readouterr().err
+    assert "training diverged" in err
+    assert "try a smaller --lr" in err
+    assert None in json.loads((tmp_path / "bad" / "run.json").read_text())["history"]["step_loss"][0]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "",
+        "fly",
+        "train",
+        "train resnet",
+        "train mlp --epochs 0",
+        "train mlp --epochs two",
+        "train mlp --batch-size -1",
+        "train mlp --lr 0",
+        "train mlp --lr nan",
+        "train mlp --lr inf",
+        "train mlp --hidden 12,",
+        "train mlp --hidden 0",
+        "train mlp --seed -1",
+        "train mlp --seed 4294967296",
+        "train mlp --dataset cifar",
+        "predict",
+        "data show synthetic --out x.png",
+        "data prepare digits",
+    ],
+)
+def test_a_wrong_call_exits_with_2_and_shows_the_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(arguments.split())
+    assert stop.value.code == 2
+    assert "usage: jaxd2l" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("train linear --dataset digits", "linear regression predicts numbers"),
+        ("train mlp --dataset synthetic", "mlp predicts classes"),
+        ("train softmax --hidden 8", "softmax regression has no hidden layers"),
+        ("train mlp --data-dir nowhere", "--data-dir says where the files of fashion_mnist are"),
+        ("train mlp --dataset fashion_mnist --data-dir nowhere", "nowhere"),
+        ("data prepare fashion_mnist --from nowhere", "nowhere"),
+        ("data show digits --out no/such/folder/x.png", "cannot write no/such/folder/x.png"),
+        ("predict nowhere", "nowhere holds no finished run"),
+        ("evaluate nowhere", "nowhere holds no finished run"),
+    ],
+)
+def test_a_request_that_cannot_be_met_exits_with_1_and_says_why(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(arguments.split()) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("jaxd2l: error: ")
+    assert message in captured.err
+    assert captured.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("run.json", b"{", "damaged"),
+        ("run.json", b"[]", "damaged"),
+        ("run.json", b'{"arguments": {}}', "damaged"),
+        ("params.safetensors", b"\xff" * 100, "damaged"),
+        ("params.safetensors", b"", "damaged"),
+        ("params.safetensors", None, "params.safetensors"),
+    ],
+)
+def test_a_damaged_run_is_refused(trained, tmp_path, capsys, name, content, message):
+    for file in ("run.json", "params.safetensors"):
+        (tmp_path / file).write_bytes((trained[0] / file).read_bytes())
+    (tmp_path / name).unlink() if content is None else (tmp_path / name).write_bytes(content)
+    assert run(["predict", str(tmp_path)]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_parameters_of_another_model_are_refused(trained, tmp_path, capsys):
+    for file in ("run.json", "params.safetensors"):
+        (tmp_path / file).write_bytes((trained[0] / file).read_bytes())
+    record = json.loads((tmp_path / "run.json").read_text())
+    record["arguments"]["hidden"] = [16, 9]
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    assert run(["predict", str(tmp_path)]) == 1
+    err = capsys.readouterr().err
+    assert "1.kernel: expected ((16, 9), 'float32'), found ((16, 8), 'float32')" in err
+
+
+def test_a_reader_that_leaves_early_is_no_traceback(trained, tmp_path):
+    process = jaxd2l_process("evaluate", str(trained[0]), "--json", cwd=tmp_path)
+    process.stdout.close()
+    with process.stderr as stderr:
+        err = stderr.read()
+    assert process.wait() == 1
+    assert "Traceback" not in err
+    assert "Exception" not in err
+
+
+def test_data_show_draws_a_grid(tmp_path, capsys):
+    assert run(["data", "show", "digits", "--count", "9", "--out", str(tmp_path / "grid.png")]) == 0
+    assert (tmp_path / "grid.png").read_bytes().startswith(PNG)
+    assert "first 9 training images" in capsys.readouterr().out
+
+
+def test_help_answers_without_loading_jax(tmp_path):
+    code = "import sys, jaxd2l.cli as c\ntry: c.run(['--help'])\nexcept SystemExit: print('jax' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("False\n")
+    assert "train" in done.stdout

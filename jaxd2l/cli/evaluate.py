@@ -1,0 +1,41 @@
+"""`jaxd2l evaluate`: measure a trained model on the whole test set."""
+
+import argparse
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from jaxd2l import metrics
+from jaxd2l.cli import runs
+from jaxd2l.train import evaluate, predict
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints the loss and, for a classifier, accuracy and the rates of every class."""
+    trained = runs.load_run(options.run_dir, options.data_dir)
+    names, test = trained.dataset.class_names, trained.dataset.test
+    loss, accuracy = evaluate(trained.model, trained.loss, trained.params, test)
+    result: dict[str, Any] = {"test_loss": float(loss), "examples": len(test.labels)}
+    table = Table(title=f"{options.run_dir}: {len(test.labels)} test examples, loss {float(loss):.4f}")
+    if names:
+        predicted = np.asarray(predict(trained.model, trained.params, test.inputs)).argmax(-1)
+        confusion = metrics.confusion_matrix(predicted, test.labels, len(names))
+        rates = {f.__name__: f for f in (metrics.precision, metrics.recall, metrics.f1_score, metrics.specificity)}
+        per_class = {name: np.asarray(rate(confusion, None)) for name, rate in rates.items()}
+        result |= {"test_accuracy": float(accuracy)}
+        result |= {f"macro_{name}": float(values.mean()) for name, values in per_class.items()}
+        result |= {"confusion_matrix": confusion, "class_names": names}
+        for heading in ("class", *rates):
+            table.add_column(heading, justify="left" if heading == "class" else "right")
+        for i, class_name in enumerate(names):
+            table.add_row(class_name, *(f"{values[i]:.4f}" for values in per_class.values()))
+        table.add_section()
+        table.add_row("mean", *(f"{values.mean():.4f}" for values in per_class.values()))
+        table.caption = f"accuracy {float(accuracy):.4f}"
+    if options.json:
+        print(runs.to_json(result))
+    else:
+        Console().print(table if names else table.title)
+    return 0

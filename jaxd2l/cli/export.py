@@ -1,0 +1,18 @@
+"""`jaxd2l export`: a trained model's parameters for the book's torch module."""
+
+import argparse
+
+import safetensors.numpy
+
+from jaxd2l.checkpoint import read_tensors, to_state_dict, write_file
+from jaxd2l.cli import runs
+
+
+def run(options: argparse.Namespace) -> int:
+    """Writes a state_dict as safetensors, and says how torch loads it."""
+    is_regression = runs.load_record(options.run_dir)["arguments"]["model"] == "linear"
+    state_dict = to_state_dict(read_tensors(options.run_dir / runs.PARAMS), is_regression=is_regression)
+    write_file(options.to, safetensors.numpy.save(state_dict))
+    print(f"{options.to}: {', '.join(state_dict)}")
+    print(f'in torch: net.load_state_dict(safetensors.torch.load_file("{options.to}"))')
+    return 0

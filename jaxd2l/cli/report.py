@@ -1,0 +1,56 @@
+"""What a run shows at its end: a table and two pictures."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from jaxd2l import plots
+from jaxd2l.types import Dataset, History
+
+_MAX_MISTAKES = 32
+
+
+def summary_table(record: dict[str, Any], folder: Path) -> Table:
+    """Times, results and where the files are."""
+    arguments, seconds, results = record["arguments"], record["seconds"], record["results"]
+    table = Table(title=f"{arguments['model']} on {arguments['dataset']}, {len(seconds['epochs'])} epochs")
+    table.add_column("quantity")
+    table.add_column("value")
+    table.add_row("compile time", f"{seconds['compile']:.2f} s")
+    table.add_row("time per epoch", f"{np.median(seconds['epochs']):.4f} s (median, with evaluation)")
+    table.add_row("test loss", f"{results['test_loss']:.4f}")
+    if "test_accuracy" in results:
+        table.add_row("test accuracy", f"{results['test_accuracy']:.4f}")
+        table.add_row("macro F1", f"{results['macro_f1']:.4f}")
+    else:
+        table.add_row("error of w", np.array2string(results["error_of_w"], precision=4))
+        table.add_row("error of b", f"{results['error_of_b']:.4f}")
+    table.add_row("saved in", str(folder), end_section=True)
+    for path in sorted(folder.iterdir()):
+        table.add_row("", path.name)
+    return table
+
+
+def curves_picture(record: dict[str, Any], history: History) -> bytes:
+    """The curves of the run as a PNG."""
+    a = record["arguments"]
+    title = f"{a['model']} on {a['dataset']}: batch size {a['batch_size']}, learning rate {a['lr']:g}, seed {a['seed']}"
+    return plots.png(plots.training_curves(history, title))
+
+
+def mistakes_picture(outputs: np.ndarray, dataset: Dataset) -> bytes:
+    """The first test images that are classified wrongly, with true and predicted names, as a PNG."""
+    predicted, labels = outputs.argmax(-1), np.asarray(dataset.test.labels)
+    wrong = np.flatnonzero(predicted != labels)[:_MAX_MISTAKES]
+    if not wrong.size:
+        wrong = np.arange(min(_MAX_MISTAKES, len(labels)))  # nothing to reproach: show what went right
+    return examples_picture(wrong, predicted, dataset)
+
+
+def examples_picture(which: np.ndarray, predicted: np.ndarray, dataset: Dataset) -> bytes:
+    """Chosen test images with true and predicted names, as a PNG."""
+    names = dataset.class_names
+    titles = [f"true: {names[dataset.test.labels[i]]}\npred.: {names[predicted[i]]}" for i in which]
+    return plots.png(plots.image_grid(np.asarray(dataset.test.inputs)[which], titles))

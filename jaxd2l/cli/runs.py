@@ -1,0 +1,154 @@
+"""A run on disk: parameters, pictures and run.json in one folder. run.json comes last: with it, all is there."""
+
+import json
+import math
+import platform
+import re
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxd2l.checkpoint import load_params, write_file
+from jaxd2l.cli import setups
+from jaxd2l.types import Dataset, Loss, Model, Params
+
+PARAMS, RECORD = "params.safetensors", "run.json"
+_MADE_BY_TRAINING = {PARAMS, RECORD, "curves.png", "mistakes.png"}
+
+
+class Run(NamedTuple):
+    """A finished run, read back and ready to use."""
+
+    record: dict[str, Any]
+    dataset: Dataset
+    model: Model
+    loss: Loss
+    params: Params
+
+
+def create_folder(chosen: Path | None, model: str, dataset: str, resumed: Mapping[str, Any] | None = None) -> Path:
+    """A new folder for a run: the chosen one, or the first free one of out/MODEL-DATASET, -2, -3, ...
+
+    A run that is resumed, with these arguments, also takes the chosen folder if it holds nothing but what the same
+    run has left there: killed while it saved its results, or finished with as many epochs or fewer.
+
+    Raises:
+      ValueError: if the chosen folder holds anything already; runs never overwrite each other.
+    """
+    if chosen is not None:
+        if chosen.is_dir() and any(chosen.iterdir()) and not (resumed and _is_of_the_same_run(chosen, resumed)):
+            raise ValueError(f"{chosen} is not empty; choose a new folder, so that no earlier run is overwritten")
+        chosen.mkdir(parents=True, exist_ok=True)
+        return chosen
+    number = 1
+    while True:
+        folder = Path("out", f"{model}-{dataset}" + (f"-{number}" if number > 1 else ""))
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
+
+
+def _is_of_the_same_run(folder: Path, arguments: Mapping[str, Any]) -> bool:
+    names = {path.name for path in folder.iterdir()}
+    if any(re.sub(r"^\.(.*)\.\w+$", r"\1", name) not in _MADE_BY_TRAINING for name in names):  # or begun to be made
+        return False
+    if RECORD not in names:
+        return True
+    try:
+        there = json.loads((folder / RECORD).read_bytes())["arguments"]
+        here = json.loads(to_json(dict(arguments)))
+        decisive = [name for name in here if name not in ("epochs", "data_dir")]
+        return there["epochs"] <= here["epochs"] and all(there[name] == here[name] for name in decisive)
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def unfinish(folder: Path) -> None:
+    """Takes away the sign that a run is whole, and what a killed process began to write, before it is saved anew."""
+    for path in (folder / RECORD, *folder.glob(".*.*")):
+        path.unlink(missing_ok=True)
+
+
+def environment() -> dict[str, Any]:
+    """What else a result depends on: versions and hardware."""
+    device = jax.devices()[0]
+    packages = ("jaxd2l", "jax", "jaxlib", "flax", "optax", "numpy", "tensorflow-datasets")
+    return {
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+        "device": {
+            "platform": device.platform,
+            "kind": device.device_kind,
+            "count": jax.device_count(),
+            "machine": platform.machine(),
+            "system": platform.platform(),
+        },
+    }
+
+
+def to_json(record: dict[str, Any]) -> str:
+    """Standard JSON: numbers that it does not know, NaN and infinity, become null."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(item) for item in value]
+        if isinstance(value, np.ndarray | np.generic | jax.Array):
+            return plain(np.asarray(value).tolist())
+        if isinstance(value, Path):
+            return str(value)
+        if isinstance(value, float) and not math.isfinite(value):
+            return None
+        return value
+
+    return json.dumps(plain(record), indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def save_record(folder: Path, record: dict[str, Any]) -> None:
+    """Writes run.json, the sign that the run is whole."""
+    write_file(folder / RECORD, (to_json(record) + "\n").encode())
+
+
+def load_run(folder: Path, data_dir: Path | None) -> Run:
+    """Reads a run back.
+
+    Raises:
+      FileNotFoundError: if the folder holds no run.
+      ValueError: if its files are damaged, or belong to different models.
+    """
+    record = load_record(folder)
+    arguments = record["arguments"]
+    model_name, dataset_name, hidden = (arguments[name] for name in ("model", "dataset", "hidden"))
+    saved_dir = arguments.get("data_dir")
+    dataset = setups.load(dataset_name, data_dir or (Path(saved_dir) if saved_dir else None))
+    model, loss = setups.build(model_name, hidden, dataset, arguments.get("precision", "float32"))
+    params = load_params(folder / PARAMS, like=jax.eval_shape(model.init, jax.random.key(0)))
+    return Run(record, dataset, model, loss, params)
+
+
+def load_record(folder: Path) -> dict[str, Any]:
+    """Reads a run's run.json.
+
+    Raises:
+      FileNotFoundError: if the folder holds no run.
+      ValueError: if it does not say what was trained.
+    """
+    path = folder / RECORD
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder} holds no finished run: {RECORD} is missing; `jaxd2l train --out {folder}` makes one"
+        )
+    try:
+        record: dict[str, Any] = json.loads(path.read_bytes())
+        for name in ("model", "dataset", "hidden"):
+            record["arguments"][name]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged or not by jaxd2l: {error!r}") from error
+    return record

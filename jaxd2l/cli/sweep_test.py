@@ -1,0 +1,78 @@
+"""`jaxd2l sweep` as a person uses it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from jaxd2l.cli import INTERRUPTED, run
+
+SHORT = ["sweep", "softmax", "--epochs", "2", "--seeds", "2", "--batch-size", "500"]
+
+
+def test_a_table_with_the_best_point_and_a_heat_map(tmp_path, capsys):
+    assert run([*SHORT, "--lr", "0.01:1:log:3", "--weight-decay", "0,0.1", "--plot", str(tmp_path / "map.png")]) == 0
+    out, err = capsys.readouterr()
+    assert "12 models" in out
+    assert [line.rstrip(" │").endswith("best") for line in out.splitlines()].count(True) == 1
+    assert "map.png" in out
+    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+    assert "2/2 epochs" in err
+
+
+def test_json_and_nothing_else_on_standard_output(capsys):
+    assert run([*SHORT, "--lr", "0.1:0.3:lin:3", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["axes"] == ["seed", "learning_rate"]
+    np.testing.assert_allclose(record["grid"]["learning_rate"], [0.1, 0.2, 0.3])
+    accuracy = np.array(record["outcomes"]["test_accuracy"])
+    assert accuracy.shape == (2, 3)
+    assert record["best"]["mean"] == pytest.approx(accuracy.mean(0).max())
+    assert record["arguments"]["epochs"] == 2
+
+
+def test_a_sweep_where_all_diverge_is_an_error_and_no_number(capsys):
+    code = run([*SHORT, "--dataset", "digits", "--lr", "1e38", "--json"])
+    out, err = capsys.readouterr()
+    assert code == 1
+    assert "smaller learning rates" in err
+    assert json.loads(out)["outcomes"]["test_accuracy"] == [[None], [None]]
+
+
+def test_a_regression_is_judged_by_its_loss(capsys):
+    assert run(["sweep", "linear", "--lr", "0.001,0.03", "--seeds", "1"]) == 0
+    assert "test loss" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--lr", "x"], "positive number"),
+        (["--lr", "0.1:1:8"], "FROM:TO:log:COUNT"),
+        (["--lr", "0.1:1:cube:8"], "FROM:TO:log:COUNT"),
+        (["--lr", "0:1:log:8"], "above 0"),
+        (["--lr", "0.1:1:log:1"], "at least 2"),
+        (["--lr", "0.1,,1"], "positive number"),
+        (["--lr", "0.1,nan"], "positive number"),
+        ([], "--lr"),
+    ],
+)
+def test_a_wrong_call_is_told(arguments, message, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        run(["sweep", "mlp", *arguments])
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_model_that_does_not_suit_the_dataset_is_refused(capsys):
+    assert run(["sweep", "linear", "--lr", "0.1", "--dataset", "digits"]) == 1
+    assert "--dataset synthetic" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_with_its_code(monkeypatch, capsys):
+    def pressed(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jaxd2l.cli.sweep.sweep", pressed)
+    assert run([*SHORT, "--lr", "0.1"]) == INTERRUPTED
+    assert "interrupted" in capsys.readouterr().err
