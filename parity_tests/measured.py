@@ -1,0 +1,27 @@
+"""Measurements that take minutes, kept in `measured.json` with what they were taken on."""
+
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+PATH = Path(__file__).with_name("measured.json")
+
+
+def read() -> dict[str, Any]:
+    """All that was recorded; each entry has `on` (machine and versions) and `result`."""
+    recorded: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else {}
+    return recorded
+
+
+def write(name: str, result: Any) -> None:
+    """Records a result under its name, in place of the one before."""
+    recorded = {**read(), name: {"on": machine(), "result": result}}
+    PATH.write_text(json.dumps(recorded, indent=1) + "\n", encoding="utf-8")
+
+
+def machine() -> str:
+    """Processor family and the versions that decide numbers."""
+    versions = ", ".join(f"{package} {version(package)}" for package in ("jax", "torch", "optax", "numpy"))
+    return f"{platform.machine()}, {versions}"

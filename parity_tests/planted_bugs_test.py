@@ -1,0 +1,50 @@
+"""The user's example: each of five planted bugs is named, and the clean port never raises an alarm."""
+
+import pytest
+import torch
+
+from jaxd2l import parity
+from parity_tests import example_spec
+
+NAMES = {
+    "kernel": ("outputs", "kernel transposed: hidden.kernel"),
+    "gelu": ("outputs", "tanh-gelu: matches with approximate=True"),
+    "mean": ("loss of the same outputs", "missing mean over the batch"),
+    "ddof": ("outputs", "ddof: matches with ddof=0"),
+    "decay": ("optimiser on given gradients", "decay after momentum"),
+}
+
+
+@pytest.mark.parametrize("bug", example_spec.BUGS)
+def test_the_tool_names_the_bug(bug: str) -> None:
+    report = parity.check(**example_spec.arguments(bug) | {"steps": 2})
+    quantity, name = NAMES[bug]
+    assert not report.ok
+    causes = {row.quantity for row in report.failures if not row.hint.startswith("follows from")}
+    assert causes == {quantity}
+    assert all(name in row.hint for row in report.failures if row.quantity == quantity)
+    assert {row.verdict for row in report.failures} == {"semantic-mismatch"}
+    with pytest.raises(AssertionError, match=name):
+        report.assert_ok()
+
+
+@pytest.mark.parametrize(
+    ("bug", "layer"), [("kernel", "hidden (Linear)"), ("gelu", "gelu"), ("ddof", "std"), ("mean", "")]
+)
+def test_the_first_diverging_layer_is_named(bug: str, layer: str) -> None:
+    arguments = {name: value for name, value in example_spec.arguments(bug).items() if name not in ("optim", "steps")}
+    assert parity.check(**arguments).first_diverging == layer
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_clean_port_raises_no_alarm(seed: int) -> None:
+    parity.check(**example_spec.arguments(seed=seed) | {"steps": 3}, seed=seed).assert_ok()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    """Threads cost more than they bring on arrays this small."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
