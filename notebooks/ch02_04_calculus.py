@@ -1,0 +1,232 @@
+# %% [markdown]
+# # 2.4 Calculus
+#
+# Training makes a loss smaller by small changes of many numbers. Derivatives say which change helps. This section
+# computes them as limits, as slopes of tangents, and by the rules for gradients, and uses JAX to check each rule.
+
+# %%
+# %matplotlib inline
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+
+from jaxd2l import autodiff, plots, tensors
+
+# %% [markdown]
+# ## The derivative is a limit
+#
+# $$f'(x) = \lim_{h \to 0} \frac{f(x + h) - f(x)}{h}$$
+#
+# The book's example is $f(x) = 3x^2 - 4x$ at $x = 1$. As $h$ shrinks, the difference quotient goes to 2.
+
+
+# %%
+def f(x):
+    return 3 * x**2 - 4 * x
+
+
+for h in 10.0 ** np.arange(-1, -6, -1):
+    print(f"h = {h:.5f}, difference quotient = {autodiff.difference_quotient(f, 1.0, h):.5f}")
+
+# %% [markdown]
+# It is computed in float64, though JAX computes in float32 by default. Here is why:
+
+# %%
+print(inspect.getsource(autodiff.difference_quotient))
+
+# %% [markdown]
+# Two errors compete. The limit is not reached: $f(1 + h) - f(1) = 2h + 3h^2$, so the quotient is wrong by $3h$. And
+# $f(1 + h)$ and $f(1)$ are nearly equal, so of their digits few are left in the difference: wrong by about
+# $\varepsilon / h$, where $\varepsilon$ is the rounding. In float32 the error is never much below
+# $10^{-4}$, in float64 it comes down to $10^{-8}$.
+
+# %%
+steps = 10.0 ** np.arange(-1, -12.5, -0.5)
+
+
+def quotient_float32(h):
+    return float((f(jnp.float32(1 + h)) - f(jnp.float32(1))) / h)
+
+
+errors = {
+    "float64": [abs(autodiff.difference_quotient(f, 1.0, h) - 2) for h in steps],
+    "float32": [abs(quotient_float32(h) - 2) for h in steps],
+    "3h": 3 * steps,
+}
+plots.lines(steps, errors, xlabel="h", ylabel="error of the quotient", xscale="log", yscale="log")
+
+# %%
+print(f"h = 1e-6: float32 {quotient_float32(1e-6):.2f}, float64 {autodiff.difference_quotient(f, 1.0, 1e-6):.6f}")
+
+# %% [markdown]
+# ## The derivative is the slope of the tangent
+#
+# `jax.grad` takes a function and returns its derivative, a function too. No $h$ is involved: it applies the rules of
+# calculus to the operations of $f$ ([2.5](ch02_05_automatic_differentiation.ipynb)). The tangent at 1 is $2x - 3$.
+
+# %%
+derivative = jax.grad(f)
+tangent = autodiff.tangent_line(f, 1.0)
+print(derivative(1.0), tangent(jnp.array([0.0, 1.0, 2.0])))
+x = jnp.arange(0, 3, 0.1)
+plots.lines(x, {"f(x)": f(x), "tangent at x = 1": tangent(x)}, xlabel="x", ylabel="f(x)")
+
+# %% [markdown]
+# Sums, products and quotients have rules: $(f + g)' = f' + g'$, $(fg)' = f'g + fg'$, $(f/g)' = (f'g - fg')/g^2$.
+
+# %%
+g, at = jnp.sin, 0.7
+print(jnp.allclose(jax.grad(lambda x: f(x) + g(x))(at), derivative(at) + jax.grad(g)(at)))
+print(jnp.allclose(jax.grad(lambda x: f(x) * g(x))(at), derivative(at) * g(at) + f(at) * jax.grad(g)(at)))
+quotient_rule = (derivative(at) * g(at) - f(at) * jax.grad(g)(at)) / g(at) ** 2
+print(jnp.allclose(jax.grad(lambda x: f(x) / g(x))(at), quotient_rule))
+
+# %% [markdown]
+# ## Partial derivatives and gradients
+#
+# A function of a vector has one derivative per element, all others held fixed: the partial derivatives
+# $\partial f / \partial x_i$. Together they are the gradient,
+#
+# $$\nabla_{\mathbf{x}} f =
+# \left[\frac{\partial f}{\partial x_1}, \ldots, \frac{\partial f}{\partial x_n}\right]^\top.$$
+#
+# `numerical_gradient` moves one element at a time, to both sides; `check_gradient` compares the two and raises if
+# they disagree.
+
+
+# %%
+def loss(x):
+    return 3 * x[0] ** 2 + 5 * jnp.exp(x[1])
+
+
+point = jnp.array([2.0, 0.0])
+print("by jax.grad:", jax.grad(loss)(point), " by moving:", autodiff.numerical_gradient(loss, point).round(5))
+print("they agree:", autodiff.check_gradient(loss, point) < 1e-8)
+
+# %% [markdown]
+# The book's rules for gradients of matrix expressions. $\mathbf{A}\mathbf{x}$ and $\mathbf{x}^\top\mathbf{A}$ are
+# vectors; the book writes their derivatives as $\mathbf{A}^\top$ and $\mathbf{A}$, with one column per output.
+# `jax.jacobian` has one **row** per output, so $\mathbf{A}\mathbf{x}$ gives $\mathbf{A}$: the transpose.
+
+# %%
+keys = jax.random.split(jax.random.key(0), 3)
+A, S, x = jax.random.normal(keys[0], (2, 3)), jax.random.normal(keys[1], (3, 3)), jax.random.normal(keys[2], (3,))
+rules = {
+    "A x:      A^T": (jax.jacobian(lambda x: A @ x)(x).T, A.T),
+    "x^T S:    S": (jax.jacobian(lambda x: x @ S)(x).T, S),
+    "x^T S x:  (S + S^T) x": (jax.grad(lambda x: x @ S @ x)(x), (S + S.T) @ x),
+    "||x||^2:  2 x": (jax.grad(lambda x: x @ x)(x), 2 * x),
+}
+for rule, (by_jax, by_rule) in rules.items():
+    print(f"{rule:24}{jnp.allclose(by_jax, by_rule, atol=1e-5)}")
+
+# %% [markdown]
+# The same for a matrix: $\nabla_{\mathbf{X}} \|\mathbf{X}\|_F^2 = 2\mathbf{X}$.
+
+# %%
+print(jnp.allclose(jax.grad(lambda X: jnp.sum(X**2))(A), 2 * A))
+
+# %% [markdown]
+# ## The chain rule
+#
+# For $y = f(\mathbf{u})$ and $\mathbf{u} = g(\mathbf{x})$,
+#
+# $$\frac{\partial y}{\partial x_i} = \sum_j \frac{\partial y}{\partial u_j} \frac{\partial u_j}{\partial x_i},
+# \qquad \nabla_{\mathbf{x}} y = \mathbf{A} \nabla_{\mathbf{u}} y,$$
+#
+# where column $j$ of $\mathbf{A}$ is the gradient of $u_j$: the transpose of the Jacobian.
+
+# %%
+inner = lambda x: jnp.tanh(A @ x)  # noqa: E731
+outer = lambda u: jnp.sum(u**3)  # noqa: E731
+chained = jax.jacobian(inner)(x).T @ jax.grad(outer)(inner(x))
+print(jnp.allclose(chained, jax.grad(lambda x: outer(inner(x)))(x), atol=1e-6))
+
+# %% [markdown]
+# ## Where there is no derivative
+#
+# $\|\mathbf{x}\|_2$ has a tip at $\mathbf{x} = \mathbf{0}$: its slope is 1 in every direction, and no vector is the
+# gradient. PyTorch answers 0, which is a subgradient and lets training go on. JAX multiplies the infinite slope of the
+# root by 0 and gets NaN, which spreads to every parameter. `tensors.norm` answers as PyTorch does.
+
+# %%
+zero = torch.zeros(2, requires_grad=True)
+zero.norm().backward()
+print("torch:          ", zero.grad.numpy())
+print("jnp.linalg.norm:", jax.grad(jnp.linalg.norm)(jnp.zeros(2)))
+print("tensors.norm:   ", jax.grad(tensors.norm)(jnp.zeros(2)))
+
+# %% [markdown]
+# The remedy is worth knowing. `jnp.where(x == 0, 0, sqrt(x))` is not enough: the derivative of the branch that was not
+# chosen is computed as well, and 0 times infinity is NaN. What goes *into* the root must be safe too.
+
+# %%
+print(jax.grad(lambda x: jnp.where(x == 0, 0.0, jnp.sqrt(x)))(0.0))
+print(jax.grad(lambda x: jnp.where(x == 0, 0.0, jnp.sqrt(jnp.where(x == 0, 1.0, x))))(0.0))
+
+# %% [markdown]
+# ## Exercises
+#
+# **1. Derivatives of $x^n$ and $\log x$ from the definition.** $(x + h)^n = x^n + n x^{n-1} h + h^2(\ldots)$: subtract
+# $x^n$, divide by $h$, let $h \to 0$, and $n x^{n-1}$ is left. $\frac1h \log\frac{x + h}{x} = \frac1x \log (1 +
+# t)^{1/t}$ with $t = h/x$, and $(1 + t)^{1/t} \to e$, so $\frac1x$.
+#
+# **4. The derivative of $x^x$.** $x^x = e^{x \log x}$, so by the chain rule $x^x (\log x + 1)$.
+
+# %%
+for value in (0.5, 1.0, 2.0):
+    print(f"{jax.grad(lambda x: x**x)(value):.4f} {value**value * (np.log(value) + 1):.4f}")
+
+# %% [markdown]
+# **5. What does $f'(x) = 0$ mean?** That the tangent is level: a minimum, a maximum, or neither, as $x^3$ at 0. Our $f$
+# has its minimum where $6x - 4 = 0$.
+
+# %%
+print(f"{abs(derivative(2 / 3)):.4f}", bool(jnp.all(f(jnp.linspace(-1, 2, 301)) >= f(2 / 3) - 1e-6)))
+
+# %% [markdown]
+# **6. Plot $x^3 - \frac1x$ and its tangent at $x = 1$.** Its slope there is $3 + 1 = 4$ and its value 0: $4x - 4$.
+
+
+# %%
+def cubic(x):
+    return x**3 - 1 / x
+
+
+x = jnp.linspace(0.3, 2, 100)
+plots.lines(
+    x,
+    {"x³ - 1/x": cubic(x), "tangent at x = 1": autodiff.tangent_line(cubic, 1.0)(x)},
+    xlabel="x",
+    ylabel="f(x)",
+)
+
+# %% [markdown]
+# **7. The gradient of $3x_1^2 + 5e^{x_2}$** is $[6x_1, 5e^{x_2}]$: [12, 5] at (2, 0), as printed above.
+#
+# **8. The gradient of $\|\mathbf{x}\|_2$** is $\mathbf{x} / \|\mathbf{x}\|_2$, the direction, of length 1.
+
+# %%
+u = jnp.array([3.0, -4.0])
+print(jax.grad(tensors.norm)(u), u / tensors.norm(u))
+
+# %% [markdown]
+# **9. The chain rule for $u = f(x, y, z)$ where $x$, $y$ and $z$ are functions of $a$ and $b$.** $\frac{\partial
+# u}{\partial a} = \frac{\partial u}{\partial x}\frac{\partial x}{\partial a} + \frac{\partial u}{\partial
+# y}\frac{\partial y}{\partial a} + \frac{\partial u}{\partial z}\frac{\partial z}{\partial a}$, and the same with $b$.
+#
+# **10. The derivative of an inverse.** Differentiate $f^{-1}(f(x)) = x$: $(f^{-1})'(f(x)) \cdot f'(x) = 1$, so the
+# slopes are reciprocal. With $f = \exp$, whose inverse is $\log$:
+
+# %%
+print(f"{jax.grad(jnp.log)(jnp.exp(1.5)):.4f} {1 / jax.grad(jnp.exp)(1.5):.4f}")
+
+# %% [markdown]
+# ## Summary
+#
+# A derivative is the limit of difference quotients, which need float64 to be of use. A gradient collects the partial
+# derivatives, the chain rule composes them, and `jax.grad` applies the rules exactly. Where a function has no
+# derivative, JAX and PyTorch may answer differently.

@@ -1,0 +1,293 @@
+# %% [markdown]
+# # 2.5 Automatic differentiation
+#
+# Nobody differentiates a network by hand. PyTorch **records** the operations that a tensor goes through and walks back
+# along the record when `backward` is called. JAX **transforms functions**: `jax.grad(f)` is the function that computes
+# the gradient of `f`. There is no record to keep, to reset, or to lose.
+
+# %%
+# %matplotlib inline
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+from jax.ad_checkpoint import checkpoint_name
+
+from jaxd2l import autodiff, backprop, plots
+
+# %% [markdown]
+# ## A simple function
+#
+# $y = 2 \mathbf{x}^\top \mathbf{x}$ has the gradient $4 \mathbf{x}$. PyTorch puts it into `x.grad`; JAX returns it, and
+# the value with it if asked.
+
+
+# %%
+def f(x):
+    return 2 * jnp.dot(x, x)
+
+
+x = jnp.arange(4.0)
+value, gradient = jax.value_and_grad(f)(x)
+print("JAX:  ", value, gradient, " 4 x:", bool((gradient == 4 * x).all()))
+
+in_torch = torch.arange(4.0, requires_grad=True)
+y = 2 * torch.dot(in_torch, in_torch)
+y.backward()
+print("torch:", y.item(), in_torch.grad.numpy())
+
+# %% [markdown]
+# PyTorch **adds** to `x.grad`, so a second gradient starts with `zero_()`; forgetting it is a classic. In JAX there is
+# nothing to reset. The gradient of a sum is all ones.
+
+# %%
+in_torch.sum().backward()
+print("torch, not reset:", in_torch.grad.numpy())
+in_torch.grad.zero_()
+in_torch.sum().backward()
+print("torch, reset:", in_torch.grad.numpy())
+print("JAX:", jax.grad(jnp.sum)(x))
+
+# %% [markdown]
+# Both refuse to differentiate with respect to integers, and both want a scalar:
+
+# %%
+for name, attempt in {
+    "torch, integers": lambda: torch.arange(4, requires_grad=True),
+    "JAX, integers": lambda: jax.grad(lambda x: jnp.dot(x, x))(jnp.arange(4)),
+    "torch, a vector": lambda: (in_torch * in_torch).backward(),
+    "JAX, a vector": lambda: jax.grad(lambda x: x * x)(x),
+}.items():
+    try:
+        attempt()
+    except (RuntimeError, TypeError) as error:
+        print(f"{name}: {type(error).__name__}: {str(error).splitlines()[0].split('. ')[0]}")
+
+# %% [markdown]
+# ## Functions whose value is a vector
+#
+# The derivative of a vector $\mathbf{y}$ by a vector $\mathbf{x}$ is the Jacobian $J$, a matrix. Backward
+# differentiation never builds it: it computes $\mathbf{v}^\top J$, one product for one choice of $\mathbf{v}$, which
+# says how much each output counts. With $\mathbf{v} = \mathbf{1}$ it is the gradient of the sum. `jax.vjp` gives the
+# value and the function $\mathbf{v} \mapsto \mathbf{v}^\top J$.
+
+# %%
+value, pull_back = jax.vjp(lambda x: x * x, x)
+print(value, pull_back(jnp.ones(4))[0])
+print(jax.grad(lambda x: jnp.sum(x * x))(x))
+
+in_torch.grad.zero_()
+(in_torch * in_torch).backward(gradient=torch.ones(4))
+print("torch:", in_torch.grad.numpy())
+
+# %% [markdown]
+# ## Detaching
+#
+# In $\mathbf{z} = \mathbf{u} \odot \mathbf{x}$ with $\mathbf{u} = \mathbf{x} \odot \mathbf{x}$, treat $\mathbf{u}$ as a
+# constant: the gradient of the sum is then $\mathbf{u}$, and not $3 \mathbf{x} \odot \mathbf{x}$. PyTorch's `detach` is
+# `jax.lax.stop_gradient`, and stands inside the function. What leads to $\mathbf{u}$ can still be differentiated.
+
+
+# %%
+def square(x):
+    return x * x
+
+
+print("detached:", jax.grad(lambda x: jnp.sum(jax.lax.stop_gradient(square(x)) * x))(x))
+print("attached:", jax.grad(lambda x: jnp.sum(square(x) * x))(x))
+print("u itself:", jax.grad(lambda x: jnp.sum(square(x)))(x))
+
+in_torch.grad.zero_()
+(square(in_torch).detach() * in_torch).sum().backward()
+print("torch, detached:", in_torch.grad.numpy())
+
+# %% [markdown]
+# ## Control flow
+#
+# How often the loop below runs depends on the values in `a`. `jax.grad` does not mind: Python runs the loop, and the
+# operations that come by are differentiated.
+
+# %%
+print(inspect.getsource(autodiff.double_past_1000))
+
+# %% [markdown]
+# Whatever the loop does, the result is $k\,a$ with some constant $k$. So the gradient must be $k = f(a) / a$.
+
+# %%
+a = jax.random.normal(jax.random.key(1), ())
+d, gradient = jax.value_and_grad(autodiff.double_past_1000)(a)
+print(f"a = {a:.4f}, f(a) = {d:.2f}, gradient = {gradient:.0f}")
+print("gradient == f(a) / a:", bool(gradient == d / a))
+
+# %% [markdown]
+# Compiling is another matter. Under `jit` the function is traced once for *all* values of `a`, and Python cannot decide
+# a loop without a value. `lax.while_loop` and `lax.cond` leave the decision to the compiled program.
+
+# %%
+try:
+    jax.jit(autodiff.double_past_1000)(a)
+except jax.errors.TracerBoolConversionError as error:
+    print(type(error).__name__)
+print(inspect.getsource(autodiff.double_past_1000_compiled))
+
+# %%
+compiled = jax.jit(jax.vmap(jax.value_and_grad(autodiff.double_past_1000_compiled)))
+many = jax.random.normal(jax.random.key(2), (1000,))
+d, gradient = compiled(many)
+print("gradient is f(a) / a, 1000 times:", bool(jnp.allclose(gradient, d / many, rtol=1e-6)))
+print("as with Python's loop:", all(autodiff.double_past_1000(many[i]) == d[i] for i in range(5)))
+
+# %% [markdown]
+# The gradient of a function with jumps: $2^k$ to the right of 0 and $100 \cdot 2^k$ to the left. It knows nothing of
+# the jumps between. At 0 the function has no value.
+
+# %%
+points = jnp.linspace(-10, 10, 400)
+plots.lines(points, {"f'(a)": compiled(points)[1]}, xlabel="a", ylabel="f'(a)", yscale="log")
+
+# %% [markdown]
+# ## Forward, backward, and twice
+#
+# Backward differentiation gives $\mathbf{v}^\top J$, a row of the Jacobian at a time (`jax.vjp`). Forward
+# differentiation gives $J \mathbf{t}$, a column at a time (`jax.jvp`), along with the value and without storing
+# anything. Both can build the whole Jacobian.
+
+
+# %%
+def g(x):
+    return jnp.array([jnp.sum(x**2), jnp.prod(x), jnp.sin(x[0])])
+
+
+point = jnp.array([1.0, 2.0])
+by_rows, by_columns = jax.jacrev(g)(point), jax.jacfwd(g)(point)
+print(by_rows.round(4))
+print(bool(jnp.allclose(by_rows, by_columns)))
+v, t = jnp.array([1.0, 0.0, 2.0]), jnp.array([0.0, 1.0])
+print(bool(jnp.allclose(jax.vjp(g, point)[1](v)[0], v @ by_rows)))
+print(bool(jnp.allclose(jax.jvp(g, (point,), (t,))[1], by_rows @ t)))
+print(
+    torch.autograd.functional.jacobian(
+        lambda x: torch.stack([x.pow(2).sum(), x.prod(), x[0].sin()]), torch.tensor([1.0, 2.0])
+    )
+    .numpy()
+    .round(4)
+)
+
+# %% [markdown]
+# A derivative is a function and can be differentiated again. All second derivatives together, the Hessian $H$, are a
+# matrix; the product $H \mathbf{v}$ needs none. It is the forward derivative of the gradient:
+
+# %%
+print(inspect.getsource(autodiff.hessian_vector_product).splitlines()[-1].strip())
+
+
+def h(x):
+    return jnp.sum(jnp.sin(x) * jnp.roll(x, 1) ** 2)
+
+
+v = jnp.array([1.0, -1.0, 2.0, 0.5])
+product = autodiff.hessian_vector_product(h, x, v)
+print(bool(jnp.allclose(product, jax.hessian(h)(x) @ v, atol=1e-4)))
+_, by_torch = torch.autograd.functional.hvp(
+    lambda x: (x.sin() * x.roll(1) ** 2).sum(), torch.arange(4.0), torch.tensor([1.0, -1.0, 2.0, 0.5])
+)
+print(np.asarray(product).round(3), by_torch.numpy().round(3))
+print(autodiff.hessian_vector_product(jax.jit(lambda x: jnp.sum(x**4)), jnp.ones(1_000_000), jnp.ones(1_000_000))[:3])
+
+# %% [markdown]
+# ## Side by side
+#
+# | | PyTorch | JAX |
+# |---|---|---|
+# | ask for a gradient | `requires_grad=True`, `y.backward()`, `x.grad` | `jax.grad(f)(x)` |
+# | before the next one | `x.grad.zero_()` | nothing |
+# | weights of a vector's elements | `y.backward(gradient=v)` | `jax.vjp(f, x)[1](v)` |
+# | treat as constant | `u.detach()` | `jax.lax.stop_gradient(u)` |
+# | no gradients at all | `with torch.no_grad():` | do not ask for them |
+# | control flow | Python | Python; under `jit`, `lax.while_loop`, `lax.cond`, `lax.scan` |
+# | Jacobian, Hessian | `torch.autograd.functional` | `jax.jacrev`, `jax.jacfwd`, `jax.hessian` |
+#
+# ## Exercises
+#
+# **1. Why do second derivatives cost so much more?** A function of $n$ numbers has $n$ first derivatives, which one
+# backward pass finds together, and $n^2$ second ones: $n$ more passes. The last line printed above has a Hessian of
+# $10^{12}$ elements. Its product with a vector took a few evaluations.
+#
+# **2. Run backward twice in a row.** PyTorch has freed what the forward pass stored and raises, unless it was told
+# `retain_graph=True`. In JAX the backward pass is a function, which keeps what it needs.
+
+# %%
+y = (in_torch * in_torch).sum()
+y.backward()
+try:
+    y.backward()
+except RuntimeError as error:
+    print("torch:", str(error).split(" (")[0])
+value, pull_back = jax.vjp(lambda x: jnp.sum(x * x), x)
+print("JAX:", pull_back(1.0)[0], pull_back(1.0)[0])
+
+# %% [markdown]
+# **3. What if `a` in the control flow example is a vector or a matrix?** `f(a)` has the shape of `a` and is still $k
+# \mathbf{a}$, where $k$ depends on all elements together. The gradient needs a scalar: of the sum it is $k$ for every
+# element. The Jacobian is $k$ times the identity matrix.
+
+# %%
+vector = jnp.array([1.0, -2.0, 4.0])
+print(jax.grad(lambda a: jnp.sum(autodiff.double_past_1000(a)))(vector), autodiff.double_past_1000(vector) / vector)
+print(jax.jacobian(autodiff.double_past_1000)(vector))
+
+# %% [markdown]
+# **4. Plot $\sin$ and its derivative without using $\cos$.** `grad` is for one number; `vmap` makes it work on many.
+
+# %%
+points = jnp.linspace(-jnp.pi, jnp.pi, 200)
+slopes = jax.vmap(jax.grad(jnp.sin))(points)
+plots.lines(points, {"sin x": jnp.sin(points), "derivative by jax.grad": slopes}, xlabel="x", ylabel="value")
+
+# %% [markdown]
+# **5. The dependency graph of $f(x) = (\log x^2 \cdot \sin x) + x^{-1}$.** Read from the function itself. What is
+# blue and framed is kept for the backward pass, of which 5.3 has more.
+
+
+# %%
+def composed(x):
+    a = checkpoint_name(x**2, "a")  # the names change nothing; the graph shows them
+    b, c, e = checkpoint_name(jnp.log(a), "b"), checkpoint_name(jnp.sin(x), "c"), checkpoint_name(1 / x, "e")
+    return b * c + e
+
+
+backprop.graph(composed, 2.0)
+
+# %% [markdown]
+# **6., 7. The derivative by the chain rule, from $x$ to $f$ and back.** With $a = x^2$, $b = \log a$, $c = \sin x$,
+# $e = 1/x$ and $f = bc + e$:
+#
+# $$f' = b' c + b c' + e', \qquad b' = \tfrac{1}{a} \cdot 2x, \quad c' = \cos x, \quad e' = -\tfrac{1}{x^2}.$$
+#
+# Forward, each line of the program carries its derivative by $x$ along. Backward, each line asks how $f$ changes with
+# its result, beginning at the end; then the values $a$, $b$, $c$ must have been stored.
+
+# %%
+x0 = jnp.float32(2.0)
+a, b, c = x0**2, jnp.log(x0**2), jnp.sin(x0)
+a_dot = 2 * x0  # forward: derivatives by x
+b_dot, c_dot, e_dot = a_dot / a, jnp.cos(x0), -1 / x0**2
+forward = b_dot * c + b * c_dot + e_dot
+b_bar, c_bar, e_bar = c, b, 1.0  # backward: derivatives of f
+a_bar = b_bar / a
+backward = a_bar * 2 * x0 + c_bar * jnp.cos(x0) - e_bar / x0**2
+by_jvp, by_vjp = jax.jvp(composed, (x0,), (1.0,))[1], jax.vjp(composed, x0)[1](jnp.float32(1.0))[0]
+print(f"forward {forward:.4f} = {by_jvp:.4f}, backward {backward:.4f} = {by_vjp:.4f}")
+print("against differences:", autodiff.check_gradient(composed, 2.0) < 1e-7)
+
+# %% [markdown]
+# **8. When forward, when backward?** One forward pass per input, one backward pass per output. A loss has millions of
+# inputs and one output: backward, at the price of storing what the forward pass computed. A curve in space, one input
+# and many outputs: forward, which stores nothing.
+#
+# ## Summary
+#
+# `jax.grad` turns a function into its gradient; `vjp` and `jvp` are what it is made of, and combine to second
+# derivatives. Python's control flow can be differentiated as it is, and compiled as `lax.while_loop` and `lax.cond`.

@@ -1,0 +1,213 @@
+# %% [markdown]
+# # 3.5 Concise implementation of linear regression
+#
+# Layers, losses and optimisers are so common that libraries have them: Flax the layers, optax the rest. This section
+# builds the model of section 3.4 from them, and finds two places where concise code in torch and in JAX quietly
+# computes something else.
+
+# %%
+# %matplotlib inline
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import torch
+from flax import nnx
+
+from jaxd2l import data, losses, models, plots, train
+from jaxd2l.models.linear import least_squares
+
+w, b = np.array([2.0, -3.4]), 4.2
+dataset = data.synthetic_regression(jax.random.key(0), w, b, noise=0.01, n=1000)
+
+# %% [markdown]
+# ## The model
+#
+# $\hat{y} = \mathbf{w}^\top \mathbf{x} + b$ is a fully connected layer with one output: `nn.Linear(2, 1)` in torch,
+# `nn.Dense(1)` in Flax. A Flax layer learns the number of inputs from an example, as torch's `LazyLinear` does.
+# `models.from_flax` makes it a `Model`, the pair of pure functions that the training loop takes.
+
+# %%
+model = models.from_flax(nn.Dense(1), jnp.zeros((1, 2)))
+params = model.init(jax.random.key(0))
+print(jax.tree.map(jnp.shape, params))
+
+# %% [markdown]
+# A default hides here. The book begins with weights from $\mathcal{N}(0, 0.01^2)$; Flax draws from a truncated normal
+# distribution of variance 1/inputs, torch uniformly, and the bias too. `models.flax_linear_regression` is the same
+# layer with the book's choice, and from one key it draws the numbers of the version from scratch.
+
+# %%
+key = jax.random.key(1)
+scratch, concise = models.linear_regression(2), models.flax_linear_regression(2)
+print("Flax's default, weights below 0.05:", bool(jnp.abs(params["params"]["kernel"]).max() < 0.05))
+print("the book's, weights below 0.05:", bool(jnp.abs(scratch.init(key)["kernel"]).max() < 0.05))
+print(
+    "the same numbers:", jnp.array_equal(concise.init(key)["params"]["Dense_0"]["kernel"], scratch.init(key)["kernel"])
+)
+
+# %% [markdown]
+# Flax has a second interface, NNX, whose modules hold their parameters as torch's do. `from_flax` takes them just as
+# well: a function of `rngs` that builds one.
+
+# %%
+in_nnx = models.from_flax(lambda rngs: nnx.Linear(2, 1, rngs=rngs), jnp.zeros((1, 2)))
+print(jax.tree.map(jnp.shape, in_nnx.init(jax.random.key(0))))
+
+# %% [markdown]
+# ## The loss
+#
+# **Not all squared losses are equal.** The book derives $\frac{1}{2} (\hat{y} - y)^2$. optax's `l2_loss` has the half;
+# torch's `MSELoss` has not, so its gradient is twice as long, and so is each step at the same learning rate. The book's
+# torch and JAX tabs use these two losses with one learning rate, and thus train at different speeds.
+#
+# Here `losses.squared_loss` has the half, in this section as in the last.
+
+# %%
+predictions, targets = np.array([[1.0], [2.0]], np.float32), np.array([[0.0], [5.0]], np.float32)
+outputs = torch.tensor(predictions, requires_grad=True)
+loss = torch.nn.MSELoss()(outputs, torch.tensor(targets))
+loss.backward()
+print("torch MSELoss:      ", loss.item(), "gradient", outputs.grad.numpy().ravel())
+ours = losses.squared_loss(jnp.array(predictions), targets)
+print("losses.squared_loss:", ours, "gradient", jax.grad(losses.squared_loss)(jnp.array(predictions), targets).ravel())
+print("optax.l2_loss, mean:", optax.l2_loss(predictions, targets).mean())
+
+# %% [markdown]
+# ## Training
+#
+# `optax.sgd(0.03)` is the optimiser, `train.fit` the loop. Nothing else changes.
+
+# %%
+tx = optax.sgd(0.03)
+state, history = train.fit(
+    concise,
+    losses.squared_loss,
+    tx,
+    dataset,
+    key=key,
+    epochs=3,
+    batch_size=32,
+    on_epoch=plots.live_curves(3),
+)
+
+# %%
+
+
+def errors(weights, bias):
+    return np.array([*(w - np.ravel(weights)), b - np.ravel(bias)[0]])
+
+
+layer = state.params["params"]["Dense_0"]
+print("error in w: [{:.2f}, {:.2f}]  error in b: {:.2f}".format(*errors(layer["kernel"], layer["bias"])))
+by_hand, _ = train.fit(scratch, losses.squared_loss, tx, dataset, key=key, epochs=3, batch_size=32)
+print("as from scratch:", jnp.allclose(layer["kernel"], by_hand.params["kernel"], rtol=1e-5))
+
+# %% [markdown]
+# ## The same in torch
+#
+# The book's concise version, from our first parameters and on our batches. Each step of ours leaves $1 - \eta = 0.97$
+# of the error; with `MSELoss` it is $1 - 2 \eta = 0.94$. After 96 steps that makes a factor of twenty.
+
+
+# %%
+
+
+def in_torch(loss, lr):
+    net = torch.nn.Sequential(torch.nn.Linear(2, 1))
+    start = scratch.init(jax.random.key(0))
+    net.load_state_dict({"0.weight": torch.tensor(np.asarray(start["kernel"]).T), "0.bias": torch.zeros(1)})
+    optimizer = torch.optim.SGD(net.parameters(), lr=lr)
+    for epoch in range(3):
+        for indices in data.epoch_indices(key, epoch, n=1000, batch_size=32):
+            X, y = (torch.tensor(part[indices]) for part in dataset.train)
+            optimizer.zero_grad()
+            loss(net(X), y).backward()
+            optimizer.step()
+    return errors(net[0].weight.detach().numpy(), net[0].bias.detach().numpy())
+
+
+print("0.97^96 of the truth:", (0.97**96 * np.array([*w, b])).round(4))
+print("torch, half of MSE:  ", in_torch(lambda p, y: torch.nn.functional.mse_loss(p, y) / 2, lr=0.03).round(2))
+print("0.94^96 of the truth:", (0.94**96 * np.array([*w, b])).round(4))
+print("torch, MSELoss:      ", in_torch(torch.nn.MSELoss(), lr=0.03).round(2))
+print("MSELoss, half the lr:", in_torch(torch.nn.MSELoss(), lr=0.015).round(2))
+
+# %% [markdown]
+# | | PyTorch | JAX, Flax and optax |
+# |---|---|---|
+# | layer | `nn.Linear(2, 1)`, weight (1, 2) | `nn.Dense(1)`, kernel (2, 1) |
+# | number of inputs left open | `nn.LazyLinear(1)` | always: an example fixes it |
+# | first parameters | uniform, bias too | truncated normal, bias 0 |
+# | squared loss | `nn.MSELoss()`, no half | `optax.l2_loss`, with the half, not averaged |
+# | optimiser | `torch.optim.SGD(net.parameters(), lr)` | `optax.sgd(lr)`, knows no parameters |
+# | access | `net[0].weight`, `net[0].weight.grad` | `params["params"]["Dense_0"]["kernel"]`; gradients are returned |
+#
+# ## Exercises
+#
+# **1. How does the learning rate have to change if the loss is the sum over the minibatch, not the mean?** The gradient
+# is 32 times as long, so the learning rate must be divided by 32. Then all is as before but for the last batch of each
+# epoch, whose 8 examples now make a quarter of a step. With the learning rate left as it is, a rate that did well
+# for the mean may diverge: 0.1 does.
+
+# %%
+summed = lambda outputs, targets: losses.squared_loss(outputs, targets, reduction="sum")  # noqa: E731
+for name, loss, rate in (
+    ("mean, 0.03", losses.squared_loss, 0.03),
+    ("sum, 0.03 / 32", summed, 0.03 / 32),
+    ("mean, 0.1", losses.squared_loss, 0.1),
+    ("sum, 0.1", summed, 0.1),
+):
+    run, _ = train.fit(concise, loss, optax.sgd(rate), dataset, key=key, epochs=3, batch_size=32)
+    largest = abs(errors(*(run.params["params"]["Dense_0"][part] for part in ("kernel", "bias")))).max()
+    print(f"{name:14} largest error", f"{largest:.2f}" if largest < 1e6 else "beyond 1e6")
+
+# %% [markdown]
+# **2. Replace the squared loss by Huber's robust loss.** It is `optax.huber_loss` and `torch.nn.HuberLoss`, both with
+# the half, both quadratic up to `delta`. (Section 3.4 trains with it.)
+
+# %%
+residuals = np.array([0.0, 0.5, 1.0, 3.0], np.float32)
+zeros = torch.zeros(4)
+print("optax:", optax.huber_loss(jnp.array(residuals)))
+print("torch:", torch.nn.HuberLoss(reduction="none")(torch.tensor(residuals), zeros).numpy())
+
+# %% [markdown]
+# **3. How do you get at the gradient of the weights?** In torch it is `net[0].weight.grad`, after `backward`. In JAX it
+# is what `jax.grad` returns, a tree like the parameters. `history` holds losses only.
+
+# %%
+X, y = dataset.train
+grads = jax.grad(lambda params: losses.squared_loss(concise.apply(params, X), y))(concise.init(key))
+print(np.ravel(grads["params"]["Dense_0"]["kernel"]).round(2), np.ravel(grads["params"]["Dense_0"]["bias"]).round(2))
+
+# %% [markdown]
+# At the start the predictions are about 0, so the gradient is about $-\mathbf{w}$ and $-b$: the features have
+# variance 1.
+#
+# **4. How does the error depend on the number of examples?** To see it without the error that training leaves over,
+# take the solution in closed form. The estimate of each parameter has standard deviation $\sigma / \sqrt{n}$: to halve
+# the error takes four times the data. Hence the logarithmic axis: from 100 examples to 110 nothing can be seen. With a
+# handful of examples it is somewhat more, for three parameters have to be told from them.
+
+# %%
+sizes = np.array([10, 100, 1000, 10000])
+X, y = data.synthetic_regression(jax.random.key(0), w, b, n=100 * 10000, num_test=1).train
+solve = jax.jit(jax.vmap(least_squares))
+rms = []
+for n in sizes:  # 100 training sets of n examples each
+    fits = solve(X[: 100 * n].reshape(100, n, 2), y[: 100 * n].reshape(100, n, 1))
+    rms.append(np.sqrt(np.mean((fits["kernel"][:, :, 0] - w) ** 2, axis=0)))
+    print(f"{n:5} examples: error {rms[-1].max():.5f}, expected {0.01 / n**0.5:.5f}")
+by_size = np.array(rms).T
+curves = {"$\\hat{w}_1$": by_size[0], "$\\hat{w}_2$": by_size[1], "$\\sigma / \\sqrt{n}$": 0.01 / sizes**0.5}
+plots.lines(
+    sizes, curves, xlabel="training examples $n$", ylabel="error (root mean square)", xscale="log", yscale="log"
+)
+
+# %% [markdown]
+# ## Summary
+#
+# One layer of Flax, one loss and one optimiser of optax are section 3.4 in three lines. From one key they train to
+# the same numbers. Two defaults decide whether torch does, too: how the layer begins, and whether the loss is halved.

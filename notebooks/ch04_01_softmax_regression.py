@@ -1,0 +1,263 @@
+# %% [markdown]
+# # 4.1 Softmax regression
+#
+# Regression asks how much; classification asks which one. This section turns scores into probabilities, derives the
+# loss that fits them to labels, and reads that loss in the terms of information theory: surprisal, entropy,
+# cross-entropy.
+
+# %%
+# %matplotlib inline
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from jaxd2l import activations, information, losses, models, plots
+
+# %% [markdown]
+# ## Classes and a linear model
+#
+# Classes have no order, so a label is no number to be regressed on. The one-hot encoding gives each class its own
+# coordinate. With $q = 3$ classes and $d = 4$ features the model has one score, or **logit**, for each class:
+#
+# $$\mathbf{y} \in \{(1, 0, 0), (0, 1, 0), (0, 0, 1)\}, \qquad \mathbf{o} = \mathbf{W} \mathbf{x} + \mathbf{b}.$$
+
+# %%
+labels = jnp.array([0, 2, 1])
+print(jax.nn.one_hot(labels, 3))
+model = models.softmax_regression(4, 3)
+params = model.init(jax.random.key(0))
+X = jax.random.normal(jax.random.key(1), (2, 4))
+print({name: value.shape for name, value in params.items()}, "logits:", model.apply(params, X).shape)
+
+# %% [markdown]
+# A label that is no class is an error in torch. `jax.nn.one_hot` makes a row of zeros of it; the package's losses
+# refuse it.
+
+# %%
+print(jax.nn.one_hot(jnp.array([3]), 3))
+for attempt in (
+    lambda: F.one_hot(torch.tensor([3]), 3),
+    lambda: losses.cross_entropy(jnp.zeros((1, 3)), jnp.array([3])),
+):
+    try:
+        attempt()
+    except (RuntimeError, ValueError) as error:
+        print(f"{type(error).__name__}: {error}")
+
+# %% [markdown]
+# ## The softmax
+#
+# Logits may be negative and need not sum to 1. The exponential makes them positive, the division makes them a
+# distribution:
+#
+# $$\hat{y}_i = \frac{\exp(o_i)}{\sum_j \exp(o_j)}.$$
+#
+# The package subtracts the largest logit first. It cancels in the fraction, and nothing overflows (section 4.5).
+
+# %%
+print(inspect.getsource(activations.softmax).split('"""')[2])
+o = jnp.array([[1.0, 3.0, 2.0], [-1.0, 0.0, 100.0]])
+probabilities = activations.softmax(o)
+print(np.asarray(probabilities).round(3))
+print("sums:", np.asarray(probabilities.sum(axis=1)).round(3))
+print("the order is kept:", bool((probabilities.argsort(axis=1) == o.argsort(axis=1)).all()))
+
+# %% [markdown]
+# Because the order is kept, the most likely class is the one with the largest logit: to predict, no softmax is needed.
+# A **temperature** $T$ that divides the logits makes the distribution flatter or sharper, and keeps the order as well.
+# $T \to 0$ is the maximum, $T \to \infty$ the uniform distribution.
+
+# %%
+temperatures = np.logspace(-1, 2, 100)
+curves = activations.softmax(o[0] / temperatures[:, None])
+names = [f"logit {value:.0f}" for value in o[0]]
+plots.lines(
+    temperatures, dict(zip(names, curves.T, strict=True)), xlabel="temperature $T$", ylabel="probability", xscale="log"
+)
+
+# %% [markdown]
+# ## The loss
+#
+# Maximum likelihood, as for regression. The model gives an example's label the probability $\hat{y}_y$, so the negative
+# log-likelihood of independent examples is a sum of
+#
+# $$l(\mathbf{y}, \hat{\mathbf{y}}) = -\sum_{j=1}^q y_j \log \hat{y}_j,$$
+#
+# of which a one-hot label leaves one term, $-\log \hat{y}_y$. It is 0 only for certainty, which no finite logits reach.
+
+# %%
+y = jnp.array([1, 0])
+picked = probabilities[jnp.arange(2), y]
+print("-log of the label's probability:", np.asarray(-jnp.log(picked)).round(4))
+print("from the logits:", np.asarray(losses.cross_entropy(o, y, reduction="none")).round(4))
+
+# %% [markdown]
+# The second example shows why the loss takes logits: the probability $e^{-101}$ has been rounded to 0, its logarithm is
+# infinite. In logits the loss is simply
+#
+# $$l = \log \sum_k \exp(o_k) - o_y.$$
+#
+# **Soft labels** are distributions over the classes, say of annotators who disagree: (0.1, 0.7, 0.2). The same
+# formula holds, and the same function takes them.
+
+# %%
+soft = jnp.array([[0.1, 0.7, 0.2]])
+print(f"{losses.cross_entropy(o[:1], soft):.4f}")
+print(f"{-(soft * jnp.log(probabilities[:1])).sum():.4f}")
+
+# %% [markdown]
+# The derivative is the difference between what the model believes and what happened, as in regression:
+#
+# $$\frac{\partial l}{\partial o_j} = \mathrm{softmax}(\mathbf{o})_j - y_j.$$
+
+# %%
+for name, target, y_j in (("hard", jnp.array([1]), jnp.array([[0.0, 1.0, 0.0]])), ("soft", soft, soft)):
+    gradient = jax.grad(losses.cross_entropy)(o[:1], target)
+    difference = activations.softmax(o[:1]) - y_j
+    print(name, np.asarray(gradient).round(4), "softmax - y:", np.asarray(difference).round(4))
+
+# %% [markdown]
+# ## Information theory
+#
+# **Surprisal.** An event of probability $P(j)$ carries the information $\log \frac{1}{P(j)} = -\log P(j)$. A certain
+# one tells nothing. The unit depends on the logarithm: **nats** for base $e$, **bits** for base 2.
+
+# %%
+print("bits:", information.surprisal(jnp.array([1.0, 0.5, 0.25, 0.125]), base=2))
+one_nat = information.surprisal(jnp.exp(-jnp.array(1.0)), base=2)
+print(f"1 nat = {one_nat:.2f} bit")
+
+# %% [markdown]
+# **Entropy** is the surprisal to be expected, $H[P] = -\sum_j P(j) \log P(j)$. No code can use fewer bits on average.
+# A class that never comes costs nothing: $0 \log 0 = 0$, the limit, where the arithmetic alone would give NaN.
+
+# %%
+print("naive:", -(jnp.array([1.0, 0.0]) * jnp.log(jnp.array([1.0, 0.0]))).sum())
+print("a certain outcome:", information.entropy(jnp.array([1.0, 0.0]), base=2))
+print("a fair coin:", information.entropy(jnp.array([0.5, 0.5]), base=2))
+print(f"eight equal outcomes: {information.entropy(jnp.full(8, 1 / 8), base=2):.3f}")
+print(f"a coin in nats: {information.entropy(jnp.array([0.5, 0.5])):.4f}, log 2 = {np.log(2):.4f}")
+
+# %% [markdown]
+# **Cross-entropy** is the surprisal of one who believes $Q$ where $P$ is true, $H(P, Q) = -\sum_j P(j) \log Q(j)$. It
+# is least for $Q = P$, and what lies above is the **relative entropy**, or Kullback-Leibler divergence:
+#
+# $$D(P \| Q) = \sum_j P(j) \log \frac{P(j)}{Q(j)} = H(P, Q) - H(P) \ge 0.$$
+
+# %%
+P, Q = jnp.array([0.5, 0.25, 0.25]), jnp.array([0.25, 0.5, 0.25])
+print("H(P) =", information.entropy(P, base=2))
+print("H(P, Q) =", information.cross_entropy(P, Q, base=2))
+print("D(P||Q) =", information.kl_divergence(P, Q, base=2))
+print("D(P||P) =", information.kl_divergence(P, P, base=2))
+
+# %% [markdown]
+# A coin that shows heads with probability 0.3, and all that one might believe of it. The cross-entropy touches the
+# entropy at 0.3 and nowhere else.
+
+# %%
+q = np.linspace(0.01, 0.99, 99, dtype=np.float32)
+beliefs, coin = np.stack([q, 1 - q], axis=-1), np.tile(np.float32([0.3, 0.7]), (99, 1))
+plots.lines(
+    q,
+    {
+        "cross-entropy $H(P, Q)$": information.cross_entropy(coin, beliefs, base=2),
+        "entropy $H(P)$": information.entropy(coin, base=2),
+        "relative entropy $D(P \\| Q)$": information.kl_divergence(coin, beliefs, base=2),
+    },
+    xlabel="believed probability of heads",
+    ylabel="bits",
+)
+
+# %% [markdown]
+# So the loss of a classifier can be read in two ways: it maximises the likelihood of the labels, and it minimises the
+# surprisal that they cause. For soft labels both functions say so:
+
+# %%
+in_nats = information.cross_entropy(soft, activations.softmax(o[:1]))
+print(bool(jnp.allclose(in_nats, losses.cross_entropy(o[:1], soft))))
+
+# %% [markdown]
+# ## In torch
+#
+# The names are much the same; some conventions are not.
+
+# %%
+t = torch.tensor(np.asarray(o))
+print("softmax:", np.allclose(F.softmax(t, dim=1).numpy(), probabilities))
+print("cross-entropy:", np.allclose(F.cross_entropy(t, torch.tensor([1, 0])).item(), losses.cross_entropy(o, y)))
+p, q = (torch.tensor(np.asarray(x)) for x in (P, Q))
+entropy = torch.distributions.Categorical(p).entropy().item()
+print("entropy:", np.allclose(entropy, information.entropy(P)))
+divergence = F.kl_div(q.log(), p, reduction="sum").item()  # the belief first, and as logarithms
+print("relative entropy:", np.allclose(divergence, information.kl_divergence(P, Q)))
+
+# %% [markdown]
+# | | PyTorch | JAX, here |
+# |---|---|---|
+# | axis of the classes in `cross_entropy` | 1, also for images (n, classes, h, w) | the last |
+# | relative entropy | `F.kl_div(log_q, p, reduction="sum")` | `information.kl_divergence(p, q)` |
+# | one-hot | int64 | float32 |
+# | a label out of range | error | `jax.nn.one_hot`: zeros; `losses`: error |
+# | integers into `softmax` | error | `jax.nn.softmax` converts; `activations.softmax`: error |
+#
+# ## Exercises
+#
+# **1. Compute the second derivative of the loss, and show that it is the variance of the softmax.** Deriving
+# $\mathrm{softmax}(\mathbf{o}) - \mathbf{y}$ once more gives
+# $\mathrm{diag}(\hat{\mathbf{y}}) - \hat{\mathbf{y}} \hat{\mathbf{y}}^\top$, the covariance matrix of a one-hot vector
+# drawn from $\hat{\mathbf{y}}$. A covariance has no negative eigenvalue, so the loss is convex in the logits.
+
+# %%
+hessian = jax.hessian(lambda logits: losses.cross_entropy(logits, jnp.array(1)))(o[0])
+p = activations.softmax(o[0])
+print(np.asarray(hessian).round(4))
+print("diag(p) - p p':", bool(jnp.allclose(hessian, jnp.diag(p) - jnp.outer(p, p), atol=1e-6)))
+
+# %% [markdown]
+# **2. Three classes of probability 1/3 each: what is wrong with a binary code, and how can it be improved?** A class
+# carries $\log_2 3 = 1.585$ bits, but the best code for a single one (0, 10, 11) takes 1.667. Coding $n$ of
+# them together wastes less, as the number of bits is rounded up but once: $\lceil n \log_2 3 \rceil / n$.
+
+# %%
+print(f"entropy: {information.entropy(jnp.full(3, 1 / 3), base=2):.3f} bit")
+for n in (1, 2, 3, 5, 41):
+    print(f"{n:2} together: {int(np.ceil(n * np.log2(3))) / n:.3f} bit each")
+
+# %% [markdown]
+# **3. $\mathrm{RealSoftMax}(a, b) = \log(e^a + e^b)$. How close is it to the maximum?** It lies above $\max(a, b)$, by
+# $\log 2$ where $a = b$ and by less elsewhere. With a factor,
+# $\lambda^{-1} \mathrm{RealSoftMax}(\lambda a, \lambda b)$, the excess shrinks to nothing as $\lambda$ grows. The
+# softmax is its gradient, so it should be called a soft *argmax*.
+
+# %%
+a = np.linspace(-3, 3, 121)
+curves = {f"$\\lambda$ = {factor}": np.logaddexp(factor * a, 0) / factor for factor in (1, 2, 5)}
+plots.lines(a, curves | {"max(a, 0)": np.maximum(a, 0)}, xlabel="$a$ ($b$ = 0)", ylabel="smooth maximum")
+
+# %%
+gradient = jax.grad(jax.nn.logsumexp)(o[0])
+print("the gradient of log-sum-exp is the softmax:", bool(jnp.allclose(gradient, activations.softmax(o[0]))))
+
+# %% [markdown]
+# **4. What happens to the log-partition function $g(\mathbf{o}) = \log \sum_k \exp(o_k)$ when a constant $b$ is added
+# to all logits?** It moves along: $g(\mathbf{o} + b) = g(\mathbf{o}) + b$. It is the softmax that is invariant, and so
+# is the loss $g(\mathbf{o}) - o_y$. Choosing $b = -\max_k o_k$ is what keeps the exponentials from overflowing.
+
+# %%
+shifted = o[0] + 10
+print(f"log-sum-exp moves by {jax.nn.logsumexp(shifted) - jax.nn.logsumexp(o[0]):.3f}")
+print("softmax stays:", bool(jnp.allclose(activations.softmax(shifted), activations.softmax(o[0]), atol=1e-6)))
+change = losses.cross_entropy(shifted, jnp.array(1)) - losses.cross_entropy(o[0], jnp.array(1))
+print("the loss stays:", bool(abs(change) < 1e-5))
+
+# %% [markdown]
+# ## Summary
+#
+# The softmax makes a distribution of any scores and keeps their order. Its loss, the cross-entropy, is the negative
+# log-likelihood of the labels and the surprisal they cause, and its gradient is the softmax minus the label. Computed
+# from logits it neither overflows nor loses a small probability.

@@ -1,0 +1,234 @@
+# %% [markdown]
+# # 4.5 Concise implementation of softmax regression
+#
+# The model of section 4.4 again, out of a library's parts: a Flax layer, a loss that takes scores, an optimiser of
+# optax. Only one part needs thought, the loss: softmax and logarithm must not be computed one after the other.
+
+# %%
+# %matplotlib inline
+import inspect
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import torch
+
+from jaxd2l import activations, data, losses, models, parity, plots, train
+from jaxd2l.types import Batch
+
+torch.set_num_threads(1)  # for batches this small more threads cost more than they bring
+
+# %% [markdown]
+# ## The model
+#
+# In PyTorch a module holds its weights. A Flax module only describes the layer: `init` makes the weights and `apply`
+# takes them as an argument. `models.from_flax` makes a `Model`, the pair of these functions, of any Flax module.
+
+
+# %%
+class SoftmaxRegression(nn.Module):
+    num_outputs: int
+
+    @nn.compact
+    def __call__(self, X):
+        return nn.Dense(self.num_outputs)(X.reshape((X.shape[0], -1)))
+
+
+in_flax = models.from_flax(SoftmaxRegression(10), np.zeros((1, 28, 28, 1), np.float32))
+torch.manual_seed(0)
+in_torch = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
+X = np.random.default_rng(0).random((2, 28, 28, 1), np.float32)
+params = in_flax.init(jax.random.key(0))
+print("Flax: ", in_flax.apply(params, X).shape, jax.tree.map(jnp.shape, params))
+print("torch:", tuple(in_torch(torch.tensor(X)).shape), {k: tuple(v.shape) for k, v in in_torch.state_dict().items()})
+
+# %% [markdown]
+# The kernels are transposes of each other. `parity.from_torch` copies the weights of one to the other, and then both
+# compute the same scores:
+
+# %%
+copied = parity.from_torch(in_torch.state_dict(), like=params)
+print("same scores:", np.allclose(in_flax.apply(copied, X), in_torch(torch.tensor(X)).detach().numpy(), atol=1e-6))
+
+# %% [markdown]
+# The libraries draw their first weights differently: PyTorch evenly from $\pm 1/\sqrt{784}$ and the biases too, Flax
+# from a normal distribution of variance $1/784$ with biases of 0. `models.flax_softmax_regression` is the same module
+# with the book's $\mathcal{N}(0, 0.01^2)$, and takes other initialisers as an argument.
+
+# %%
+model = models.flax_softmax_regression(784, 10)
+params = {
+    "torch": parity.from_torch(in_torch.state_dict(), like=params),
+    "Flax": params,
+    "flax_softmax_regression": model.init(jax.random.key(0)),
+}
+for name, tree in params.items():
+    kernel, bias = tree["params"]["Dense_0"]["kernel"], tree["params"]["Dense_0"]["bias"]
+    print(f"{name:24} kernel {kernel.std():.3f}  biases all 0: {bool((bias == 0).all())}")
+
+# %% [markdown]
+# ## Softmax revisited
+#
+# The book's loss from scratch takes the logarithm of a probability. A score 200 below another one has a probability
+# that float32 rounds to 0, its logarithm is $-\infty$, and the gradient is gone. But $\exp$ and $\log$ cancel. With
+# $\bar{o} = \max_k o_k$,
+#
+# $$\log \hat{y}_j = \log \frac{\exp(o_j - \bar{o})}{\sum_k \exp(o_k - \bar{o})}
+#   = o_j - \bar{o} - \log \sum_k \exp(o_k - \bar{o}).$$
+#
+# The sum is at least 1, for one of its terms is $\exp(0)$, and at most the number of classes: neither `exp` nor `log`
+# can do harm.
+
+# %%
+print(inspect.getsource(activations.log_softmax))
+
+# %%
+o = jnp.array([0.0, -200.0])
+print(
+    "log of softmax:",
+    jnp.log(activations.softmax(o)),
+    " gradient:",
+    jax.grad(lambda o: jnp.log(activations.softmax(o))[1])(o),
+)
+print("log_softmax:   ", activations.log_softmax(o), " gradient:", jax.grad(lambda o: activations.log_softmax(o)[1])(o))
+in_double = torch.tensor([0.0, -200.0], dtype=torch.float64)
+print("torch, float64:", torch.log_softmax(in_double, -1).numpy())
+
+# %% [markdown]
+# The last term above is a log-sum-exp. Adding $b$ to all scores adds $b$ to it, which is why the maximum can be taken
+# out and put back; only the softmax stays the same.
+
+# %%
+o = jnp.array([1.0, 2.0, 3.0])
+print(f"logsumexp(o):      {jax.nn.logsumexp(o):7.4f}")
+print(f"logsumexp(o + 10): {jax.nn.logsumexp(o + 10):7.4f}")
+print("softmax unchanged:", bool(jnp.allclose(activations.softmax(o), activations.softmax(o + 10))))
+
+# %% [markdown]
+# So the model returns scores (logits), and the loss takes them. `losses.cross_entropy` has the options of PyTorch's
+# `cross_entropy`, with the same meaning:
+
+# %%
+logits, labels = jax.random.normal(jax.random.key(0), (5, 3)), jnp.array([0, 2, 1, 1, -100])
+logits_torch, labels_torch = torch.tensor(np.asarray(logits)), torch.tensor(np.asarray(labels)).long()
+weight = np.array([1.0, 2.0, 0.5], np.float32)
+for options in ({}, {"label_smoothing": 0.1}, {"weight": weight}, {"reduction": "sum"}):
+    options_torch = {k: torch.tensor(v) if k == "weight" else v for k, v in options.items()}
+    theirs = torch.nn.functional.cross_entropy(logits_torch, labels_torch, **options_torch)
+    ours = losses.cross_entropy(logits, labels, **options)
+    print(f"{', '.join(options) or 'plain':16} torch {theirs:.4f}  JAX {ours:.4f}")
+
+# %% [markdown]
+# (Label -100 marks an example that does not count, in both.) Do scores, loss and gradients mean the same as PyTorch's,
+# and are they as accurate? `parity.check` compares all of them, in float64 and in float32:
+
+# %%
+dataset = data.fashion_mnist()
+batch = np.asarray(data.to_float(dataset.train.inputs[:64])), dataset.train.labels[:64]
+both_losses = (torch.nn.functional.cross_entropy, losses.cross_entropy)
+report = parity.check(in_torch, model, batch, loss=both_losses)
+print("same meaning, same accuracy:", report.ok)
+
+# %% [markdown]
+# ## Training
+#
+# As before: minibatches of 256, a learning rate of 0.1, ten epochs.
+
+# %%
+key = jax.random.key(0)
+state, history = train.fit(
+    model,
+    losses.cross_entropy,
+    optax.sgd(0.1),
+    dataset,
+    key=key,
+    epochs=10,
+    batch_size=256,
+    on_epoch=plots.live_curves(10, title="Softmax regression, concise"),
+)
+print(f"test loss {history.test_loss[-1]:.2f}, test accuracy {history.test_accuracy[-1]:.2f}")
+
+# %% [markdown]
+# From the same key the Flax model and the package's own `softmax_regression` start with the same weights and visit the
+# same batches. They are the same model:
+
+# %%
+_, own = train.fit(
+    models.softmax_regression(784, 10), losses.cross_entropy, optax.sgd(0.1), dataset, key=key, epochs=2, batch_size=256
+)
+print("same losses in 470 steps:", np.allclose(own.step_loss, history.step_loss[:2], atol=1e-5))
+
+# %% [markdown]
+# ## Exercises
+#
+# **1. Number formats: what are the smallest and largest arguments of `exp` that neither underflow nor overflow?** The
+# logarithms of the smallest and largest (normal) numbers. TF32 has the exponents of FP32. INT8 counts to 127: `exp`
+# overflows from $\log 128 = 4.85$ on, and below 0 it rounds to 1 or 0.
+
+# %%
+for name, dtype in {"FP64": np.float64, "FP32": jnp.float32, "FP16": jnp.float16, "BFLOAT16": jnp.bfloat16}.items():
+    limits = jnp.finfo(dtype)
+    print(f"{name:9} {np.log(float(limits.tiny)):8.2f} to {np.log(float(limits.max)):7.2f}")
+
+# %% [markdown]
+# **2. Bytes hold the numbers 1 to 255. How can their range be extended without more bits, and do multiplication and
+# addition still work?** Let the code $c$ stand for $2^{(c - 128)/16}$: from 1/245 to 245 in steps of 4.4%. A product is
+# a sum of codes. A sum is no longer a plain operation on codes; it takes a log-sum-exp, and is rounded to a step.
+
+
+# %%
+def decode(code):
+    return 2.0 ** ((code - 128) / 16)
+
+
+a, b = 150.0, 140.0
+product = a + b - 128
+total = np.round(128 + 16 * np.logaddexp2((a - 128) / 16, (b - 128) / 16))
+print(f"{decode(a):.2f} * {decode(b):.2f} = {decode(a) * decode(b):.2f}, by codes {decode(product):.2f}")
+print(f"{decode(a):.2f} + {decode(b):.2f} = {decode(a) + decode(b):.2f}, by codes {decode(total):.2f}")
+
+# %% [markdown]
+# **3. Train for more epochs. Why may the validation loss get worse after a while, and what helps?** The model begins to
+# fit what is peculiar to the training set. 60000 images are too many for 7850 parameters to show it soon; 500 are not:
+
+# %%
+small = dataset._replace(train=Batch(*(x[:500] for x in dataset.train)))
+_, longer = train.fit(model, losses.cross_entropy, optax.sgd(0.1), small, key=key, epochs=200, batch_size=50)
+plots.lines(
+    np.arange(1, 201),
+    {"train loss": longer.train_loss, "test loss": longer.test_loss},
+    xlabel="epoch",
+    ylabel="loss",
+    title="500 training examples",
+)
+
+# %%
+print("train loss still falls:", bool(longer.train_loss[-1] < longer.train_loss[100]))
+print("test loss is past its best:", bool(longer.test_loss[-10:].mean() > longer.test_loss.min() + 0.02))
+
+# %% [markdown]
+# More data helps most; with the data at hand, stopping at the lowest validation loss (section 5.5) or weight decay
+# (section 3.7).
+#
+# **4. Increase the learning rate and compare the loss curves. Which rate is better, and when?** At 0.5 the steps are
+# too long: the loss jumps about and stays above the other. Long steps pay at the beginning and short ones at the end,
+# which is why rates are often lowered during training.
+
+# %%
+_, faster = train.fit(model, losses.cross_entropy, optax.sgd(0.5), dataset, key=key, epochs=10, batch_size=256)
+curves = {"learning rate 0.1": history.test_loss, "learning rate 0.5": faster.test_loss}
+plots.lines(np.arange(1, 11), curves, xlabel="epoch", ylabel="test loss")
+
+# %% [markdown]
+# ## Summary
+#
+# | | PyTorch | JAX with Flax |
+# |---|---|---|
+# | layer | `nn.Linear(784, 10)`, holds weights `(10, 784)` | `nn.Dense(10)`, is given a kernel `(784, 10)` |
+# | loss | `F.cross_entropy(scores, labels)` | `losses.cross_entropy(scores, labels)` |
+# | optimiser | `torch.optim.SGD(net.parameters(), lr=0.1)` | `optax.sgd(0.1)` |
+#
+# Models return scores. The loss computes the logarithm of the softmax in one go, which neither overflows nor takes a
+# logarithm of 0.

@@ -1,0 +1,242 @@
+# %% [markdown]
+# # 5.6 Dropout
+#
+# A good model should not depend on small details of its input. Dropout asks the same of every layer: while training,
+# each hidden unit is set to 0 with probability $p$, and the others are scaled up so that the expectation stays,
+#
+# $$h' = \begin{cases} 0 & \text{with probability } p, \\ \dfrac{h}{1 - p} & \text{otherwise,} \end{cases}
+# \qquad \mathbb{E}[h'] = h.$$
+#
+# No unit can count on a particular other one. For prediction, nothing is dropped.
+
+# %%
+# %matplotlib inline
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import torch
+from flax import nnx
+
+from jaxd2l import data, initializers, keys, losses, models, optim, plots, sweep, train
+from jaxd2l.types import Batch
+
+# %% [markdown]
+# ## From scratch
+
+# %%
+print(inspect.getsource(models.dropout))
+
+# %%
+mask_key, hidden_key, run_key = jax.random.split(jax.random.key(0), 3)
+X = jnp.arange(16.0).reshape(2, 8)
+for rate in (0.0, 0.5, 1.0):
+    print(f"p = {rate}:")
+    print(models.dropout(X, rate, mask_key))
+
+# %% [markdown]
+# Over many masks the mean is the input. The mean square is not: it becomes $h^2 / (1 - p)$, so dropout adds noise of
+# variance $h^2 p / (1 - p)$.
+
+# %%
+samples = jax.vmap(lambda key: models.dropout(X, 0.5, key))(jax.random.split(mask_key, 20_000))
+print("mean of the last element, 15:             ", f"{float(samples[:, 1, 7].mean()):.1f}")
+print("its variance, 15² · 0.5 / (1 - 0.5) = 225:", f"{float(samples[:, 1, 7].var()):.1f}")
+
+# %% [markdown]
+# ### Who decides what is dropped
+#
+# In PyTorch a hidden generator draws the mask, and the module's mode, `train()` or `eval()`, decides whether there is
+# one. Forgetting `eval()` is a classical mistake. In JAX the mask is a function of a key. `model.apply` drops if and
+# only if it gets a key, and the same key drops the same units.
+
+# %%
+in_torch = torch.nn.Sequential(torch.nn.Linear(8, 64), torch.nn.ReLU(), torch.nn.Dropout(0.5), torch.nn.Linear(64, 1))
+torch.manual_seed(0)
+x_torch = torch.tensor(np.asarray(X))
+with torch.no_grad():
+    print("torch, train(): two passes agree:", torch.equal(in_torch(x_torch), in_torch(x_torch)))
+    in_torch.eval()
+    print("torch, eval():  two passes agree:", torch.equal(in_torch(x_torch), in_torch(x_torch)))
+
+small = models.mlp(8, 64, 1, dropout_rate=0.5)
+params = small.init(hidden_key)
+first, second = jax.random.split(mask_key)
+once = small.apply(params, X, key=first)
+print("JAX, the same key:", bool((once == small.apply(params, X, key=first)).all()))
+print("JAX, another key: ", bool((once == small.apply(params, X, key=second)).all()))
+print("JAX, without one: ", bool((small.apply(params, X) == small.apply(params, X)).all()))
+
+# %% [markdown]
+# So a training loop must hand over a **new** key in every step. The book's JAX version keeps one key for the whole run:
+# its mask is frozen, the same half of the units is never trained, and there is no dropout left to speak of.
+# `train.fit` folds the number of the step into its key (`keys.noise_key`). Two masks for the same units then agree
+# in half of the cases, by chance:
+
+# %%
+masks = [models.dropout(jnp.ones(100_000), 0.5, keys.noise_key(run_key, step)) > 0 for step in range(3)]
+for step in (1, 2):
+    print(f"steps 0 and {step}: {float((masks[0] == masks[step]).mean()):.2f} of the units alike")
+
+# %% [markdown]
+# ## Training
+#
+# Two hidden layers of 256 units, half of each dropped; otherwise as in section 5.2. While it trains, the network is
+# handicapped: the test loss, measured without dropout, is as low as the training loss or lower.
+
+# %%
+fashion = data.fashion_mnist()
+model = models.mlp(784, (256, 256), 10, dropout_rate=0.5)
+state, history = train.fit(
+    model,
+    losses.cross_entropy,
+    optax.sgd(0.1),
+    fashion,
+    key=run_key,
+    epochs=10,
+    batch_size=256,
+    on_epoch=plots.live_curves(10, title="784-256-256-10, dropout 0.5"),
+)
+
+# %%
+print(f"train loss {history.train_loss[-1]:.2f}, test loss {history.test_loss[-1]:.2f}")
+print(f"test accuracy {history.test_accuracy[-1]:.2f}")
+
+# %% [markdown]
+# ## Concise, with Flax
+#
+# `models.flax_mlp` has the same `dropout_rate`. A module of your own, here Flax's newer kind beside PyTorch's, may have
+# a rate for each layer; `models.from_flax` sees to its mode and its keys.
+#
+# | PyTorch | Flax NNX |
+# |---|---|
+# | `nn.Sequential(` | `nnx.Sequential(` |
+# | `nn.Flatten(), nn.LazyLinear(256), nn.ReLU(),` | `flatten, nnx.Linear(784, 256, rngs=rngs), nnx.relu,` |
+# | `nn.Dropout(0.5),` | `nnx.Dropout(0.5, rngs=rngs),` |
+# | `nn.LazyLinear(10))` | `nnx.Linear(256, 10, rngs=rngs))` |
+# | `net.train()`, `net.eval()` | `apply(..., key=key)`, `apply(...)` |
+
+
+# %%
+def flatten(x):
+    return x.reshape(len(x), -1)
+
+
+def two_rates(first_rate, second_rate):
+    """784-256-256-10 with a dropout rate for each hidden layer."""
+    return models.from_flax(
+        lambda rngs: nnx.Sequential(
+            flatten,
+            nnx.Linear(784, 256, rngs=rngs),
+            nnx.relu,
+            nnx.Dropout(first_rate, rngs=rngs),
+            nnx.Linear(256, 256, rngs=rngs),
+            nnx.relu,
+            nnx.Dropout(second_rate, rngs=rngs),
+            nnx.Linear(256, 10, rngs=rngs),
+        ),
+        jnp.zeros((1, 28, 28, 1)),
+    )
+
+
+images = data.to_float(jnp.asarray(fashion.test.inputs[:100]))
+for name, net in {
+    "flax_mlp": models.flax_mlp(784, 256, 10, dropout_rate=0.5),
+    "own module": two_rates(0.2, 0.5),
+}.items():
+    params = net.init(hidden_key)
+    plain = net.apply(params, images)
+    print(
+        f"{name:10} random with a key: {not jnp.allclose(net.apply(params, images, key=first), plain)}, "
+        f"without: {not jnp.allclose(net.apply(params, images), plain)}"
+    )
+
+# %% [markdown]
+# ## Exercises
+#
+# Dropout is of use where a network overfits, so these run on 1000 training images only, with Kaiming's initialisation.
+# (2000 test images will do.)
+
+# %%
+fewer = fashion._replace(
+    train=Batch(*(array[:1000] for array in fashion.train)), test=Batch(*(array[:2000] for array in fashion.test))
+)
+
+
+def losses_of(model, params):
+    """Training and test loss, both without dropout."""
+    parts = (train.evaluate(model, losses.cross_entropy, params, part)[0] for part in (fewer.train, fewer.test))
+    return "training loss {:.1f}, test loss {:.1f}".format(*parts)
+
+
+# %% [markdown]
+# **1. What if the rates of the two layers differ, or are exchanged?** What the first layer drops no later layer can
+# bring back, so a lower rate near the input is common. Here it hardly matters.
+
+# %%
+for rates in ((0.2, 0.6), (0.6, 0.2)):
+    net = two_rates(*rates)
+    trained, _ = train.fit(net, losses.cross_entropy, optax.sgd(0.2), fewer, key=run_key, epochs=30, batch_size=50)
+    print(f"rates {rates}: {losses_of(net, trained.params)}")
+
+# %% [markdown]
+# **2. and 5. Many epochs, with and without dropout; with weight decay instead; with both.** Without either, the
+# training set is learnt by heart. Dropout and weight decay both hold that back, in different ways, and narrow the gap
+# to the test loss; together they add little here. (`sweep` trains with several decays at once. They spare
+# the biases, as in section 3.7.)
+
+
+# %%
+def sgd(weight_decay):
+    return optim.sgd(0.2, weight_decay=weight_decay, weight_decay_mask=optim.kernels)
+
+
+for rate in (0.0, 0.5):
+    net = models.mlp(784, (256, 256), 10, dropout_rate=rate, init=initializers.kaiming_normal())
+    tried = sweep.sweep(
+        net, losses.cross_entropy, sgd, fewer, seeds=[0], grid={"weight_decay": [0.0, 0.01]}, epochs=30, batch_size=50
+    )
+    for i, decay in enumerate(tried.grid["weight_decay"]):
+        params = jax.tree.map(lambda leaf, i=i: leaf[0, i], tried.params)
+        print(f"dropout {rate}, weight decay {decay:.2f}: {losses_of(net, params)}")
+
+# %% [markdown]
+# **3. The variance of the hidden activations?** Larger with dropout: the mean square doubles at $p = 0.5$, as computed
+# above.
+#
+# **4. Why is dropout not used for prediction?** It would add noise for nothing. Where it is used nevertheless, the mean
+# over many masks is close to the prediction without, and their spread says how sure the network is.
+
+# %%
+images, labels = data.to_float(jnp.asarray(fashion.test.inputs[:2000])), fashion.test.labels[:2000]
+drawn = jax.lax.map(
+    lambda key: jax.nn.softmax(model.apply(state.params, images, key=key)), jax.random.split(mask_key, 30)
+)
+guesses = {
+    "without dropout": model.apply(state.params, images),
+    "one mask": drawn[0],
+    "mean over 30 masks": drawn.mean(0),
+}
+for name, scores in guesses.items():
+    print(f"{name:18} accuracy {np.mean(scores.argmax(-1) == labels):.2f}")
+spread = drawn.std(0).max(-1)
+is_right = np.asarray(guesses["mean over 30 masks"].argmax(-1) == labels)
+print("spread larger where the answer is wrong:", bool(spread[~is_right].mean() > spread[is_right].mean()))
+
+# %% [markdown]
+# **6. What if single weights are dropped rather than units?** That is DropConnect. The same function does it, applied
+# to the kernels; the expectation of a layer's output stays.
+
+# %%
+layer = initializers.kaiming_normal()(hidden_key, 8, 4)
+dropped = jax.vmap(lambda key: X @ models.dropout(layer["kernel"], 0.5, key))(jax.random.split(mask_key, 20_000))
+error = jnp.abs(dropped.mean(0) - X @ layer["kernel"]).max()
+print("the mean over masks is the layer without:", bool(error < 0.3))
+
+# %% [markdown]
+# ## Summary
+#
+# Dropout sets units to 0 at random while training, and scales the rest so that the expectation stays. In JAX it happens
+# where a key is given, and each step needs a key of its own; in PyTorch a mode and a hidden generator decide.
