@@ -73,6 +73,9 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--resume", action="store_true", help="go on from the newest whole checkpoint; from the beginning without any"
     )
+    train.add_argument(
+        "--debug-nans", action="store_true", help="if the run diverges, name the first step and quantity that did"
+    )
     _add_data_dir(train)
     several = train.add_argument_group("several devices and processes")
     several.add_argument("--devices", type=_whole(1, 4096), metavar="N", help="train on N devices (of each process)")

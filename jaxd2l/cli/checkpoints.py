@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxd2l.checkpoint import Checkpoint, locked, restore, save
+from jaxd2l.debugging import is_finite
 from jaxd2l.types import History, TrainState
 
 
@@ -86,8 +87,13 @@ def start(options: argparse.Namespace, configuration: Mapping[str, Any], like: T
 
 
 def after_epoch(checkpoints: Checkpoints, state: TrainState, history: History, seconds: tuple[float, ...]) -> None:
-    """Saves a checkpoint if it is time for one. If that fails, warns and lets the run go on."""
+    """Saves a checkpoint if it is time for one. If that fails, warns and lets the run go on.
+
+    A state that is no longer finite is not worth going on from, and would push out those that are: it is not saved.
+    """
     epoch = len(history.train_loss)
+    if not is_finite((state, history.step_loss)):
+        return
     if epoch % checkpoints.every and epoch != checkpoints.epochs:
         return
     clock = time.perf_counter()

@@ -264,3 +264,23 @@ def test_five_kills_are_survived(tmp_path):
     runs = json.loads((tmp_path / "kills.json").read_text())
     assert sum(len(run["kills"]) for run in runs) == 5
     assert not any(run["fault"] for run in runs)
+
+
+def test_a_run_that_diverges_keeps_its_last_finite_checkpoint_and_names_what_went_wrong(tmp_path, capsys):
+    """A rate at which a straight line grows worse slowly: many epochs are finite."""
+    where = ["--checkpoint-dir", str(tmp_path / "c"), "--debug-nans"]
+    linear = ["train", "linear", "--batch-size", "100", "--lr", "2.6", "--epochs", "40"]
+    assert run([*linear, "--out", str(tmp_path / "run"), *where]) == 1
+    err = capsys.readouterr().err
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    epochs, first = record["diverged"]["epoch"], record["diverged"]["first_nonfinite"]
+    assert 1 < epochs < 39
+    assert len(record["history"]["train_loss"]) == epochs + 1  # it went no further
+    assert names(tmp_path / "c")[-1] == f"step-{epochs * 10:08d}"
+    assert f"the last finite checkpoint is {tmp_path}/c/step-{epochs * 10:08d}" in err
+    assert first["step"] // 10 == epochs
+    assert first["quantity"] == "loss"  # squares overflow before anything else does
+    assert (
+        f"the first number that was not finite: loss, inf, in epoch {epochs + 1}, step {first['step'] % 10 + 1}" in err
+    )
+    assert "try a smaller --lr than 2.6" in err

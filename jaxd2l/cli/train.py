@@ -19,9 +19,10 @@ from rich.console import Console
 
 from jaxd2l import metrics, processes
 from jaxd2l.checkpoint import describe, join_histories, save_params, write_file
-from jaxd2l.cli import CHECKPOINT_FAILED, INTERRUPTED, checkpoints, devices, runs, setups
+from jaxd2l.cli import CHECKPOINT_FAILED, INTERRUPTED, checkpoints, devices, divergence, runs, setups
 from jaxd2l.cli.progress import ctrl_c, progress_bar
 from jaxd2l.cli.report import curves_picture, mistakes_picture, summary_table
+from jaxd2l.debugging import first_nonfinite, is_finite
 from jaxd2l.timing.measure import compile_seconds
 from jaxd2l.train import create_state, fit, predict
 from jaxd2l.types import Dataset, History, Loss, Model, Params, TrainState
@@ -81,7 +82,8 @@ def _run(options: argparse.Namespace, presses: list[int], mesh: Mesh | None) -> 
     found = kept.found if kept else None
     folder = runs.create_folder(options.out, options.model, dataset_name, arguments if options.resume else None)
 
-    lost = None
+    lost, diverged = None, False
+    before = (found.state if found else create_state(model, tx, key)) if options.debug_nans else None
     finished = [_Progress(found.state, found.history, checkpoints.epoch_seconds(found))] if found else []
     interrupted = False
     try:
@@ -90,15 +92,19 @@ def _run(options: argparse.Namespace, presses: list[int], mesh: Mesh | None) -> 
             clock = time.perf_counter()
 
             def on_epoch(state: TrainState, new: History) -> bool:
-                nonlocal clock
+                nonlocal clock, before, diverged
                 seconds = (*(finished[-1].seconds if finished else ()), time.perf_counter() - clock)
                 history = join_histories(found.history if found else None, new)
                 finished[:] = [_Progress(jax.device_get(state), history, seconds)]
                 show(history, seconds[-1])
                 if kept:
                     checkpoints.after_epoch(kept, *finished[-1])
+                if not is_finite((state, new.step_loss[-1])):
+                    diverged = True
+                elif options.debug_nans:
+                    before = finished[-1].state
                 clock = time.perf_counter()
-                return bool(presses)
+                return bool(presses) or diverged
 
             fit(
                 model,
@@ -129,6 +135,10 @@ def _run(options: argparse.Namespace, presses: list[int], mesh: Mesh | None) -> 
         return INTERRUPTED
 
     [(state, history, seconds)] = finished
+    first = None
+    if diverged and before is not None:
+        batch_size = settings.batch_size
+        first = first_nonfinite(model, loss, tx, dataset.train, key=key, state=before, batch_size=batch_size)
     params = state.params
     outputs = np.asarray(predict(model, params, dataset.test.inputs))
     record = {
@@ -136,6 +146,7 @@ def _run(options: argparse.Namespace, presses: list[int], mesh: Mesh | None) -> 
         "arguments": arguments,
         "started": started.isoformat(timespec="seconds"),
         "interrupted": interrupted or lost is not None,
+        "diverged": divergence.record(history, first) if diverged else None,
         **runs.environment(),
         "seconds": {"compile": sum(compiling), "epochs": seconds},
         "results": _results(outputs, params, history, dataset),
@@ -153,11 +164,9 @@ def _run(options: argparse.Namespace, presses: list[int], mesh: Mesh | None) -> 
         return INTERRUPTED
     if lost:
         raise processes.ProcessLostError(f"{lost}; the {len(seconds)} finished epochs are saved in {folder}")
-    if not np.isfinite(history.step_loss).all():
-        epoch, step = (int(i) for i in np.argwhere(~np.isfinite(history.step_loss))[0])
+    if diverged:
         print(
-            f"jaxd2l: error: training diverged: the loss was {history.step_loss[epoch, step]} in epoch {epoch + 1}, "
-            f"step {step + 1}; try a smaller --lr than {settings.lr:g}",
+            f"jaxd2l: error: {divergence.message(history, settings.lr, first, options.debug_nans, kept)}",
             file=sys.stderr,
         )
         return 1
