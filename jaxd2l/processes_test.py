@@ -50,7 +50,10 @@ def run_together(program: str, count: int = 2, patience: int = 100, **variables:
         for process in everyone:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-    return [(p.returncode, *(said[i] if i in said else p.communicate())) for i, p in enumerate(everyone)]
+    for i, process in enumerate(everyone):
+        if i not in said:
+            said[i] = process.communicate()  # the killed one's end
+    return [(process.wait(), *said[i]) for i, process in enumerate(everyone)]
 
 
 def test_what_processes_exchange_arrives_bit_for_bit_and_disagreement_is_named() -> None:
