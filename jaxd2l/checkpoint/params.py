@@ -63,10 +63,12 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: a damaged file, or a dtype that NumPy does not have.
+      ValueError: a damaged file, something that is no file, or a dtype that NumPy does not have.
     """
     import safetensors.numpy
 
+    if Path(path).exists() and not Path(path).is_file():  # a folder; or a device, which may have no end
+        raise ValueError(f"{path} is no file")
     content = Path(path).read_bytes()
     try:
         tensors: dict[str, np.ndarray] = safetensors.numpy.load(content)
@@ -93,11 +95,16 @@ def named_leaves(params: Params) -> dict[str, Any]:
 def write_file(path: str | os.PathLike[str], content: bytes) -> None:
     """Writes a file in one piece: readers, and a full disk, see the old one or the new one, never a torn one.
 
+    A link stays, and what it points to is written; a device or a pipe, such as /dev/stdout, is written into.
+
     Raises:
       OSError: naming the file, if it cannot be written.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_bytes(content)  # to put a file in the place of a device would take the device away
+            return
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(descriptor, "wb") as file:

@@ -1,5 +1,7 @@
 """Saved parameters come back bit for bit, or with an error that says what is wrong."""
 
+import os
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -88,3 +90,27 @@ def test_ctrl_c_while_writing_leaves_nothing_behind(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write_file(tmp_path / "file", b"new")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_link_points_to_is_written_and_the_link_stays(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    for content in (b"first", b"second"):
+        write_file(tmp_path / "link", content)
+        assert (tmp_path / "file").read_bytes() == content
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_a_pipe_is_written_into_and_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_file(tmp_path / "pipe", b"content")
+    assert os.read(reader, 100) == b"content"
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_what_is_no_file_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")  # to read it would take for ever
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(ValueError, match="is no file"):
+            load_params(path, like={})
