@@ -106,7 +106,7 @@ def _watched_step(
     tx: optax.GradientTransformation,
 ) -> tuple[TrainState, _Watched]:
     def batch_loss(params: Params) -> tuple[Array, Array]:
-        outputs = model.apply(params, batch.inputs, key=key)
+        outputs = model.apply(params, jnp.asarray(batch.inputs), key=key)
         return loss(outputs, batch.labels), outputs
 
     (value, outputs), grads = jax.value_and_grad(batch_loss, has_aux=True)(state.params)

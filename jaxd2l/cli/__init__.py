@@ -15,6 +15,7 @@ DATASETS = ("digits", "fashion_mnist", "synthetic")
 IMAGE_DATASETS = ("digits", "fashion_mnist")
 INTERRUPTED = 128 + signal.SIGINT
 CHECKPOINT_FAILED = 3
+_MOST_VALUES = 10_000  # of one axis of a sweep: a slip of the finger should not fill the memory
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -78,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_data_dir(train)
     several = train.add_argument_group("several devices and processes")
-    several.add_argument("--devices", type=_whole(1, 4096), metavar="N", help="train on N devices (of each process)")
+    several.add_argument("--devices", type=_whole(1, 256), metavar="N", help="train on N devices (of each process)")
     several.add_argument(
         "--coordinator",
         metavar="HOST:PORT",
@@ -129,7 +130,9 @@ def parser() -> argparse.ArgumentParser:
     values = "0.1 or 0.01,0.1,1 or FROM:TO:log:COUNT or FROM:TO:lin:COUNT"
     sweep.add_argument("--lr", type=_values, required=True, metavar="VALUES", help=f"learning rates: {values}")
     sweep.add_argument("--weight-decay", type=_values, metavar="VALUES", help="of weights, not biases; likewise")
-    sweep.add_argument("--seeds", type=_whole(1), default=4, metavar="N", help="seeds 0 to N-1 (default: 4)")
+    sweep.add_argument(
+        "--seeds", type=_whole(1, _MOST_VALUES), default=4, metavar="N", help="seeds 0 to N-1 (default: 4)"
+    )
     sweep.add_argument("--dataset", choices=DATASETS, help="default: digits; for linear: synthetic")
     sweep.add_argument("--epochs", type=_whole(1), help="passes over the training set (default: the dataset's)")
     sweep.add_argument("--batch-size", type=_whole(1), help="examples per step (default: the dataset's)")
@@ -206,7 +209,7 @@ def _values(text: str) -> tuple[float, ...]:
         return tuple(_not_negative(part) for part in text.split(","))
     if len(rest) != 3 or rest[1] not in ("log", "lin"):
         raise argparse.ArgumentTypeError(f"expected numbers as 0.01,0.1,1 or FROM:TO:log:COUNT, or lin; got {text!r}")
-    first, last, count = _not_negative(start), _not_negative(rest[0]), _whole(2)(rest[2])
+    first, last, count = _not_negative(start), _not_negative(rest[0]), _whole(2, _MOST_VALUES)(rest[2])
     if rest[1] == "lin":
         return tuple(first + (last - first) * i / (count - 1) for i in range(count))
     if not (first > 0 and last > 0):
