@@ -7,9 +7,12 @@ from matplotlib.figure import Figure
 
 from jaxd2l import plots
 
-_COLOURS = {"JAX": "#0072B2", "torch": "#D55E00", "the": "#E69F00"}
-"""Of the first word of a way's name; the hatching tells them apart in grey."""
-_HATCHES = {"JAX": "", "torch": "//", "the": ".."}
+_STYLES = {
+    "JAX": {"color": "#0072B2", "hatch": ""},
+    "torch": {"color": "#D55E00", "hatch": "//"},
+    "the book": {"color": "#E69F00", "hatch": ".."},
+}
+"""By how a way's name begins; the hatching tells them apart in grey."""
 
 
 def draw(result: dict[str, Any]) -> dict[str, bytes]:
@@ -28,13 +31,11 @@ def ways(rows: list[dict[str, Any]]) -> Figure:
     for axes, model in zip(np.atleast_1d(figure.subplots(len(models), 1, height_ratios=sizes)), models, strict=True):
         own = [row for row in rows if row["model"] == model]
         for i, row in enumerate(own):
-            family = row["way"].replace(",", "").split()[0]
+            [style] = [style for start, style in _STYLES.items() if row["way"].startswith(start)]
             low, high = (1e3 * t for t in row["quartiles_s"])
             median = 1e3 * row["median_s"]
             error = [[max(0, median - low)], [max(0, high - median)]]
-            axes.barh(
-                i, median, xerr=error, color=_COLOURS[family], hatch=_HATCHES[family], edgecolor="white", capsize=2
-            )
+            axes.barh(i, median, xerr=error, edgecolor="white", capsize=2, **style)
             axes.text(high * 1.08, i, f"{median:.3g} ms", va="center", fontsize=8)
         axes.set_yticks(range(len(own)), [row["way"] for row in own], fontsize=8)
         axes.invert_yaxis()

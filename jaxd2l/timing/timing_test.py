@@ -121,6 +121,13 @@ def test_tables_pictures_and_notes_come_from_the_result(monkeypatch, tmp_path, c
     assert [bar.get_width() for bar in figure.axes[0].patches] == [1e3 * row["median_s"] for row in result["ways"]]
 
 
+def test_every_way_has_a_bar_in_the_picture():
+    times = {"median_s": 0.5, "least_s": 0.4, "quartiles_s": [0.4, 0.6]}
+    names = list(suite.all_ways())
+    figure = pictures.ways([{"model": "mlp", "way": name, **times} for name in names])
+    assert len(figure.axes[0].patches) == len(names)
+
+
 def test_without_torch_the_half_of_jax_is_left_and_it_is_said(monkeypatch):
     monkeypatch.setattr(suite, "find_spec", lambda name: None)
     assert list(suite.all_ways()) == list(jax_ways.ways())
