@@ -100,19 +100,19 @@ def write_file(path: str | os.PathLike[str], content: bytes) -> None:
     Raises:
       OSError: naming the file, if it cannot be written.
     """
-    path = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path))
     try:
-        if path.exists() and not path.is_file() and not path.is_dir():
-            path.write_bytes(content)  # to put a file in the place of a device would take the device away
+        if target.exists() and not target.is_file() and not target.is_dir():
+            target.write_bytes(content)  # to put a file in the place of a device would take the device away
             return
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
-            os.replace(temporary, path)
+            os.replace(temporary, target)
         except BaseException:  # whatever happened, Ctrl-C included, leave nothing behind and pass it on
             os.unlink(temporary)
             raise

@@ -146,7 +146,7 @@ def test_processes_that_were_started_differently_all_say_what_differs(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ("--devices 4000", 1, "a mesh of 4000 devices cannot be made: there are"),
+        ("--devices 200", 1, "a mesh of 200 devices cannot be made: there are"),
         ("--num-processes 2", 1, "--num-processes: needs --coordinator HOST:PORT as well"),
         ("--num-processes 2 --process-id 0", 1, "--num-processes and --process-id: needs --coordinator"),
         ("--coordinator here:1", 1, "--coordinator HOST:PORT needs --num-processes N and --process-id I as well"),

@@ -51,7 +51,7 @@ def test_a_regression_is_judged_by_its_loss(capsys):
         (["--lr", "0.1:1:8"], "FROM:TO:log:COUNT"),
         (["--lr", "0.1:1:cube:8"], "FROM:TO:log:COUNT"),
         (["--lr", "0:1:log:8"], "above 0"),
-        (["--lr", "0.1:1:log:1"], "at least 2"),
+        (["--lr", "0.1:1:log:1"], "2 to 10000"),
         (["--lr", "0.1,,1"], "positive number"),
         (["--lr", "0.1,nan"], "positive number"),
         ([], "--lr"),
