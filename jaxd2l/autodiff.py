@@ -13,7 +13,8 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from jaxd2l.arguments import floating, require_finite, require_real
+from jaxd2l.arguments import require_real
+from jaxd2l.array_arguments import floating, require_finite
 from jaxd2l.types import Params
 
 Scalar = float | Float[Array, ""]

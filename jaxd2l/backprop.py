@@ -10,7 +10,8 @@ from jaxtyping import Array, Float, Integer
 
 from jaxd2l import losses
 from jaxd2l.activations import relu, sigmoid, softmax, tanh
-from jaxd2l.arguments import floating, require_classes, require_real, require_whole
+from jaxd2l.arguments import require_real, require_whole
+from jaxd2l.array_arguments import floating, require_classes
 from jaxd2l.graphs import graph, png, svg
 
 __all__ = [

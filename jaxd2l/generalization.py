@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from jaxd2l.arguments import floating, is_real, require_real, require_whole
+from jaxd2l.arguments import is_real, require_real, require_whole
+from jaxd2l.array_arguments import floating
 from jaxd2l.data.batching import shuffle
 from jaxd2l.data.synthetic import synthetic_regression
 from jaxd2l.optim import kernels

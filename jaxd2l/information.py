@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from jaxd2l.arguments import floating, require_real
+from jaxd2l.arguments import require_real
+from jaxd2l.array_arguments import floating
 
 
 def surprisal(p: Float[Array | np.ndarray, "..."], *, base: float | int = math.e) -> Float[Array, "..."]:

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Integer
 
-from jaxd2l.arguments import real, require_classes, require_whole
+from jaxd2l.arguments import require_whole
+from jaxd2l.array_arguments import real, require_classes
 
 Average = Literal["macro", "micro"] | None
 

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num, Shaped
 
-from jaxd2l.arguments import narrowed, real, require_axis, require_real
+from jaxd2l.arguments import require_axis, require_real
+from jaxd2l.array_arguments import narrowed, real
 
 Axis = int | tuple[int, ...] | None
 
