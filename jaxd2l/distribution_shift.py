@@ -9,7 +9,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int, Integer, PRNGKeyArray
 
-from jaxd2l.arguments import floating, require_finite, require_real, require_whole
+from jaxd2l.arguments import require_real, require_whole
+from jaxd2l.array_arguments import floating, require_finite
 from jaxd2l.models.linear import linear
 
 
@@ -51,6 +52,8 @@ def fit_domain_classifier(
     if not 0 < l2 < np.inf:
         raise ValueError(f"l2 must be positive and finite, got {l2}")
     require_finite(source=source, target=target)
+    if min(source.dtype.itemsize, target.dtype.itemsize) < 4:
+        raise TypeError(f"the equations need float32 or more; got {source.dtype} and {target.dtype}")
     X = jnp.concatenate([source, target])
     mean, std = jnp.mean(X, 0), jnp.std(X, 0)
     std = jnp.where(std > 0, std, 1.0).astype(X.dtype)
