@@ -1,6 +1,6 @@
 """Numerical stability (D2L 5.4): signals that vanish or explode with depth, and units that stay alike."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxd2l import activations
 from jaxd2l.arguments import require_real, require_whole
 from jaxd2l.initializers import Linear, LinearInit
-from jaxd2l.models.linear import init_layers, linear
+from jaxd2l.models.linear import init_layers, linear, require_layer
 
 
 class Variances(NamedTuple):
@@ -126,10 +126,6 @@ def distinct_units(layer: Linear) -> int:
     >>> distinct_units({"kernel": jnp.array([[1.0, 1.0, 2.0]]), "bias": jnp.zeros(3)})
     2
     """
-    if not isinstance(layer, Mapping) or not {"kernel", "bias"} <= set(layer):
-        raise TypeError("a layer is a dictionary with a kernel and a bias")
-    shapes = np.shape(layer["kernel"]), np.shape(layer["bias"])
-    if len(shapes[0]) != 2 or shapes[1] != shapes[0][1:]:
-        raise ValueError(f"a layer has a kernel (inputs, units) and a bias (units,); got {shapes[0]} and {shapes[1]}")
+    require_layer(layer)
     rows = np.concatenate([np.asarray(layer["kernel"]), np.asarray(layer["bias"])[None]])
     return int(np.unique(rows, axis=1).shape[1])

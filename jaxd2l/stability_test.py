@@ -87,5 +87,5 @@ def test_no_units_and_no_examples_are_refused():
         variances_through_depth(jax.random.key(0), (5, 0), init=init)
     with pytest.raises(ValueError, match="num_examples must be at least 1"):
         variances_through_depth(jax.random.key(0), (5, 2), init=init, num_examples=0)
-    with pytest.raises(ValueError, match=r"kernel \(inputs, units\)"):
+    with pytest.raises(ValueError, match=r"kernel \(inputs, outputs\)"):
         distinct_units({"kernel": jnp.ones((2, 3)), "bias": jnp.ones(2)})
