@@ -23,7 +23,7 @@ CLEAR = (ValueError, TypeError, LookupError, OverflowError, OSError)
 
 OBSCURE = re.compile(
     "has no attribute|out of range$|not supported between|math domain|division by zero|not subscriptable|not iterable"
-    "|truth value|unhashable|cannot unpack|not enough values|too many values|must be real number,"
+    "|truth value|cannot unpack|not enough values|too many values|must be real number,"
     "|has no len|unsized object|argument of type|Numerical result|infinity to integer"
     "|NaN to integer|cannot be interpreted as an integer|indices must be integers or slices|unhandled|internal"
     "|assert|zero-size array"
