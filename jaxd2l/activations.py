@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxd2l.arguments import require_axis, require_flags, require_real
+
 
 def softmax(x: Float[Array, "..."], axis: int = -1) -> Float[Array, "..."]:
     """Turns scores into probabilities, `exp(x_j) / sum_k exp(x_k)` along `axis`.
@@ -54,6 +56,7 @@ def log_softmax(x: Float[Array, "..."], axis: int = -1) -> Float[Array, "..."]:
 
 def _subtract_max(x: Array, axis: int) -> Array:
     x = _floating(x)
+    require_axis(axis, x.ndim)
     # `initial` lets an empty axis through, as torch does. The maximum cancels out of the
     # result, so no gradient goes through it.
     return x - jax.lax.stop_gradient(jnp.max(x, axis, keepdims=True, initial=-jnp.inf))
@@ -96,6 +99,7 @@ def leaky_relu(x: Float[Array, "..."], negative_slope: float = 0.01) -> Float[Ar
     Array([-0.2,  0. ,  3. ], dtype=float32)
     """
     x = _floating(x)
+    require_real(negative_slope=negative_slope)
     return jnp.where(x > 0, x, x * negative_slope)
 
 
@@ -114,7 +118,7 @@ def prelu(x: Float[Array, "..."], slope: Float[Array, "#channels"]) -> Float[Arr
     >>> prelu(jnp.array([-2.0, 3.0]), jnp.array([0.25]))
     Array([-0.5,  3. ], dtype=float32)
     """
-    x = _floating(x)
+    x, slope = _floating(x), _floating(slope)
     if slope.shape != (1,) and slope.shape != x.shape[-1:]:
         raise ValueError(f"one slope, (1,), or one per channel, {x.shape[-1:]}; got {slope.shape}")
     return jnp.where(x > 0, x, x * (slope[0] if slope.shape == (1,) else slope))
@@ -127,6 +131,7 @@ def swish(x: Float[Array, "..."], beta: float = 1.0) -> Float[Array, "..."]:
     Array([  -0.,    0., 1000.], dtype=float32)
     """
     x = _floating(x)
+    require_real(beta=beta)
     return x * jax.nn.sigmoid(beta * x)
 
 
@@ -149,8 +154,7 @@ def gelu(x: Float[Array, "..."], *, approximate: bool = False) -> Float[Array, "
     array([-0.1588,  0.    ,  0.8412], dtype=float32)
     """
     x = _floating(x)
-    if not isinstance(approximate, bool):  # torch's "none" would count as true
-        raise TypeError(f"approximate must be True or False, got {approximate!r}")
+    require_flags(approximate=approximate)  # torch's "none" would count as true
     if approximate:
         return 0.5 * x * (1 + jnp.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
     # erfc keeps the digits that 1 + erf would cancel for x far below 0.

@@ -210,3 +210,17 @@ def test_softmax_under_jit_vmap_and_scan() -> None:
     np.testing.assert_allclose(softmax(x, 0), softmax(x.T).T, rtol=1e-6)
     jitted(x + 1)
     assert jitted._cache_size() == 1
+
+
+@pytest.mark.bad_input
+def test_options_that_are_no_numbers_or_axes_are_refused() -> None:
+    x = jnp.ones((2, 3))
+    for axis, message in ((1.5, "an axis is an integer"), ("rows", "an axis is an integer"), (2, "no axis 2")):
+        with pytest.raises((TypeError, ValueError), match=message):
+            softmax(x, axis)
+    with pytest.raises(TypeError, match="negative_slope must be a real number"):
+        leaky_relu(x, 1j)  # would give complex numbers
+    with pytest.raises(TypeError, match="beta must be a real number"):
+        swish(x, [1.0])
+    with pytest.raises(TypeError, match="expected floating-point"):
+        prelu(x, jnp.array([1j]))

@@ -13,6 +13,8 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
+from jaxd2l.arguments import require_real
+from jaxd2l.array_arguments import floating, require_finite
 from jaxd2l.types import Params
 
 Scalar = float | Float[Array, ""]
@@ -34,6 +36,7 @@ def difference_quotient(f: Callable[[Array], Array], x: float, h: float) -> floa
     >>> [round(difference_quotient(lambda x: 3 * x**2 - 4 * x, 1.0, h), 6) for h in (0.1, 0.01, 0.001)]
     [2.3, 2.03, 2.003]
     """
+    require_real(x=x, h=h)
     if h == 0:
         raise ValueError("a difference quotient needs a step other than 0")
     with _float64():
@@ -53,6 +56,7 @@ def tangent_line(f: Callable[[Array], Array], x: Scalar) -> Callable[[Array], Ar
     >>> tangent_line(lambda x: 3 * x**2 - 4 * x, 1.0)(jnp.array([0.0, 1.0, 2.0]))  # 2t - 3
     Array([-3., -1.,  1.], dtype=float32)
     """
+    require_real(x=x)
     value, slope = jax.value_and_grad(f)(x)
     return lambda t: value + slope * (t - x)
 
@@ -72,7 +76,7 @@ def numerical_gradient(f: Callable[[Params], Array], x: Params) -> Params:
 
     Raises:
       TypeError: if `x` or the value of `f` is not floating point.
-      ValueError: if `f` is no scalar.
+      ValueError: if `f` is no scalar, or `x` holds NaN or infinity.
 
     >>> numerical_gradient(lambda x: 2 * x @ x, jnp.arange(4.0)).round(6)
     array([ 0.,  4.,  8., 12.])
@@ -80,6 +84,7 @@ def numerical_gradient(f: Callable[[Params], Array], x: Params) -> Params:
     with _float64():
         flat, restore = ravel_pytree(_as_float64(x))
         point, gradient = np.array(flat), np.zeros(flat.shape)
+        require_finite(x=point)
         step = _epsilon(f(restore(flat))) ** (1 / 3)  # balances the curvature of f against its rounding
         for i, x_i in enumerate(point):
             ends = x_i + step * max(1.0, abs(x_i)) * np.array([1.0, -1.0])
@@ -112,6 +117,8 @@ def check_gradient(f: Callable[[Params], Array], x: Params, tolerance: float | N
     Traceback (most recent call last):
     AssertionError: derivative by x[0]: jax.grad gives 3, central differences 6
     """
+    if tolerance is not None:
+        require_real(tolerance=tolerance)
     with _float64():
         value, gradient = jax.value_and_grad(f)(_as_float64(x))
         gradient, numerical = (np.asarray(ravel_pytree(tree)[0]) for tree in (gradient, numerical_gradient(f, x)))
@@ -150,12 +157,14 @@ def double_past_1000(a: Float[Array, "..."]) -> Float[Array, "..."]:
     needs a value: `grad` works, `jit` and `vmap` do not. D2L 2.5.4.
 
     Raises:
-      ValueError: if `a` is 0 throughout, which doubles for ever.
+      ValueError: if `a` is 0 throughout, or nothing at all, which doubles for ever.
+      TypeError: if `a` is not floating point; small integers would wrap around to 0.
 
     >>> jax.value_and_grad(double_past_1000)(jnp.float32(3.0))
     (Array(1536., dtype=float32), Array(512., dtype=float32))
     """
-    if not jnp.any(a):
+    a = floating("a", a)
+    if not jnp.any(a * 2):  # XLA may take the smallest numbers for 0
         raise ValueError("0 doubled for ever never has a norm of 1000")
     b = a * 2
     while jnp.linalg.norm(b) < 1000:
@@ -168,17 +177,26 @@ def double_past_1000_compiled(a: Float[Array, "..."]) -> Float[Array, "..."]:
 
     0 throughout gives NaN. D2L 2.5.4.
 
+    Raises:
+      TypeError: if `a` is not floating point.
+
     >>> jax.jit(jax.value_and_grad(double_past_1000_compiled))(jnp.float32(3.0))
     (Array(1536., dtype=float32), Array(512., dtype=float32))
     """
+    a = floating("a", a)
+
+    def is_short(state: tuple[Array, Array]) -> Array:
+        b, _ = state
+        return (jnp.linalg.norm(b) < 1000) & jnp.any(b != 0)
+
     # Reverse mode cannot go back through a while_loop of unknown length, and need not: how often to double is decided
-    # by values, not by derivatives. A factor that grows to infinity ends the loop for 0, since the norm becomes NaN.
-    factor = jax.lax.while_loop(
-        lambda factor: jnp.linalg.norm(a * factor) < 1000,
-        lambda factor: factor * 2,
-        jnp.asarray(2, a.dtype),
-    )
-    b = a * factor
+    # by values, not by derivatives.
+    first = jax.lax.stop_gradient(a) * 2
+    _, times = jax.lax.while_loop(is_short, lambda state: (state[0] * 2, state[1] + 1), (first, jnp.int32(1)))
+    # In two factors, for one could overflow where the product with a small number does not.
+    one, half = jnp.ones((), a.dtype), times // 2
+    b = a * jnp.ldexp(one, half) * jnp.ldexp(one, times - half)
+    b = b * jnp.where(jnp.any(first != 0), 1, jnp.nan).astype(a.dtype)
     return jax.lax.cond(jnp.sum(b) > 0, lambda b: b, lambda b: 100 * b, b)
 
 
@@ -198,8 +216,10 @@ def _as_float64(x: Params) -> Params:
 
 def _epsilon(value: Array) -> float:
     """The rounding of the dtype in which a function has computed its value."""
-    if jnp.shape(value) != ():
-        raise ValueError(f"a gradient needs a scalar function; this one has shape {jnp.shape(value)}")
+    if not isinstance(value, jax.Array | np.generic | np.ndarray | float):
+        raise TypeError(f"the function must return a floating-point number, got {type(value).__name__}")
+    if np.shape(value) != ():
+        raise ValueError(f"a gradient needs a scalar function; this one has shape {np.shape(value)}")
     if not jnp.issubdtype(jnp.result_type(value), jnp.floating):
         raise TypeError(f"the function must return a floating-point number, got {jnp.result_type(value)}")
     return float(jnp.finfo(jnp.result_type(value)).eps)

@@ -249,3 +249,26 @@ def test_what_has_no_gradient() -> None:
     with pytest.raises(TypeError, match="int"):
         check_gradient(lambda x: jnp.argmax(x), x)
     assert check_gradient(lambda x: 1.0 + jnp.sum(x), jnp.zeros(0)) == 0
+
+
+@pytest.mark.bad_input
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("function", [double_past_1000, double_past_1000_compiled])
+def test_integers_that_would_wrap_around_to_0_for_ever_are_refused(function) -> None:
+    with pytest.raises(TypeError, match="a must be floating point, got int8"):
+        function(jnp.array([1], jnp.int8))
+
+
+@pytest.mark.timeout(60)
+def test_nothing_at_all_does_not_double_for_ever() -> None:
+    assert double_past_1000_compiled(jnp.zeros(0)).shape == (0,)
+
+
+def test_small_numbers_double_alike_in_both_forms() -> None:
+    a = jnp.array([1e-37, -3e-38])  # the factor, 2^133, is no float32
+    equal(double_past_1000_compiled(a), double_past_1000(a))
+
+
+def test_there_is_no_slope_at_infinity() -> None:
+    with pytest.raises(ValueError, match="x holds inf"):
+        numerical_gradient(jnp.sum, np.array([1.0, np.inf]))

@@ -10,6 +10,8 @@ from jaxtyping import Array, Float, Integer
 
 from jaxd2l import losses
 from jaxd2l.activations import relu, sigmoid, softmax, tanh
+from jaxd2l.arguments import require_real, require_whole
+from jaxd2l.array_arguments import floating, require_classes
 from jaxd2l.graphs import graph, png, svg
 
 __all__ = [
@@ -72,8 +74,18 @@ class Gradients(NamedTuple):
 
 
 def _cross_entropy_gradient(o: Array, y: Array) -> Array:
+    if np.shape(y) != o.shape[:1]:
+        raise ValueError(f"y must have one class per output row, shape {o.shape[:1]}; got {np.shape(y)}")
+    y = y if isinstance(y, jax.Array) else np.asarray(y)
+    require_classes(y, o.shape[-1])
     classes = jnp.arange(o.shape[-1], dtype=jnp.int32)
     return (softmax(o) - (y.astype(jnp.int32)[:, None] == classes).astype(o.dtype)) / o.shape[0]
+
+
+def _squared_gradient(o: Array, y: Array) -> Array:
+    if np.shape(y) != o.shape:
+        raise ValueError(f"y must have the shape of the outputs, {o.shape}; got {np.shape(y)}")
+    return (o - floating("y", y)) / o.size
 
 
 RELU = Activation(relu, lambda z: (z > 0).astype(z.dtype))
@@ -85,7 +97,7 @@ SIGMOID = Activation(sigmoid, lambda z: sigmoid(z) * (1 - sigmoid(z)))
 TANH = Activation(tanh, lambda z: 1 - tanh(z) ** 2)
 """tanh z, with derivative 1 - tanh^2 z."""
 
-SQUARED = Loss(losses.squared_loss, lambda o, y: (o - y) / o.size)
+SQUARED = Loss(losses.squared_loss, _squared_gradient)
 """Mean of (o - y)^2 / 2 over examples and outputs, for targets of the shape of o."""
 
 CROSS_ENTROPY = Loss(losses.cross_entropy, _cross_entropy_gradient)
@@ -126,14 +138,13 @@ def forward(
     >>> float(J), stored.o  # (6 - 1)^2 / 2 + 0.25 (6 + 2)
     (14.5, Array([[6.]], dtype=float32))
     """
-    W1, W2 = weights
+    (W1, W2), x = _matrices(weights), floating("x", x)
     if not (W1.ndim == W2.ndim == x.ndim == 2 and W1.shape[1] == x.shape[1] and W2.shape[1] == W1.shape[0]):
         raise ValueError(
             "expected x (n, inputs), W1 (hiddens, inputs) and W2 (outputs, hiddens); "
             f"got {x.shape}, {W1.shape} and {W2.shape}"
         )
-    if not isinstance(weight_decay, jax.core.Tracer) and not weight_decay >= 0:
-        raise ValueError(f"weight_decay must not be negative, got {weight_decay}")
+    _require_decay(weight_decay)
     z = x @ W1.T
     h = activation.value(z)
     o = h @ W2.T
@@ -167,19 +178,39 @@ def backward(
       y: its targets.
       activation, loss, weight_decay: as there.
 
+    Raises:
+      ValueError: shapes that do not fit, a label that is no class, or a negative `weight_decay`.
+
     >>> weights = Weights(jnp.ones((2, 3)), jnp.ones((1, 2)))
     >>> J, stored = forward(weights, jnp.ones((1, 3)), jnp.ones((1, 1)), loss=SQUARED)
     >>> backward(weights, stored, jnp.ones((1, 1)), loss=SQUARED).W2
     Array([[15., 15.]], dtype=float32)
     """
-    W1, W2 = weights
+    W1, W2 = _matrices(weights)
+    if not isinstance(stored, Stored):
+        raise TypeError(f"stored is what forward returned beside the objective, got {type(stored).__name__}")
     x, z, h, o = stored
+    if W1.shape != (z.shape[-1], x.shape[-1]) or W2.shape != (o.shape[-1], h.shape[-1]):
+        raise ValueError(f"weights of shapes {W1.shape} and {W2.shape} are not those of the forward pass")
+    _require_decay(weight_decay)
     d_o = loss.gradient(o, y)
     d_W2 = d_o.T @ h + weight_decay * W2
     d_h = d_o @ W2
     d_z = d_h * activation.derivative(z)
     d_W1 = d_z.T @ x + weight_decay * W1
     return Gradients(d_o, d_W2, d_h, d_z, d_W1)
+
+
+def _matrices(weights: Weights) -> tuple[Array, Array]:
+    if not isinstance(weights, tuple) or len(weights) != 2:
+        raise TypeError(f"weights are a pair (W1, W2), such as Weights(W1, W2); got {type(weights).__name__}")
+    return floating("W1", weights[0]), floating("W2", weights[1])
+
+
+def _require_decay(weight_decay: float) -> None:
+    require_real(weight_decay=weight_decay)
+    if not isinstance(weight_decay, jax.core.Tracer) and not weight_decay >= 0:
+        raise ValueError(f"weight_decay must not be negative, got {weight_decay}")
 
 
 def stored_bytes(num_inputs: int, num_hiddens: tuple[int, ...], num_outputs: int, batch_size: int) -> int:
@@ -193,6 +224,11 @@ def stored_bytes(num_inputs: int, num_hiddens: tuple[int, ...], num_outputs: int
     >>> stored_bytes(784, (256,), 10, batch_size=256)
     1337344
     """
+    require_whole(None, num_inputs=num_inputs, num_outputs=num_outputs, batch_size=batch_size)
+    if not isinstance(num_hiddens, tuple | list):
+        raise TypeError(f"num_hiddens is a tuple with the width of each hidden layer, got {num_hiddens!r}")
+    for size in num_hiddens:
+        require_whole(None, num_hiddens=size)
     sizes = (num_inputs, *num_hiddens, num_outputs, batch_size)
     if min(sizes) < 1:
         raise ValueError(f"every size must be at least 1, got {sizes}")

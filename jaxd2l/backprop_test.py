@@ -120,3 +120,19 @@ def test_wrong_shapes_and_decay_are_refused():
         forward(weights, x, y, loss=SQUARED, weight_decay=-0.1)
     with pytest.raises(ValueError, match="targets must have the shape"):
         forward(weights, x, y[:, :2], loss=SQUARED)
+
+
+@pytest.mark.bad_input
+def test_the_backward_pass_checks_its_targets() -> None:
+    weights, x = backprop.Weights(jnp.ones((2, 2)), jnp.ones((2, 2))), jnp.ones((2, 2))
+    _, stored = backprop.forward(weights, x, jnp.array([0, 1]))
+    with pytest.raises(ValueError, match="label 2 at index"):
+        backprop.backward(weights, stored, jnp.array([0, 2]))
+    with pytest.raises(ValueError, match="labels must be integers"):
+        backprop.backward(weights, stored, jnp.array([0.0, 1.5]))
+    with pytest.raises(ValueError, match=r"shape of the outputs, \(2, 2\); got \(2,\)"):
+        backprop.backward(weights, stored, jnp.ones(2), loss=backprop.SQUARED)  # would broadcast
+    with pytest.raises(ValueError, match="not those of the forward pass"):
+        backprop.backward(backprop.Weights(jnp.ones((3, 2)), jnp.ones((2, 3))), stored, jnp.array([0, 1]))
+    with pytest.raises(TypeError, match="pair"):
+        backprop.forward(jnp.ones(2), x, jnp.array([0, 1]))

@@ -9,6 +9,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int, Integer, PRNGKeyArray
 
+from jaxd2l.arguments import require_real, require_whole
+from jaxd2l.array_arguments import floating, require_finite
 from jaxd2l.models.linear import linear
 
 
@@ -40,13 +42,18 @@ def fit_domain_classifier(
       `{"kernel": (d, 1), "bias": (1,)}`; `models.linear.linear(params, x)` is h, the log-odds of "target".
 
     Raises:
-      ValueError: an empty sample, differing numbers of features, or no penalty.
+      TypeError: features that are not floating point.
+      ValueError: an empty sample, differing numbers of features, NaN or infinity, or no penalty.
     """
-    source, target = jnp.asarray(source), jnp.asarray(target)
+    source, target = floating("source", source), floating("target", target)
     if source.ndim != 2 or target.ndim != 2 or source.shape[1] != target.shape[1] or not (source.size and target.size):
         raise ValueError(f"source and target must have shapes (n, d) and (m, d); got {source.shape} and {target.shape}")
-    if not l2 > 0:
-        raise ValueError(f"l2 must be positive, got {l2}")
+    require_real(l2=l2)
+    if not 0 < l2 < np.inf:
+        raise ValueError(f"l2 must be positive and finite, got {l2}")
+    require_finite(source=source, target=target)
+    if min(source.dtype.itemsize, target.dtype.itemsize) < 4:
+        raise TypeError(f"the equations need float32 or more; got {source.dtype} and {target.dtype}")
     X = jnp.concatenate([source, target])
     mean, std = jnp.mean(X, 0), jnp.std(X, 0)
     std = jnp.where(std > 0, std, 1.0).astype(X.dtype)
@@ -106,8 +113,10 @@ def covariate_shift_weights(
     >>> covariate_shift_weights(x, x).round(3)
     Array([1., 1., 1., 1.], dtype=float32)
     """
-    if clip is not None and not clip > 0:
-        raise ValueError(f"clip must be positive, got {clip}")
+    if clip is not None:
+        require_real(clip=clip)
+        if not clip > 0:
+            raise ValueError(f"clip must be positive, got {clip}")
     log_odds = linear(fit_domain_classifier(source, target, l2=l2), jnp.asarray(source))[:, 0]
     weights = jnp.exp(log_odds) * (len(source) / len(target))
     return weights if clip is None else jnp.minimum(weights, clip)
@@ -123,14 +132,16 @@ def weighted_risk(losses: Float[Array, " n"], weights: Float[Array | np.ndarray,
       weights: one per example, not negative.
 
     Raises:
+      TypeError: losses or weights that are not floating point.
       ValueError: shapes that differ, or a negative weight.
 
     >>> weighted_risk(jnp.array([1.0, 2.0]), jnp.array([0.5, 1.5]))
     Array(1.75, dtype=float32)
     """
-    losses = jnp.asarray(losses)
-    if losses.ndim != 1 or jnp.shape(weights) != losses.shape:
-        raise ValueError(f"losses and weights must both have shape (n,); got {losses.shape} and {jnp.shape(weights)}")
+    losses = floating("losses", losses)  # weights would lose their fractions beside integers
+    floating("weights", weights)
+    if losses.ndim != 1 or np.shape(weights) != losses.shape:
+        raise ValueError(f"losses and weights must both have shape (n,); got {losses.shape} and {np.shape(weights)}")
     if not isinstance(weights, jax.core.Tracer) and not (np.asarray(weights) >= 0).all():
         raise ValueError(f"weights must not be negative; the least is {np.min(np.asarray(weights))}")
     return jnp.mean(jnp.asarray(weights, losses.dtype) * losses)
@@ -157,10 +168,15 @@ def target_label_distribution(
     >>> target_label_distribution(confusion, np.array([0] * 31 + [1] * 69)).round(4)  # 0.8 q + 0.1 (1 - q) = 0.31
     array([0.3, 0.7])
     """
-    counts, predictions = np.asarray(confusion, np.float64), np.asarray(target_predictions)
+    counts, predictions = np.asarray(confusion), _classes("target_predictions", target_predictions)
+    if not np.issubdtype(counts.dtype, np.integer):
+        raise TypeError(f"a confusion matrix holds counts, integers; got {counts.dtype}")
+    counts = counts.astype(np.float64)
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
         raise ValueError(f"a confusion matrix is square, (classes, classes); got shape {counts.shape}")
     num_classes = len(counts)
+    if not num_classes or counts.min() < 0:
+        raise ValueError(f"a confusion matrix has at least one class and no negative counts; got {counts.tolist()}")
     if (empty := np.flatnonzero(counts.sum(1) == 0)).size:
         raise ValueError(f"class {empty[0]} has no example in the confusion matrix")
     if not predictions.size or predictions.min() < 0 or predictions.max() >= num_classes:
@@ -189,11 +205,18 @@ def label_shift_weights(
     >>> label_shift_weights(confusion, predictions, np.array([0, 1])).round(4)
     array([0.6, 1.4])
     """
-    q, labels = target_label_distribution(confusion, target_predictions), np.asarray(source_labels)
+    q, labels = target_label_distribution(confusion, target_predictions), _classes("source_labels", source_labels)
     if not labels.size or labels.min() < 0 or labels.max() >= len(q):
         raise ValueError(f"source_labels must be classes 0 to {len(q) - 1}, at least one")
     p = np.bincount(labels, minlength=len(q)) / labels.size
     return q[labels] / p[labels]
+
+
+def _classes(name: str, labels: Integer[Array | np.ndarray, " n"]) -> np.ndarray:
+    classes = np.asarray(labels)
+    if classes.ndim != 1 or not np.issubdtype(classes.dtype, np.integer):
+        raise TypeError(f"{name} must be integers of shape (n,), got {classes.dtype} of shape {classes.shape}")
+    return classes
 
 
 def shift_test(
@@ -220,11 +243,11 @@ def shift_test(
     Raises:
       ValueError: too few rows, differing numbers of features, or no permutation.
     """
-    source, target = jnp.asarray(source), jnp.asarray(target)
-    if min(len(source), len(target)) < 4 or num_permutations < 1:
-        raise ValueError(
-            f"at least 4 rows each and 1 permutation are needed; got {len(source)}, {len(target)}, {num_permutations}"
-        )
+    source, target = floating("source", source), floating("target", target)
+    if source.ndim != 2 or target.ndim != 2 or min(len(source), len(target)) < 4:
+        raise ValueError(f"source and target must have at least 4 rows each; got shapes {source.shape}, {target.shape}")
+    require_whole(1, num_permutations=num_permutations)
+    require_finite(source=source, target=target)
     source_key, target_key, shuffle_key = jax.random.split(key, 3)
     source, target = jax.random.permutation(source_key, source), jax.random.permutation(target_key, target)
     params = fit_domain_classifier(source[::2], target[::2], l2=l2)

@@ -165,3 +165,19 @@ def test_samples_of_different_sizes_do_not_fool_the_accuracy():
 def test_too_few_rows_to_test_are_refused():
     with pytest.raises(ValueError, match="at least 4 rows each"):
         shift_test(jax.random.key(0), SOURCE[:3], TARGET)
+
+
+@pytest.mark.bad_input
+def test_integers_lose_no_fractions_and_nan_is_no_shift() -> None:
+    counts = np.arange(12, dtype=np.int32).reshape(6, 2)
+    with pytest.raises(TypeError, match="source must be floating point"):
+        fit_domain_classifier(counts, counts)  # deviations below 1 would become 0
+    with pytest.raises(TypeError, match="losses must be floating point"):
+        weighted_risk(jnp.array([1, 2]), jnp.array([0.5, 1.5]))  # weights would become 0 and 1
+    rows = counts.astype(np.float32)
+    with pytest.raises(ValueError, match="target holds nan at index"):
+        shift_test(jax.random.key(0), rows, rows * np.nan)  # the p-value would be the smallest
+    with pytest.raises(TypeError, match="counts, integers"):
+        target_label_distribution(np.eye(2), np.array([0]))
+    with pytest.raises(TypeError, match="target_predictions must be integers of shape"):
+        target_label_distribution(np.eye(2, dtype=int), np.array([[0]]))

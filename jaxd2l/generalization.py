@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from jaxd2l.arguments import is_real, require_real, require_whole
+from jaxd2l.array_arguments import floating
 from jaxd2l.data.batching import shuffle
 from jaxd2l.data.synthetic import synthetic_regression
 from jaxd2l.optim import kernels
@@ -38,6 +40,7 @@ def k_fold(key: PRNGKeyArray, n: int, k: int) -> list[Fold]:
     >>> [fold.validation.size for fold in k_fold(jax.random.key(0), 10, 3)]
     [4, 3, 3]
     """
+    require_whole(None, k=k, n=n)
     if not 2 <= k <= n:
         raise ValueError(f"k folds of n rows need 2 <= k <= n; got k={k} and n={n}")
     parts = np.array_split(np.asarray(shuffle(key, n)), k)
@@ -53,13 +56,15 @@ def polynomial_features(
     `sklearn.preprocessing.PolynomialFeatures(degree)` for one feature.
 
     Raises:
+      TypeError: x that is not floating point.
       ValueError: x is no vector, or a negative degree.
 
     >>> polynomial_features(jnp.array([2.0, 3.0]), 2)
     Array([[1., 2., 4.],
            [1., 3., 9.]], dtype=float32)
     """
-    x = jnp.asarray(x)
+    x = floating("x", x)  # powers of integers would overflow in silence
+    require_whole(None, degree=degree)
     if x.ndim != 1 or degree < 0:
         raise ValueError(f"x must be a vector and the degree at least 0; got shape {x.shape} and degree {degree}")
     # A running product: exact for whole numbers, and right at 0^0 = 1, gradient included.
@@ -81,6 +86,7 @@ def weight_decay_data(key: PRNGKeyArray, *, num_inputs: int = 200, n: int = 20, 
     >>> weight_decay_data(jax.random.key(0)).train.inputs.shape
     (20, 200)
     """
+    require_whole(1, num_inputs=num_inputs)
     w = np.full(num_inputs, 0.01, np.float32)
     return synthetic_regression(key, w, 0.05, noise=0.01, n=n, num_test=num_test)
 
@@ -97,7 +103,9 @@ def l2_penalty(params: Params) -> Float[Array, ""]:
     >>> l2_penalty({"kernel": jnp.array([[3.0], [4.0]]), "bias": jnp.array([7.0])})
     Array(12.5, dtype=float32)
     """
-    squares = jax.tree.map(lambda p, is_kernel: jnp.sum(p**2) if is_kernel else None, params, kernels(params))
+    squares = jax.tree.map(
+        lambda p, is_kernel: jnp.sum(floating("a kernel", p) ** 2) if is_kernel else None, params, kernels(params)
+    )
     return sum(jax.tree.leaves(squares), start=jnp.zeros(())) / 2
 
 
@@ -115,9 +123,11 @@ def sample_size(half_width: float, num_deviations: float = 1.0) -> int:
     (2500, 10000)
     """
     _require_half_width(half_width)
-    if not num_deviations > 0:
-        raise ValueError(f"num_deviations must be positive, got {num_deviations}")
-    return _round_up((num_deviations / (2 * half_width)) ** 2)
+    require_real(num_deviations=num_deviations)
+    if not 0 < num_deviations < math.inf:
+        raise ValueError(f"num_deviations must be positive and finite, got {num_deviations}")
+    root = num_deviations / (2 * half_width)
+    return _round_up(root * root)
 
 
 def hoeffding_sample_size(half_width: float, confidence: float = 0.95) -> int:
@@ -135,9 +145,10 @@ def hoeffding_sample_size(half_width: float, confidence: float = 0.95) -> int:
     14979
     """
     _require_half_width(half_width)
+    require_real(confidence=confidence)
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie in (0, 1), got {confidence}")
-    return _round_up(-math.log1p(-confidence) / (2 * half_width**2))
+    return _round_up(-math.log1p(-confidence) / half_width / half_width / 2)
 
 
 def should_stop(losses: Float[np.ndarray, " epochs"], patience: int, min_improvement: float = 0.0) -> bool:
@@ -160,21 +171,27 @@ def should_stop(losses: Float[np.ndarray, " epochs"], patience: int, min_improve
     >>> should_stop(np.array([3.0, 1.0, 2.0, 1.5]), patience=2), should_stop(np.array([3.0, 1.0, 2.0]), patience=2)
     (True, False)
     """
-    if patience < 1 or not min_improvement >= 0:
-        raise ValueError(
-            f"patience must be at least 1 and min_improvement at least 0; got {patience} and {min_improvement}"
-        )
+    require_whole(1, patience=patience)
+    require_real(min_improvement=min_improvement)
+    if not min_improvement >= 0:
+        raise ValueError(f"min_improvement must be at least 0, got {min_improvement}")
+    losses = np.asarray(losses)
+    if losses.ndim != 1 or not is_real(losses.dtype):
+        raise ValueError(f"losses must be numbers, one per epoch; got {losses.dtype} of shape {losses.shape}")
     best, waited = math.inf, 0
-    for loss in np.asarray(losses).tolist():
+    for loss in losses.tolist():
         improves = loss < best - min_improvement
         best, waited = (loss, 0) if improves else (best, waited + 1)
     return waited >= patience
 
 
 def _round_up(n: float) -> int:
+    if math.isinf(n):
+        raise OverflowError("no finite number of examples is enough; take a larger half_width")
     return math.ceil(n - 1e-9 * n)  # 2500.0000000000005 examples are 2500
 
 
 def _require_half_width(half_width: float) -> None:
+    require_real(half_width=half_width)
     if not 0 < half_width < 1:
         raise ValueError(f"half_width is a difference of error rates, in (0, 1); got {half_width}")

@@ -218,3 +218,19 @@ def test_fit_stops_when_told_to():
     again, _ = run(None, epochs)  # to stop is to have asked for fewer epochs
     jax.tree.map(np.testing.assert_array_equal, state.params, again.params)
     assert len(run(lambda state, history: None, 3)[1].test_loss) == 3
+
+
+@pytest.mark.bad_input
+def test_what_would_overflow_or_divide_by_zero_is_refused():
+    with pytest.raises(TypeError, match="x must be floating point, got int32"):
+        polynomial_features(jnp.array([10]), 10)  # would be 1410065408
+    with pytest.raises(TypeError, match="a kernel must be floating point"):
+        l2_penalty({"kernel": jnp.array([[100000]])})
+    for size in (sample_size, hoeffding_sample_size):
+        with pytest.raises(OverflowError, match="larger half_width"):
+            size(1e-200)
+    with pytest.raises(TypeError, match=r"n must be a whole number, got 5\.0"):
+        k_fold(jax.random.key(0), 5.0, 2)
+    with pytest.raises(ValueError, match="one per epoch"):
+        should_stop(np.ones((2, 2)), 1)
+    assert len(k_fold(jax.random.key(0), np.int64(5), 2)) == 2

@@ -12,6 +12,8 @@ from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxd2l import models, preprocessing
+from jaxd2l.arguments import is_real, require_whole
+from jaxd2l.array_arguments import real
 from jaxd2l.generalization import Fold, k_fold
 from jaxd2l.losses import squared_loss
 from jaxd2l.preprocessing import Preprocessing
@@ -53,8 +55,9 @@ def log_rmse(predictions: Float[Array | np.ndarray, " n"], prices: Float[Array |
     >>> log_rmse(jnp.array([110.0, 220.0]), jnp.array([100.0, 200.0])).round(4)  # log 1.1
     Array(0.0953, dtype=float32)
     """
-    if jnp.shape(predictions) != jnp.shape(prices):
-        raise ValueError(f"predictions and prices differ in shape: {jnp.shape(predictions)} and {jnp.shape(prices)}")
+    predictions, prices = real("predictions", predictions), real("prices", prices)
+    if predictions.shape != prices.shape:
+        raise ValueError(f"predictions and prices differ in shape: {predictions.shape} and {prices.shape}")
     for name, values in (("prediction", predictions), ("price", prices)):
         if not isinstance(values, jax.core.Tracer) and not (np.asarray(values) > 0).all():
             raise ValueError(f"every {name} must be positive; the least is {np.min(np.asarray(values))}")
@@ -96,6 +99,7 @@ def cross_validate(
       KeyError: no column `target`.
       ValueError: a price that is not positive, sizes below 1, k out of range, or what preprocessing refuses.
     """
+    require_whole(None, epochs=epochs, batch_size=batch_size, k=k)
     if epochs < 1 or batch_size < 1:
         raise ValueError(f"epochs and batch_size must be at least 1; got {epochs} and {batch_size}")
     prices = preprocessing.to_array(preprocessing.select(train, [target])[target])
@@ -185,6 +189,8 @@ def write_submission(
     import pandas
 
     prices = np.asarray(prices)
+    if not is_real(prices.dtype):
+        raise TypeError(f"prices must be real numbers, got {prices.dtype}")
     if prices.shape != np.shape(ids) or prices.ndim != 1:
         raise ValueError(f"one price per id is needed; got {np.shape(ids)} ids and {prices.shape} prices")
     if not (np.isfinite(prices) & (prices > 0)).all():

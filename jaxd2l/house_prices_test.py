@@ -147,3 +147,13 @@ def test_a_submission_with_gaps_is_refused(tmp_path):
     with pytest.raises(ValueError, match="positive and finite"):
         write_submission(tmp_path / "s.csv", np.arange(2), np.array([1.0, np.nan]))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.bad_input
+def test_prices_are_real_numbers_that_fit(tmp_path) -> None:
+    with pytest.raises(OverflowError, match="3000000000 does not fit into int32"):
+        log_rmse(np.array([3 * 10**9]), np.array([3 * 10**9]))  # would become negative
+    with pytest.raises(TypeError, match="prices must hold real numbers"):
+        log_rmse(np.ones(2, np.float32), np.ones(2) * 1j)
+    with pytest.raises(TypeError, match="prices must be real numbers"):
+        write_submission(tmp_path / "s.csv", np.arange(2), np.ones(2) * 1j)

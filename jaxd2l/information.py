@@ -12,6 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from jaxd2l.arguments import require_real
+from jaxd2l.array_arguments import floating
+
 
 def surprisal(p: Float[Array | np.ndarray, "..."], *, base: float | int = math.e) -> Float[Array, "..."]:
     """Information gained by seeing an event of probability `p`, `-log p`; infinite if that was impossible. D2L 4.1.3.2.
@@ -107,13 +110,14 @@ def _log_believed(p: Array, q: Array) -> Array:
 
 
 def _pair(p: Array | np.ndarray, q: Array | np.ndarray) -> tuple[Array, Array]:
-    if jnp.shape(p) != jnp.shape(q):
-        raise ValueError(f"p and q must have one shape, got {jnp.shape(p)} and {jnp.shape(q)}")
+    if np.shape(p) != np.shape(q):
+        raise ValueError(f"p and q must have one shape, got {np.shape(p)} and {np.shape(q)}")
     return _distribution(p, "p"), _distribution(q, "q")
 
 
 def _distribution(p: Array | np.ndarray, name: str) -> Array:
-    if jnp.ndim(p) == 0:
+    p = floating(name, p)
+    if p.ndim == 0:
         raise ValueError(f"{name} needs an axis of outcomes, got a scalar")
     tolerance = max(1e-5, 4 * float(jnp.finfo(p.dtype).eps))
 
@@ -126,7 +130,7 @@ def _distribution(p: Array | np.ndarray, name: str) -> Array:
 
 def _valid(p: Array | np.ndarray, rule: Callable[[Array], Array], message: str) -> Array:
     """`p` if it keeps the rule. A traced `p`, whose values cannot be seen, becomes NaN where it breaks it."""
-    p = jnp.asarray(p)
+    p = floating("p", p)
     is_valid = rule(p)
     if isinstance(is_valid, jax.core.Tracer):
         # A factor, because the gradient has to become NaN as well.
@@ -139,6 +143,7 @@ def _valid(p: Array | np.ndarray, rule: Callable[[Array], Array], message: str) 
 
 
 def _log(base: float | int) -> float:
+    require_real(base=base)
     if not 0 < base < math.inf or base == 1:
         raise ValueError(f"the base of a logarithm is positive and not 1, got {base}")
     return math.log(base)

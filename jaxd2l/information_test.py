@@ -165,3 +165,13 @@ def test_a_softmax_of_any_precision_is_a_distribution(dtype) -> None:
     value = entropy(jax.nn.softmax(logits))
     assert value.dtype == dtype
     assert jnp.isfinite(value).all()
+
+
+@pytest.mark.bad_input
+def test_complex_numbers_are_no_probabilities() -> None:
+    p = jnp.array([0.5, 0.5])
+    for function in (surprisal, entropy):
+        with pytest.raises(TypeError, match="p must be floating point, got complex64"):
+            function(p.astype(jnp.complex64))
+    with pytest.raises(TypeError, match="base must be a real number"):
+        entropy(p, base="2")

@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
+from jaxd2l.arguments import require_real, require_whole
+
 Linear = dict[str, Array]
 LinearInit = Callable[[PRNGKeyArray, int, int], Linear]
 Fan = Literal["fan_in", "fan_out"]
@@ -26,6 +28,7 @@ def normal(stddev: float = 0.01) -> LinearInit:
     >>> layer["kernel"].shape, layer["bias"].shape
     ((784, 10), (10,))
     """
+    require_real(stddev=stddev)
     if not stddev >= 0 or math.isinf(stddev):
         raise ValueError(f"stddev must be a finite number, not negative; got {stddev}")
     return _kernel_and_zeros(lambda num_inputs, num_outputs: stddev, "normal")
@@ -72,6 +75,7 @@ def torch_linear() -> LinearInit:
     """
 
     def init(key: PRNGKeyArray, num_inputs: int, num_outputs: int) -> Linear:
+        require_whole(1, num_inputs=num_inputs, num_outputs=num_outputs)
         bound = 1 / math.sqrt(num_inputs)
         kernel_key, bias_key = jax.random.split(key)
         return {
@@ -86,6 +90,7 @@ def flax_linear() -> LinearInit:
     """What `flax.linen.Dense` does by itself: LeCun's truncated normal of variance 1/in, bias 0. D2L 5.4."""
 
     def init(key: PRNGKeyArray, num_inputs: int, num_outputs: int) -> Linear:
+        require_whole(1, num_inputs=num_inputs, num_outputs=num_outputs)
         kernel = jax.nn.initializers.lecun_normal()(key, (num_inputs, num_outputs))
         return {"kernel": kernel, "bias": jnp.zeros(num_outputs)}
 
@@ -94,6 +99,7 @@ def flax_linear() -> LinearInit:
 
 def _kernel_and_zeros(stddev: Callable[[int, int], float], distribution: Literal["normal", "uniform"]) -> LinearInit:
     def init(key: PRNGKeyArray, num_inputs: int, num_outputs: int) -> Linear:
+        require_whole(1, num_inputs=num_inputs, num_outputs=num_outputs)
         shape, sd = (num_inputs, num_outputs), stddev(num_inputs, num_outputs)
         if distribution == "normal":
             kernel = sd * jax.random.normal(key, shape)
@@ -113,6 +119,7 @@ def _kaiming_stddev(gain: float, mode: str) -> Callable[[int, int], float]:
 
 
 def _require_positive(**values: float) -> None:
+    require_real(**values)
     for name, value in values.items():
         if not value > 0 or math.isinf(value):
             raise ValueError(f"{name} must be a positive finite number, got {value}")

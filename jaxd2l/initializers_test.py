@@ -123,3 +123,15 @@ def test_a_stddev_of_0_makes_every_parameter_0() -> None:
 def test_an_unknown_mode_is_refused() -> None:
     with pytest.raises(ValueError, match="mode must be 'fan_in' or 'fan_out', got 'fan_avg'"):
         ini.kaiming_normal(mode="fan_avg")
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    "make",
+    [ini.kaiming_normal, ini.xavier_uniform, ini.torch_linear, ini.flax_linear],
+)
+def test_layers_without_units_are_refused(make) -> None:
+    with pytest.raises(ValueError, match="num_inputs must be at least 1, got 0"):
+        make()(jax.random.key(0), 0, 3)  # would divide by zero
+    with pytest.raises(ValueError, match="num_outputs must be at least 1, got -1"):
+        make()(jax.random.key(0), 3, -1)

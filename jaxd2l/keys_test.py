@@ -27,3 +27,10 @@ def test_a_counter_known_only_when_the_program_runs_gives_the_same_key(stream) -
 def test_deriving_a_stream_leaves_the_key_usable() -> None:
     assert numbers(init_key(KEY)) == numbers(init_key(KEY))
     assert numbers(order_key(KEY, 1)) == numbers(order_key(KEY, 1))
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("make", [order_key, noise_key])
+def test_a_fraction_is_no_number_of_an_epoch_or_step(make) -> None:
+    with pytest.raises(TypeError, match=r"must be a whole number, got 1\.5"):
+        make(jax.random.key(0), 1.5)  # would give the key of 1

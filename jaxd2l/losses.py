@@ -8,6 +8,9 @@ import numpy as np
 from jaxtyping import Array, Float, Integer, Shaped
 
 from jaxd2l.activations import log_softmax
+from jaxd2l.arguments import require_real, require_whole
+from jaxd2l.array_arguments import floating, real
+from jaxd2l.array_arguments import require_classes as _require_classes
 
 Reduction = Literal["none", "mean", "sum"]
 
@@ -52,11 +55,17 @@ def cross_entropy(
     logits, labels = jnp.asarray(logits), _host_or_device(labels)
     if logits.ndim == 0:
         raise ValueError("logits need at least one axis, that of the classes; got a scalar")
+    if not logits.shape[-1]:
+        raise ValueError(f"logits need at least one class; got shape {logits.shape}")
+    require_real(label_smoothing=label_smoothing)
+    require_whole(None, ignore_index=ignore_index)
     if not 0.0 <= label_smoothing <= 1.0:
         raise ValueError(f"label_smoothing must lie in [0, 1], got {label_smoothing}")
     num_classes = logits.shape[-1]
-    if weight is not None and jnp.shape(weight) != (num_classes,):
-        raise ValueError(f"weight must have shape ({num_classes},), got {jnp.shape(weight)}")
+    if weight is not None and np.shape(weight) != (num_classes,):
+        raise ValueError(f"weight must have shape ({num_classes},), got {np.shape(weight)}")
+    if weight is not None:
+        real("weight", weight)
     costs = -log_softmax(logits)
     if weight is not None:
         costs = costs * jnp.asarray(weight, costs.dtype)
@@ -102,7 +111,9 @@ def cross_entropy_from_probabilities(
     >>> cross_entropy_from_probabilities(p, jnp.array([0, 2])).round(4)
     Array(1.4979, dtype=float32)
     """
-    probabilities, labels = jnp.asarray(probabilities), _host_or_device(labels)
+    probabilities, labels = floating("probabilities", probabilities), _host_or_device(labels)
+    if probabilities.ndim == 0:
+        raise ValueError("probabilities need at least one axis, that of the classes; got a scalar")
     _require_shape(
         labels,
         probabilities.shape[:-1],
@@ -129,10 +140,13 @@ def squared_loss(
 
     Raises:
       ValueError: if the shapes differ.
+      TypeError: predictions or targets that are not floating point.
 
     >>> squared_loss(jnp.array([1.0, 2.0]), jnp.array([0.0, 5.0]))
     Array(2.5, dtype=float32)
     """
+    for name, values in (("predictions", predictions), ("targets", targets)):
+        floating(name, values)  # differences of unsigned integers would wrap around
     predictions = jnp.asarray(predictions)
     _require_shape(targets, predictions.shape, "targets must have the shape of the predictions")
     return _reduce(jnp.square(predictions - jnp.asarray(targets)) / 2, None, reduction)
@@ -169,23 +183,5 @@ def _host_or_device(labels: Shaped[Array | np.ndarray, "..."]) -> Array | np.nda
 
 
 def _require_shape(array: Array | np.ndarray, expected: tuple[int, ...], rule: str) -> None:
-    if jnp.shape(array) != expected:
-        raise ValueError(f"{rule}: expected {expected}, got {jnp.shape(array)}")
-
-
-def _require_classes(labels: Array | np.ndarray, num_classes: int, ignore_index: int | None) -> None:
-    """Looks at the values where there are any to look at; a traced array has none yet."""
-    if not jnp.issubdtype(labels.dtype, jnp.integer):
-        raise ValueError(f"labels must be integers (classes), got {labels.dtype}")
-    if isinstance(labels, jax.core.Tracer):
-        return
-    values = np.asarray(labels)
-    wrong = (values < 0) | (values >= num_classes)
-    if ignore_index is not None:
-        wrong &= values != ignore_index
-    if wrong.any():
-        where = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise ValueError(
-            f"label {values[where]} at index {where} is not a class: expected 0 to {num_classes - 1}"
-            + ("" if ignore_index is None else f", or {ignore_index} to ignore the example")
-        )
+    if np.shape(array) != expected:
+        raise ValueError(f"{rule}: expected {expected}, got {np.shape(array)}")

@@ -290,3 +290,27 @@ def test_squared_loss_never_broadcasts(shape) -> None:
 def test_squared_loss_refuses_an_unknown_reduction() -> None:
     with pytest.raises(ValueError, match="reduction must be"):
         squared_loss(jnp.zeros(3), jnp.zeros(3), "median")
+
+
+@pytest.mark.bad_input
+def test_integers_are_no_predictions_because_their_differences_wrap_around() -> None:
+    with pytest.raises(TypeError, match="predictions must be floating point, got uint8"):
+        squared_loss(np.array([0], np.uint8), np.array([2], np.uint8))  # 254^2 / 2
+    with pytest.raises(TypeError, match="targets must be floating point, got complex64"):
+        squared_loss(jnp.ones(1), jnp.array([1j]))
+
+
+@pytest.mark.bad_input
+def test_no_class_no_axis_and_complex_numbers_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one class"):
+        cross_entropy(jnp.zeros((3, 0)), jnp.zeros((3, 0)))
+    with pytest.raises(TypeError, match="weight must hold real numbers, got complex64"):
+        cross_entropy(jnp.array(LOGITS), jnp.array(LABELS), weight=jnp.array([1j] * 4))
+    with pytest.raises(TypeError, match="ignore_index must be a whole number"):
+        cross_entropy(jnp.array(LOGITS), jnp.array(LABELS), ignore_index=1.5)
+    with pytest.raises(TypeError, match="label_smoothing must be a real number"):
+        cross_entropy(jnp.array(LOGITS), jnp.array(LABELS), label_smoothing="0.1")
+    with pytest.raises(ValueError, match="got a scalar"):
+        cross_entropy_from_probabilities(jnp.float32(1), jnp.int32(0))
+    with pytest.raises(TypeError, match="probabilities must be floating point"):
+        cross_entropy_from_probabilities(jnp.array([[1j, 0j]]), jnp.array([0]))

@@ -7,6 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Integer
 
+from jaxd2l.arguments import require_whole
+from jaxd2l.array_arguments import real, require_classes
+
 Average = Literal["macro", "micro"] | None
 
 
@@ -23,19 +26,21 @@ def accuracy(
       averaged: if False, 1.0 or 0.0 for each example instead of their mean.
 
     Raises:
-      ValueError: shapes that do not fit, or labels that are not integers.
+      ValueError: shapes that do not fit, labels that are not integers, or one that is no class. Under `jit`, where
+        values cannot be seen, such an example counts as wrong.
 
     >>> accuracy(jnp.array([[0.1, 0.9], [0.8, 0.2]]), jnp.array([1, 1]))
     Array(0.5, dtype=float32)
     """
-    logits = jnp.asarray(logits)
-    if jnp.shape(labels) != logits.shape[:-1]:
+    logits, labels = real("logits", logits), labels if isinstance(labels, jax.Array) else np.asarray(labels)
+    if logits.ndim == 0 or not logits.shape[-1]:
+        raise ValueError(f"logits need a last axis of at least one class; got shape {logits.shape}")
+    if labels.shape != logits.shape[:-1]:
         raise ValueError(
             "labels must have the logits' shape without the last axis: "
-            f"expected {logits.shape[:-1]}, got {jnp.shape(labels)}"
+            f"expected {logits.shape[:-1]}, got {labels.shape}"
         )
-    if not jnp.issubdtype(jnp.asarray(labels).dtype, jnp.integer):
-        raise ValueError(f"labels must be integers (classes), got {jnp.asarray(labels).dtype}")
+    require_classes(labels, logits.shape[-1])
     correct = (jnp.argmax(logits, -1).astype(jnp.int32) == jnp.asarray(labels).astype(jnp.int32)).astype(jnp.float32)
     return jnp.mean(correct) if averaged else correct
 
@@ -64,6 +69,7 @@ def confusion_matrix(
       num_classes: C.
 
     Raises:
+      TypeError: predictions or labels that are not integers.
       ValueError: shapes that differ, or a class outside 0..C-1. Under `jit`, where values cannot be seen, such
         an example is counted nowhere.
 
@@ -71,11 +77,15 @@ def confusion_matrix(
     Array([[1, 1],
            [0, 1]], dtype=int32)
     """
-    if jnp.shape(predictions) != jnp.shape(labels) or jnp.ndim(labels) != 1:
+    if np.shape(predictions) != np.shape(labels) or np.ndim(labels) != 1:
         raise ValueError(
-            f"predictions and labels must both have shape (n,), got {jnp.shape(predictions)} and {jnp.shape(labels)}"
+            f"predictions and labels must both have shape (n,), got {np.shape(predictions)} and {np.shape(labels)}"
         )
+    require_whole(1, num_classes=num_classes)
     for name, classes in (("prediction", predictions), ("label", labels)):
+        dtype = classes.dtype if isinstance(classes, jax.Array) else np.asarray(classes).dtype
+        if not jnp.issubdtype(dtype, jnp.integer):
+            raise TypeError(f"every {name} must be an integer (a class), got {dtype}")
         if not isinstance(classes, jax.core.Tracer):
             values = np.asarray(classes)
             wrong = np.flatnonzero((values < 0) | (values >= num_classes))
@@ -100,6 +110,10 @@ def precision(confusion: Int[Array, "c c"], average: Average = "macro") -> Float
 
     Returns:
       The rate; 0 where it is 0/0 (a class never predicted), as scikit-learn's `zero_division=0`.
+
+    Raises:
+      TypeError: shares instead of counts.
+      ValueError: a matrix that is not square, a negative count, or 2^31 examples and more.
 
     >>> precision(jnp.array([[1, 1], [0, 1]]), None)
     Array([1. , 0.5], dtype=float32)
@@ -150,21 +164,28 @@ def fall_out(confusion: Int[Array, "c c"], average: Average = "macro") -> Float[
 
 def _counts(confusion: Array, average: str | None) -> tuple[Array, Array, Array, Array]:
     """True positives, false positives, false negatives, true negatives: per class, or summed for "micro"."""
-    confusion = jnp.asarray(confusion)
+    if not isinstance(confusion, jax.Array):
+        confusion = np.asarray(confusion)
     if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1]:
         raise ValueError(f"a confusion matrix is square, (classes, classes); got shape {confusion.shape}")
     if average not in ("macro", "micro", None):
         raise ValueError(f"average must be 'macro', 'micro' or None, got {average!r}")
+    if not jnp.issubdtype(confusion.dtype, jnp.integer):
+        raise TypeError(f"a confusion matrix holds counts, integers; got {confusion.dtype}")
+    if not isinstance(confusion, jax.core.Tracer) and confusion.size:
+        counted = np.asarray(confusion, object)  # Python's integers, which do not overflow
+        if counted.min() < 0 or counted.sum() > np.iinfo(np.int32).max:
+            raise ValueError(f"counts are not negative, and fewer than 2^31 in all; got {counted.tolist()}")
+    confusion = jnp.asarray(confusion).astype(jnp.int32)
     tp = jnp.diagonal(confusion)
     fp = jnp.sum(confusion, 0) - tp
     fn = jnp.sum(confusion, 1) - tp
     tn = jnp.sum(confusion) - tp - fp - fn
-    counts = jnp.stack([tp, fp, fn, tn])
+    counts = jnp.stack([tp, fp, fn, tn]).astype(jnp.float32)  # sums of them over classes could overflow an int32
     tp, fp, fn, tn = jnp.sum(counts, -1) if average == "micro" else counts
     return tp, fp, fn, tn
 
 
 def _rate(numerator: Array, denominator: Array, average: str | None) -> Array:
-    numerator, denominator = numerator.astype(jnp.float32), denominator.astype(jnp.float32)
     rate = jnp.where(denominator > 0, numerator / jnp.maximum(denominator, 1.0), 0.0)
     return jnp.mean(rate) if average == "macro" else rate

@@ -149,3 +149,36 @@ def test_what_does_not_fit_is_refused() -> None:
 def test_labels_that_are_no_classes_are_refused() -> None:
     with pytest.raises(ValueError, match="labels must be integers"):
         accuracy(jnp.zeros((2, 3)), jnp.array([0.9, 1.0]))
+
+
+@pytest.mark.bad_input
+def test_labels_beyond_the_classes_and_fractions_of_them_are_refused() -> None:
+    logits = jnp.array([[1.0, 0.0]])
+    with pytest.raises(ValueError, match="label 4294967296 at index"):
+        accuracy(logits, np.array([2**32]))  # as an int32 it would be 0, and right
+    with pytest.raises(ValueError, match="label 2 at index"):
+        accuracy(logits, jnp.array([2]))
+    with pytest.raises(ValueError, match="at least one class"):
+        accuracy(jnp.float32(1), jnp.int32(0))
+    with pytest.raises(TypeError, match="every label must be an integer"):
+        confusion_matrix(jnp.array([1]), np.array([1.7]), 2)  # would be cut to 1
+    with pytest.raises(TypeError, match="num_classes must be a whole number"):
+        confusion_matrix(jnp.array([1]), jnp.array([1]), 2.5)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("rate", ALL)
+def test_rates_want_counts(rate) -> None:
+    with pytest.raises(TypeError, match="holds counts, integers; got float32"):
+        rate(jnp.array([[0.5, 0.1], [0.1, 0.3]]))  # shares: precision would be 0.45, not 0.79
+    with pytest.raises(ValueError, match="not negative"):
+        rate(jnp.array([[1, -1], [0, 1]]))
+    with pytest.raises(ValueError, match=r"fewer than 2\^31"):
+        rate(np.array([[2**32, 1], [1, 1]]))
+
+
+@pytest.mark.parametrize("average", ["macro", "micro"])
+def test_large_counts_do_not_overflow(average) -> None:
+    n = 2**29
+    assert f1_score(jnp.array([[n, 0], [n, n]]), average) == pytest.approx(2 / 3)
+    assert specificity(jnp.diag(jnp.array([n, n, n])), average) == 1

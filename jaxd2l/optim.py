@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float
 
+from jaxd2l.arguments import require_flags, require_real
+
 Number = float | Float[Array, ""]
 
 
@@ -43,7 +45,8 @@ def sgd(
       weight_decay_mask: what decays: a pytree of booleans like the parameters, or a function of them that gives one.
 
     Raises:
-      ValueError: a negative number, or nesterov without momentum or with dampening. Numbers traced under `jit`
+      TypeError: what is no real number, or no bool.
+      ValueError: NaN, a negative number, or nesterov without momentum or with dampening. Numbers traced under `jit`
         or `vmap` cannot be looked at and pass.
 
     >>> tx = sgd(0.5, momentum=0.5)
@@ -54,6 +57,7 @@ def sgd(
     >>> params
     Array(-0.25, dtype=float32)
     """
+    require_flags(nesterov=nesterov, maximize=maximize)
     _require_sane(learning_rate, momentum, dampening, weight_decay, nesterov)
     parts = []
     if maximize:
@@ -117,7 +121,10 @@ def _require_sane(
     numbers = {"momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
     if not callable(learning_rate):
         numbers["learning_rate"] = learning_rate
+    require_real(**numbers)
     for name, value in numbers.items():
+        if name == "dampening" and not isinstance(value, jax.core.Tracer) and value != value:
+            raise ValueError("dampening must not be NaN")
         # torch lets dampening be negative; not (>= 0) also catches NaN.
         if name != "dampening" and not isinstance(value, jax.core.Tracer) and not value >= 0:
             raise ValueError(f"{name} must not be negative, got {value}")

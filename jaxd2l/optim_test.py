@@ -117,3 +117,13 @@ def test_negative_numbers_are_refused(name, value) -> None:
 def test_nesterov_needs_momentum_and_no_dampening(options) -> None:
     with pytest.raises(ValueError, match="nesterov needs momentum > 0 and dampening = 0"):
         sgd(0.1, nesterov=True, **options)
+
+
+@pytest.mark.bad_input
+def test_what_is_no_number_and_no_flag_is_refused() -> None:
+    with pytest.raises(TypeError, match="nesterov must be True or False, got 'no'"):
+        sgd(0.1, momentum=0.9, nesterov="no")  # would count as true
+    with pytest.raises(TypeError, match="momentum must be a real number"):
+        sgd(0.1, momentum="0.9")
+    with pytest.raises(ValueError, match="dampening must not be NaN"):
+        sgd(0.1, momentum=0.9, dampening=float("nan"))

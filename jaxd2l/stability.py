@@ -10,8 +10,9 @@ from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxd2l import activations
+from jaxd2l.arguments import require_real, require_whole
 from jaxd2l.initializers import Linear, LinearInit
-from jaxd2l.models.linear import init_layers, linear
+from jaxd2l.models.linear import init_layers, linear, require_layer
 
 
 class Variances(NamedTuple):
@@ -37,6 +38,7 @@ def random_product(key: PRNGKeyArray, num_matrices: int = 100, size: int = 4) ->
     >>> bool(random_product(jax.random.key(0))[-1] > 15)
     True
     """
+    require_whole(None, num_matrices=num_matrices, size=size)
     if num_matrices < 1 or size < 1:
         raise ValueError(f"num_matrices and size must be at least 1; got {num_matrices} and {size}")
 
@@ -70,7 +72,7 @@ def variances_through_depth(
       num_examples: how many random inputs are averaged.
 
     Raises:
-      ValueError: fewer than two sizes.
+      ValueError: fewer than two sizes, a size below 1, or no examples.
 
     >>> from jaxd2l import initializers
     >>> widths = (128,) * 10
@@ -78,8 +80,11 @@ def variances_through_depth(
     >>> bool(0.2 < variances.activations[-1] < 5)
     True
     """
-    if len(sizes) < 2:
-        raise ValueError(f"sizes must name at least the inputs and one layer; got {tuple(sizes)}")
+    if not isinstance(sizes, Sequence) or isinstance(sizes, str | bytes) or len(sizes) < 2:
+        raise ValueError(f"sizes must name at least the inputs and one layer; got {sizes!r}")
+    for size in sizes:
+        require_whole(1, size=size)
+    require_whole(1, num_examples=num_examples)
     params_key, inputs_key, gradient_key = jax.random.split(key, 3)
     layers = init_layers(params_key, sizes, init)
     x = jax.random.normal(inputs_key, (num_examples, sizes[0]))
@@ -104,6 +109,7 @@ def constant_init(value: float) -> LinearInit:
     >>> constant_init(0.5)(jax.random.key(0), 2, 1)["kernel"].tolist()
     [[0.5], [0.5]]
     """
+    require_real(value=value)
 
     def init(key: PRNGKeyArray, num_inputs: int, num_outputs: int) -> Linear:
         del key  # nothing is drawn
@@ -120,5 +126,6 @@ def distinct_units(layer: Linear) -> int:
     >>> distinct_units({"kernel": jnp.array([[1.0, 1.0, 2.0]]), "bias": jnp.zeros(3)})
     2
     """
+    require_layer(layer)
     rows = np.concatenate([np.asarray(layer["kernel"]), np.asarray(layer["bias"])[None]])
     return int(np.unique(rows, axis=1).shape[1])

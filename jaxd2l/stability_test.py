@@ -78,3 +78,14 @@ def test_sizes_that_are_none_are_refused():
         random_product(jax.random.key(0), 0)
     with pytest.raises(ValueError, match="inputs and one layer"):
         variances_through_depth(jax.random.key(0), (5,), init=initializers.normal())
+
+
+@pytest.mark.bad_input
+def test_no_units_and_no_examples_are_refused():
+    init = initializers.normal()
+    with pytest.raises(ValueError, match="size must be at least 1, got 0"):
+        variances_through_depth(jax.random.key(0), (5, 0), init=init)
+    with pytest.raises(ValueError, match="num_examples must be at least 1"):
+        variances_through_depth(jax.random.key(0), (5, 2), init=init, num_examples=0)
+    with pytest.raises(ValueError, match=r"kernel \(inputs, outputs\)"):
+        distinct_units({"kernel": jnp.ones((2, 3)), "bias": jnp.ones(2)})

@@ -10,6 +10,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
+from jaxd2l.arguments import require_real, require_whole
 from jaxd2l.train import create_state, predict, require_trainable, score, train_epoch
 from jaxd2l.types import Batch, Dataset, History, Loss, Model, Params, TrainState
 
@@ -202,12 +203,28 @@ def _evaluate(
 
 
 def _require_sane(seeds: Sequence[int], grid: Mapping[str, Sequence[float]], epochs: int, batch_size: int) -> None:
+    require_whole(None, epochs=epochs, batch_size=batch_size)
     if epochs < 1 or batch_size < 1:
         raise ValueError(f"epochs and batch_size must be at least 1; got {epochs} and {batch_size}")
+    _require_list("seeds", seeds)
+    for seed in seeds:
+        require_whole(None, seed=seed)
     if not len(seeds) or len(set(seeds)) < len(seeds):
         raise ValueError(f"at least one seed, and none twice; got {list(seeds)}")
+    if not isinstance(grid, Mapping):
+        raise TypeError(f"grid must be a dictionary of lists, as {{'learning_rate': [0.1]}}; got {grid!r}")
     if not grid:
         raise ValueError("the grid is empty: name at least one hyperparameter, as {'learning_rate': [0.1]}")
     for name, values in grid.items():
-        if not len(values) or not np.isfinite(np.asarray(values, np.float32)).all():
+        _require_list(name, values)
+        for value in values:
+            require_real(**{str(name): value})
+        with np.errstate(over="ignore"):  # 1e39 is finite until it becomes a float32
+            are_finite = np.isfinite(np.asarray(values, np.float64).astype(np.float32)).all()
+        if not len(values) or not are_finite:
             raise ValueError(f"{name} needs at least one value, and finite ones; got {list(values)}")
+
+
+def _require_list(name: str, values: Any) -> None:
+    if isinstance(values, str | bytes) or not isinstance(values, Sequence | np.ndarray) or np.ndim(values) != 1:
+        raise TypeError(f"{name} must be a list of numbers, got {values!r}")

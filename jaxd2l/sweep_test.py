@@ -141,3 +141,21 @@ def test_in_float64_lanes_and_single_runs_agree_to_rounding() -> None:
             seeds=[1, 2], grid={"learning_rate": [0.25, 0.5]}, epochs=3, batch_size=8,
         )  # fmt: skip
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a[0, 1], b, rtol=1e-6), many.params, one.params)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seeds": [2**32, 0]}, "seed must be at most"),  # would be one seed twice
+        ({"seeds": [1.5]}, "seed must be a whole number"),
+        ({"grid": {"learning_rate": 0.1}}, "learning_rate must be a list"),
+        ({"grid": {"learning_rate": [1e39]}}, "finite ones"),
+        ({"epochs": 2.5}, "epochs must be a whole number"),
+    ],
+)
+def test_what_is_no_grid_or_seed_is_refused_by_name(change, message) -> None:
+    data = Dataset(*(Batch(np.ones((2, 2), np.float32), np.ones((2, 1), np.float32)) for _ in range(2)))
+    arguments = {"seeds": [0], "grid": {"learning_rate": [0.1]}, "epochs": 1, "batch_size": 2} | change
+    with pytest.raises((TypeError, ValueError), match=message):
+        sweep(models.linear_regression(2), losses.squared_loss, optax.sgd, data, **arguments)

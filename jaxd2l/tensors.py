@@ -12,6 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num, Shaped
 
+from jaxd2l.arguments import require_axis, require_real
+from jaxd2l.array_arguments import narrowed, real
+
 Axis = int | tuple[int, ...] | None
 
 
@@ -35,6 +38,7 @@ def at(x: Shaped[Array, "..."], index: Any) -> Shaped[Array, "..."]:
     Traceback (most recent call last):
     IndexError: index 3 is out of bounds for axis 0 with size 3; the array has shape (3, 4)
     """
+    x = _as_jax(x)
     parts, is_checked = _check_index(index, x.shape)
     return x[parts] if is_checked else x.at[parts].get(mode="fill")
 
@@ -53,17 +57,24 @@ def set_at(x: Shaped[Array, "..."], index: Any, value: Any) -> Shaped[Array, "..
     Raises:
       IndexError: an index out of bounds, or too many. Under `jit` a traced index cannot be seen; out of bounds it
         writes nothing.
-      TypeError: a value with a fraction for an array that holds none; torch would cut it off.
+      TypeError: a value with a fraction, or an imaginary part, for an array that holds none; torch would cut it off.
+      OverflowError: a value that the array's dtype cannot hold.
       ValueError: a value whose shape does not fit.
 
     >>> set_at(jnp.zeros((2, 3)), (1, 2), 17)
     Array([[ 0.,  0.,  0.],
            [ 0.,  0., 17.]], dtype=float32)
     """
+    x = _as_jax(x)
     parts, _ = _check_index(index, x.shape)
-    value = jnp.asarray(value)
-    if jnp.issubdtype(value.dtype, jnp.inexact) and not jnp.issubdtype(x.dtype, jnp.inexact):
-        raise TypeError(f"an array of {x.dtype} cannot hold {value.dtype} values; convert one of them with .astype")
+    value = value if isinstance(value, jax.Array) else np.asarray(value)
+    if any(
+        jnp.issubdtype(value.dtype, k) and not jnp.issubdtype(x.dtype, k) for k in (jnp.inexact, np.complexfloating)
+    ):
+        dtype = jax.dtypes.canonicalize_dtype(value.dtype)
+        raise TypeError(f"an array of {x.dtype} cannot hold {dtype} values; convert one of them with .astype")
+    if not isinstance(value, jax.core.Tracer):
+        value = jnp.asarray(narrowed(np.asarray(value), x.dtype))
     return x.at[parts].set(value.astype(x.dtype))
 
 
@@ -107,13 +118,11 @@ def copy_from(external: Any) -> Shaped[Array, "..."]:
     host = _host_view(external)
     if host is None:
         return jax.dlpack.from_dlpack(external, copy=True)
-    dtype = jax.dtypes.canonicalize_dtype(host.dtype)
-    with np.errstate(over="ignore"):
-        narrow = host.astype(dtype)
-    is_lost = narrow != host if np.issubdtype(dtype, np.integer) else np.isfinite(host) & ~np.isfinite(narrow)
-    if np.any(is_lost):
-        raise OverflowError(f"{host[is_lost].flat[0]} does not fit into {dtype}")
-    return jnp.asarray(narrow)  # astype has copied
+    return jnp.asarray(narrowed(host, jax.dtypes.canonicalize_dtype(host.dtype)))  # astype has copied
+
+
+def _as_jax(x: Any) -> Array:
+    return x if isinstance(x, jax.Array) else copy_from(x)
 
 
 def _host_view(external: Any) -> np.ndarray | None:
@@ -151,6 +160,8 @@ def norm(
     Array([0., 0.], dtype=float32)
     """
     x = _floating(x)
+    require_real(p=p)
+    require_axis(axis, x.ndim)
     if not p >= 1:
         raise ValueError(f"a norm needs p of at least 1, got {p}")
     magnitudes = x * jnp.sign(x)  # the derivative of jnp.abs at 0 is 1
@@ -172,7 +183,10 @@ def var(x: Float[Array, "..."], axis: Axis = None, *, ddof: int = 1, keepdims: b
     >>> var(jnp.array([1.0, 2.0, 3.0, 4.0])).round(4)
     Array(1.6667, dtype=float32)
     """
-    return jnp.var(_floating(x), axis, ddof=ddof, keepdims=keepdims)
+    x = _floating(x)
+    require_axis(axis, x.ndim)
+    require_real(ddof=ddof)
+    return jnp.var(x, axis, ddof=ddof, keepdims=keepdims)
 
 
 def std(x: Float[Array, "..."], axis: Axis = None, *, ddof: int = 1, keepdims: bool = False) -> Float[Array, "..."]:
@@ -199,12 +213,16 @@ def median(x: Num[Array, "..."], axis: int | None = None) -> Num[Array, "..."]:
       axis: where to look for it; None for all of `x`.
 
     Raises:
-      ValueError: if there are no numbers.
+      TypeError: complex numbers, which have no order.
+      ValueError: if there are no numbers, or no such axis.
+      OverflowError: a NumPy number that its 32-bit dtype cannot hold.
 
     >>> median(jnp.array([4, 1, 3, 2]))
     Array(2, dtype=int32)
     """
-    x, axis = (jnp.ravel(x), 0) if axis is None else (jnp.asarray(x), axis)
+    x = real("x", _as_jax(x))
+    require_axis(axis, x.ndim)
+    x, axis = (jnp.ravel(x), 0) if axis is None else (x, axis)
     if x.shape[axis] == 0:
         raise ValueError(f"no numbers have no median; the array has shape {x.shape}")
     in_order = jnp.sort(x, axis)  # NaN comes last

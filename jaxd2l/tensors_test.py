@@ -345,3 +345,27 @@ def test_the_median_does_not_depend_on_the_order(x, random) -> None:
 def test_concatenation_and_splitting_undo_each_other(x, y) -> None:
     for axis in (0, 1):
         equal(jnp.stack(jnp.split(jnp.concatenate((x, y), axis), 2, axis)), np.stack((x, y)))
+
+
+@pytest.mark.bad_input
+def test_numbers_that_do_not_fit_are_not_wrapped_around() -> None:
+    with pytest.raises(OverflowError, match="300 does not fit into uint8"):
+        set_at(jnp.zeros(2, jnp.uint8), 0, 300)  # would become 44
+    with pytest.raises(TypeError, match="cannot hold complex64"):
+        set_at(jnp.zeros(2), 0, 1j)
+    with pytest.raises(OverflowError, match="4294967296 does not fit into int32"):
+        median(np.array([2**32]))  # would be 0
+    with pytest.raises(TypeError, match="x must hold real numbers"):
+        median(jnp.array([1j]))
+    equal(set_at(np.zeros(2, np.float32), 0, 1), [1, 0])
+
+
+@pytest.mark.bad_input
+def test_axes_and_orders_that_are_none_are_refused() -> None:
+    for function in (norm, var, std, median):
+        with pytest.raises(ValueError, match="there is no axis -5"):
+            function(X, axis=-5)
+    with pytest.raises(TypeError, match="p must be a real number"):
+        norm(X, "2")
+    with pytest.raises(TypeError, match="ddof must be a real number"):
+        var(X, ddof=1j)

@@ -16,6 +16,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxd2l import processes, sharding
+from jaxd2l.arguments import is_real, require_whole
 from jaxd2l.data.batching import epoch_indices, shuffle
 from jaxd2l.data.images import to_float
 from jaxd2l.keys import init_key, noise_key, order_key
@@ -134,6 +135,7 @@ def fit(
     >>> history.step_loss.shape, bool(history.test_loss[-1] < history.test_loss[0])
     ((3, 32), True)
     """
+    require_whole(None, epochs=epochs, batch_size=batch_size)
     if epochs < 0 or batch_size < 1:
         raise ValueError(f"epochs cannot be negative and batch_size must be at least 1; got {epochs} and {batch_size}")
     for name, batch in (("training", dataset.train), ("test", dataset.test)):
@@ -337,6 +339,11 @@ def predict(model: Model, params: Params, inputs: np.ndarray | Array, *, batch_s
     def outputs(chunk: np.ndarray | Array) -> Array:
         return model.apply(params, to_float(chunk))
 
+    require_whole(None, batch_size=batch_size)
+    if not hasattr(inputs, "ndim"):
+        raise TypeError(f"inputs must be an array, got {type(inputs).__name__}")
+    if inputs.ndim == 0:
+        raise ValueError("the first axis of inputs counts examples; got a scalar")
     if not len(inputs) or batch_size < 1:
         raise ValueError(f"at least one example, and batches of at least one; got {len(inputs)} and {batch_size}")
     num_full, rest = divmod(len(inputs), batch_size)
@@ -373,7 +380,15 @@ def score(outputs: Array, labels: Array, *, loss: Loss) -> tuple[Array, Array]:
 
 def require_trainable(name: str, batch: Batch, model: Model, loss: Loss) -> None:
     """Looks at a set on the host, once: on the device every one of these mistakes would pass in silence."""
+    if not isinstance(batch, Batch):
+        raise TypeError(f"the {name} set must be a Batch of inputs and labels, got {type(batch).__name__}")
     inputs, labels = np.asarray(batch.inputs), np.asarray(batch.labels)
+    for what, values in (("inputs", inputs), ("labels", labels)):
+        if values.ndim == 0 or not is_real(values.dtype):
+            raise TypeError(
+                f"the {name} {what} must be real numbers, one or more per example; got {values.dtype} of shape "
+                f"{values.shape}"
+            )
     if len(inputs) != len(labels) or not len(inputs):
         raise ValueError(
             f"the {name} set must have as many labels as inputs, and some; got {len(labels)} and {len(inputs)}"

@@ -289,3 +289,17 @@ def test_evaluation_refuses_what_training_refuses() -> None:
     wrong = DATA.test._replace(labels=np.array([0, 1, 2, 3, 0, 1, 2]))
     with pytest.raises(ValueError, match=r"given set .*label 3 at index \(3,\)"):
         train.evaluate(MODEL, LOSS, MODEL.init(key()), wrong)
+
+
+@pytest.mark.bad_input
+def test_what_is_no_set_of_numbers_is_refused() -> None:
+    model = models.softmax_regression(2, 3)
+    params = model.init(jax.random.key(0))
+    with pytest.raises(TypeError, match="must be a Batch of inputs and labels, got NoneType"):
+        train.evaluate(model, losses.cross_entropy, params, None)
+    with pytest.raises(TypeError, match="the given inputs must be real numbers"):
+        train.evaluate(model, losses.cross_entropy, params, Batch(np.ones((1, 2)) * 1j, np.zeros(1, np.int32)))
+    with pytest.raises(TypeError, match="batch_size must be a whole number"):
+        train.predict(model, params, jnp.ones((2, 2)), batch_size=2.5)
+    with pytest.raises(ValueError, match="got a scalar"):
+        train.predict(model, params, jnp.ones(()))

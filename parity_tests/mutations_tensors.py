@@ -3,7 +3,7 @@
 from parity_tests.mutation import defects
 
 TENSORS = (
-    *defects("tensors.var", ("ddof 0", "ddof=ddof", "ddof=0", "tensors var")),
+    *defects("tensors.var", ("ddof 0", "axis, ddof=ddof", "axis, ddof=0", "tensors var")),
     *defects(
         "tensors.std",
         (

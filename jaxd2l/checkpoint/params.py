@@ -19,6 +19,7 @@ def save_params(path: str | os.PathLike[str], params: Params) -> None:
 
     Raises:
       OSError: if it cannot be written; a file that was there before is unharmed.
+      TypeError: a leaf that holds no numbers.
 
     >>> import tempfile, pathlib
     >>> model = models.mlp(4, 3, 2)
@@ -31,7 +32,11 @@ def save_params(path: str | os.PathLike[str], params: Params) -> None:
     """
     import safetensors.numpy
 
-    write_file(path, safetensors.numpy.save({name: np.asarray(leaf) for name, leaf in named_leaves(params).items()}))
+    arrays = {name: np.asarray(leaf) for name, leaf in named_leaves(params).items()}
+    for name, array in arrays.items():
+        if array.dtype.kind in "OSUMm" or array.dtype.itemsize > 8:
+            raise TypeError(f"{name!r} is no array of numbers: {array.dtype} cannot be saved")
+    write_file(path, safetensors.numpy.save(arrays))
 
 
 def load_params(path: str | os.PathLike[str], like: Params) -> Params:
@@ -49,13 +54,19 @@ def load_params(path: str | os.PathLike[str], like: Params) -> Params:
       ValueError: a damaged file, or names, shapes or dtypes other than those of `like`.
     """
     tensors = read_tensors(path)
+    for name, leaf in named_leaves(like).items():
+        if not (hasattr(leaf, "shape") and hasattr(leaf, "dtype")):
+            raise TypeError(f"like must hold arrays or their shapes; {name!r} is {leaf!r}")
     expected = {name: (leaf.shape, str(leaf.dtype)) for name, leaf in named_leaves(like).items()}
     found = {name: (tensor.shape, str(tensor.dtype)) for name, tensor in tensors.items()}
     if found != expected:
         different = sorted(name for name in expected | found if expected.get(name) != found.get(name))
         details = "; ".join(f"{n}: expected {expected.get(n)}, found {found.get(n)}" for n in different)
         raise ValueError(f"{path} holds the parameters of another model: {details}")
-    return jax.tree.unflatten(jax.tree.structure(like), [jnp.array(tensors[name]) for name in named_leaves(like)])
+    # A 64-bit array stays NumPy's, for JAX would round its numbers, or wrap them around.
+    is_kept = {name: jax.dtypes.canonicalize_dtype(tensor.dtype) == tensor.dtype for name, tensor in tensors.items()}
+    leaves = [jnp.array(tensors[name]) if is_kept[name] else tensors[name] for name in named_leaves(like)]
+    return jax.tree.unflatten(jax.tree.structure(like), leaves)
 
 
 def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:

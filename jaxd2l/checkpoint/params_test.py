@@ -114,3 +114,15 @@ def test_what_is_no_file_is_not_read(tmp_path):
     for path in (tmp_path / "pipe", tmp_path):
         with pytest.raises(ValueError, match="is no file"):
             load_params(path, like={})
+
+
+@pytest.mark.bad_input
+def test_what_jax_cannot_hold_comes_back_as_it_was(tmp_path) -> None:
+    params = {"counts": np.array([2**40, -1]), "b": np.ones(1, np.float32)}
+    save_params(tmp_path / "p", params)
+    loaded = load_params(tmp_path / "p", like=params)
+    np.testing.assert_array_equal(loaded["counts"], params["counts"])  # JAX would wrap 2**40 to 0
+    with pytest.raises(TypeError, match="no array of numbers"):
+        save_params(tmp_path / "p", {"a": "text"})
+    with pytest.raises(TypeError, match="like must hold arrays or their shapes; 'counts' is 1"):
+        load_params(tmp_path / "p", like={"counts": 1})

@@ -89,6 +89,8 @@ def require_chain(layers: Sequence[Layer]) -> None:
 
 def _pairs(arrays: Mapping[str, np.ndarray], matrix: str, what: str) -> list[tuple[np.ndarray, np.ndarray]]:
     """(matrix, bias) of each layer, in the order of the layers' names."""
+    if not isinstance(arrays, Mapping) or not all(hasattr(array, "shape") for array in arrays.values()):
+        raise TypeError(f"{what} is a dictionary of arrays by their names")
     found: dict[str, dict[str, np.ndarray]] = {}
     for name, array in arrays.items():
         layer, _, kind = name.rpartition(".")

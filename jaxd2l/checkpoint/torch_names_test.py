@@ -81,3 +81,10 @@ def test_what_is_no_chain_of_linear_layers_is_refused_by_name(tensors, told):
 def test_parameters_of_another_kind_of_model_are_refused():
     with pytest.raises(ValueError, match=r"jaxd2l's parameters .* 'conv' has"):
         to_state_dict({"conv": {"kernel": np.ones((3, 3, 1, 8), np.float32), "bias": np.ones(8, np.float32)}})
+
+
+@pytest.mark.bad_input
+def test_what_is_no_state_dict_is_refused() -> None:
+    for tensors in (None, {"0.weight": [], "0.bias": []}):
+        with pytest.raises(TypeError, match="a dictionary of arrays by their names"):
+            from_state_dict(tensors)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray
 
+from jaxd2l.arguments import require_whole
 from jaxd2l.keys import order_key
 
 
@@ -30,9 +31,8 @@ def epoch_indices(key: PRNGKeyArray, epoch: int, n: int, batch_size: int) -> lis
     >>> [batch.shape for batch in epoch_indices(jax.random.key(0), epoch=0, n=10, batch_size=4)]
     [(4,), (4,), (2,)]
     """
-    for name, value, least in (("n", n, 1), ("batch_size", batch_size, 1), ("epoch", epoch, 0)):
-        if value < least:
-            raise ValueError(f"{name} must be at least {least}, got {value}")
+    require_whole(1, n=n, batch_size=batch_size)
+    require_whole(0, epoch=epoch)
     order = np.asarray(shuffle(order_key(key, epoch), n))
     return np.split(order, range(batch_size, n, batch_size))
 
@@ -47,6 +47,8 @@ def shuffle(key: PRNGKeyArray, n: int) -> Int[Array, " n"]:
     >>> sorted(shuffle(jax.random.key(0), 5).tolist())
     [0, 1, 2, 3, 4]
     """
+    require_whole(0, n=n)
+    n = int(n)  # one of NumPy's has no bit_length
     if n > 2**20:  # too few random bits would be left
         return jax.random.permutation(key, n)
     mask = jnp.uint32(2 ** max(1, (n - 1).bit_length()) - 1)

@@ -73,3 +73,10 @@ def test_a_large_set_rises_as_often_as_it_falls() -> None:
 def test_sizes_that_make_no_epoch_are_refused(name, arguments) -> None:
     with pytest.raises(ValueError, match=f"{name} must be at least"):
         epoch_indices(jax.random.key(0), *arguments)
+
+
+@pytest.mark.bad_input
+def test_sizes_may_be_of_numpy_and_must_be_whole() -> None:
+    assert shuffle(jax.random.key(0), np.int64(5)).shape == (5,)
+    with pytest.raises(TypeError, match=r"n must be a whole number, got 2\.5"):
+        shuffle(jax.random.key(0), 2.5)

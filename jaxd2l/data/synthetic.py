@@ -4,6 +4,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from jaxd2l.arguments import require_real, require_whole
+from jaxd2l.array_arguments import floating, require_finite
 from jaxd2l.types import Batch, Dataset
 
 
@@ -30,18 +32,22 @@ def synthetic_regression(
       Features float32 (n, d) and targets float32 (n, 1), to train and to test.
 
     Raises:
-      ValueError: weights that are no vector, a negative noise, or no examples.
+      TypeError: weights that are not floating point.
+      ValueError: weights that are no vector, NaN or infinity, a negative noise, or no examples.
 
     >>> data = synthetic_regression(jax.random.key(0), np.array([2.0, -3.4]), 4.2)
     >>> data.train.inputs.shape, data.train.labels.shape
     ((1000, 2), (1000, 1))
     """
     num_test = n if num_test is None else num_test
-    w = np.asarray(w, np.float32)
+    w = np.asarray(floating("w", w), np.float32)
     if w.ndim != 1 or w.size == 0:
         raise ValueError(f"w must be a vector of weights, (d,); got shape {w.shape}")
-    if not noise >= 0:
+    require_real(b=b, noise=noise)
+    require_finite(w=w, b=b)
+    if not 0 <= noise < np.inf:
         raise ValueError(f"noise is a standard deviation and cannot be negative; got {noise}")
+    require_whole(None, n=n, num_test=num_test)
     if n < 1 or num_test < 1:
         raise ValueError(f"at least one training and one test example are needed; got n={n}, num_test={num_test}")
     inputs_key, noise_key = jax.random.split(key)

@@ -60,3 +60,18 @@ def test_the_key_alone_decides_and_test_differs_from_train() -> None:
 def test_what_makes_no_data_is_refused(change, message) -> None:
     with pytest.raises(ValueError, match=message):
         synthetic_regression(jax.random.key(0), **{"w": W, "b": B, **change})
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"b": np.ones(3)}, TypeError, "b must be a real number"),  # targets would have three columns
+        ({"w": ["2", "3"]}, TypeError, "not a valid JAX array type|no|numeric"),
+        ({"w": W * np.nan}, ValueError, "w holds nan"),
+        ({"n": 2.5}, TypeError, "n must be a whole number"),
+    ],
+)
+def test_what_would_make_other_data_is_refused(change, error, message) -> None:
+    with pytest.raises(error, match=message):
+        synthetic_regression(**({"key": jax.random.key(0), "w": W, "b": 4.2} | change))

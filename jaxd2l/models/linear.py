@@ -1,7 +1,7 @@
 """Linear regression (D2L 3.1, 3.4, 3.5), and the fully connected layer that every model here is made of."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxd2l import initializers
+from jaxd2l.arguments import require_real, require_whole
+from jaxd2l.array_arguments import floating, require_finite
 from jaxd2l.initializers import Linear, LinearInit
 from jaxd2l.models.products import Precision, matmul, require_precision
 from jaxd2l.types import Model
@@ -53,17 +55,20 @@ def least_squares(
       weight_decay: factor of the penalty, not negative.
 
     Raises:
-      ValueError: shapes that do not fit, no examples, or a negative `weight_decay`.
+      TypeError: inputs or targets that are not floating point.
+      ValueError: shapes that do not fit, no examples, NaN or infinity, or a negative `weight_decay`.
 
     >>> params = least_squares(jnp.array([[0.0], [1.0], [2.0]]), jnp.array([[1.0], [3.0], [5.0]]))
     >>> params["kernel"].round(4), params["bias"].round(4)
     (Array([[2.]], dtype=float32), Array([1.], dtype=float32))
     """
-    X, y = jnp.asarray(inputs), jnp.asarray(targets)
+    X, y = floating("inputs", inputs), floating("targets", targets)
     if X.ndim != 2 or y.shape != (X.shape[0], 1) or not X.size:
         raise ValueError(f"inputs must have shape (n, d) and targets (n, 1); got {X.shape} and {y.shape}")
-    if not weight_decay >= 0:
-        raise ValueError(f"weight_decay must not be negative, got {weight_decay}")
+    require_real(weight_decay=weight_decay)
+    if not 0 <= weight_decay < math.inf:
+        raise ValueError(f"weight_decay must not be negative, nor infinite; got {weight_decay}")
+    require_finite(inputs=X, targets=y)
     n, d = X.shape
     # Centred, the bias drops out. The penalty is d more examples that ask for w = 0.
     mean_x, mean_y = jnp.mean(X, 0), jnp.mean(y, 0)
@@ -90,6 +95,7 @@ def affine(num_inputs: int, num_outputs: int, init: LinearInit, precision: Preci
 
 def linear(layer: Linear, x: Float[Array, "n inputs"], precision: Precision = "float32") -> Float[Array, "n outputs"]:
     """Fully connected layer, `x W + b`, with W of shape (inputs, outputs): torch's weight, transposed."""
+    require_layer(layer)
     return matmul(x, layer["kernel"], precision) + layer["bias"]
 
 
@@ -116,6 +122,13 @@ def init_layers(key: PRNGKeyArray, sizes: Sequence[int], init: LinearInit) -> tu
 
 def require_sizes(**sizes: int) -> None:
     """Refuses a layer without units."""
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} must be at least 1, got {size}")
+    require_whole(1, **sizes)
+
+
+def require_layer(layer: Linear) -> None:
+    """Refuses parameters that are no layer's; a bias of another shape would be broadcast."""
+    if not isinstance(layer, Mapping) or not {"kernel", "bias"} <= set(layer):
+        raise TypeError("a layer is a dictionary with a kernel and a bias")
+    kernel, bias = np.shape(layer["kernel"]), np.shape(layer["bias"])
+    if len(kernel) != 2 or bias != kernel[1:]:
+        raise ValueError(f"a layer has a kernel (inputs, outputs) and a bias (outputs,); got {kernel} and {bias}")

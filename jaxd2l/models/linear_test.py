@@ -10,7 +10,7 @@ from jax.test_util import check_grads
 from jaxd2l import initializers
 from jaxd2l.losses import squared_loss
 from jaxd2l.models import linear_regression
-from jaxd2l.models.linear import flatten, least_squares
+from jaxd2l.models.linear import flatten, least_squares, linear
 
 MODEL = linear_regression(2)
 PARAMS = {"kernel": jnp.array([[2.0], [-3.4]]), "bias": jnp.array([4.2])}
@@ -133,3 +133,14 @@ def test_least_squares_refuses_what_does_not_fit() -> None:
         least_squares(X, np.ones(5, np.float32))
     with pytest.raises(ValueError, match="weight_decay must not be negative"):
         least_squares(X, np.ones((5, 1), np.float32), weight_decay=-1.0)
+
+
+@pytest.mark.bad_input
+def test_a_bias_of_another_shape_is_not_broadcast() -> None:
+    layer = {"kernel": jnp.ones((2, 3)), "bias": jnp.ones((3, 1))}
+    with pytest.raises(ValueError, match=r"bias \(outputs,\); got \(2, 3\) and \(3, 1\)"):
+        linear(layer, jnp.ones((3, 2)))
+    with pytest.raises(TypeError, match="a dictionary with a kernel and a bias"):
+        linear({"kernel": jnp.ones((2, 3))}, jnp.ones((3, 2)))
+    with pytest.raises(ValueError, match="inputs holds nan"):
+        least_squares(jnp.array([[1.0], [jnp.nan]]), jnp.ones((2, 1)))

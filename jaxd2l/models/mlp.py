@@ -7,6 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxd2l import activations, initializers
+from jaxd2l.arguments import require_real, require_whole
+from jaxd2l.array_arguments import floating
 from jaxd2l.initializers import Linear, LinearInit
 from jaxd2l.models.linear import flatten, init_layers, linear, require_sizes
 from jaxd2l.models.products import Precision, require_precision
@@ -76,12 +78,14 @@ def dropout(x: Float[Array, "..."], rate: float, key: PRNGKeyArray) -> Float[Arr
       key: decides what is dropped: one key, one mask.
 
     Raises:
+      TypeError: if `x` is not floating point.
       ValueError: if `rate` is outside [0, 1].
 
     >>> sorted(set(dropout(jnp.ones(100), 0.5, jax.random.key(0)).tolist()))
     [0.0, 2.0]
     """
     require_rate(rate)
+    x = floating("x", x)
     if rate == 1.0:
         return jnp.zeros_like(x)
     kept = jax.random.bernoulli(key, 1.0 - rate, x.shape)
@@ -90,7 +94,10 @@ def dropout(x: Float[Array, "..."], rate: float, key: PRNGKeyArray) -> Float[Arr
 
 def layer_sizes(num_inputs: int, num_hiddens: int | Sequence[int], num_outputs: int) -> tuple[int, ...]:
     """Width of every layer from inputs to outputs."""
-    hiddens = (num_hiddens,) if isinstance(num_hiddens, int) else tuple(num_hiddens)
+    if isinstance(num_hiddens, str | bytes) or not isinstance(num_hiddens, Sequence):
+        require_whole(None, num_hiddens=num_hiddens)
+        num_hiddens = (int(num_hiddens),)  # NumPy's whole numbers, too
+    hiddens = tuple(num_hiddens)
     require_sizes(num_inputs=num_inputs, num_outputs=num_outputs)
     for size in hiddens:
         require_sizes(num_hiddens=size)
@@ -99,5 +106,6 @@ def layer_sizes(num_inputs: int, num_hiddens: int | Sequence[int], num_outputs: 
 
 def require_rate(rate: float) -> None:
     """Refuses what is no probability."""
+    require_real(rate=rate)
     if not 0.0 <= rate <= 1.0:
         raise ValueError(f"the dropout rate is a probability, in [0, 1]; got {rate}")

@@ -137,3 +137,11 @@ def test_wrong_inputs_are_refused() -> None:
         model.apply(model.init(jax.random.key(3)), X[:, :3])
     with pytest.raises(TypeError, match="got uint8"):
         model.apply(model.init(jax.random.key(3)), np.zeros((6, 2, 2, 1), np.uint8))
+
+
+@pytest.mark.bad_input
+def test_widths_may_be_of_numpy_and_must_be_whole() -> None:
+    assert mlp(2, np.int64(3), 1).init(jax.random.key(0))[0]["kernel"].shape == (2, 3)
+    for widths in ("23", 2.5, (2, 2.5)):
+        with pytest.raises(TypeError, match="num_hiddens must be a whole number"):
+            mlp(2, widths, 1)

@@ -10,6 +10,8 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
+from jaxd2l.array_arguments import floating
+
 Precision = Literal["float32", "bfloat16"]
 """What a layer multiplies: numbers as they are, or rounded to bfloat16. Sums, parameters and results are the same."""
 
@@ -33,6 +35,10 @@ def matmul(
     >>> matmul(x, kernel, "float32"), matmul(x, kernel, "bfloat16")
     (Array([[2.]], dtype=float32), Array([[2.0019531]], dtype=float32))
     """
+    require_precision(precision)
+    x, kernel = floating("x", x), floating("kernel", kernel)
+    if x.ndim != 2 or kernel.ndim != 2 or x.shape[1] != kernel.shape[0]:
+        raise ValueError(f"x (n, inputs) and kernel (inputs, outputs) do not fit: {x.shape} and {kernel.shape}")
     return _bfloat16(x, kernel) if precision == "bfloat16" else _exact(x, kernel)
 
 

@@ -152,3 +152,11 @@ def test_training_in_bfloat16_follows_float32() -> None:
 def test_an_unknown_precision_is_refused(name) -> None:
     with pytest.raises(ValueError, match="float32, bfloat16; got 'float16'"):
         getattr(models, name)(*(4, 3, 2)[: 3 if "mlp" in name else 2], precision="float16")
+
+
+@pytest.mark.bad_input
+def test_an_unknown_precision_is_not_taken_for_float32() -> None:
+    with pytest.raises(ValueError, match="precision must be one of"):
+        matmul(jnp.ones((2, 2)), jnp.ones((2, 2)), "float16")
+    with pytest.raises(ValueError, match="do not fit"):
+        matmul(jnp.ones((2, 2)), jnp.ones(2), "float32")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxd2l.arguments import require_real
+
 if TYPE_CHECKING:
     import pandas
 
@@ -56,6 +58,8 @@ def select(frame: "pandas.DataFrame", columns: Sequence[str]) -> "pandas.DataFra
     ['b']
     """
     require_unique(frame)
+    if isinstance(columns, str | bytes) or not isinstance(columns, Sequence):
+        raise TypeError(f"columns must be a list of names, got {columns!r}")
     if unknown := [name for name in columns if name not in frame.columns]:
         raise KeyError(f"no column {', '.join(map(repr, unknown))}; there are {', '.join(map(repr, frame.columns))}")
     return frame[list(columns)]
@@ -70,6 +74,7 @@ def columns_present(train: "pandas.DataFrame", max_missing: float) -> tuple[str,
     >>> columns_present(pandas.DataFrame({"a": [1.0, 2.0], "b": [None, 2.0]}), max_missing=0.2)
     ('a',)
     """
+    require_real(max_missing=max_missing)
     return tuple(column.name for column in summarize(train) if column.missing <= max_missing)
 
 
@@ -78,15 +83,22 @@ def to_array(frame: "pandas.DataFrame | pandas.Series") -> Float[np.ndarray, "..
 
     Raises:
       ValueError: naming a column that holds something else than numbers, or that has missing values.
+      OverflowError: a number that float32 cannot hold.
 
     >>> import pandas
     >>> to_array(pandas.Series([127500, 106000], name="Price"))
     array([127500., 106000.], dtype=float32)
     """
+    import pandas
+
+    if not isinstance(frame, pandas.Series):
+        require_frame(frame)
     if frame.ndim == 1:
         values = numbers(frame)
         if np.isnan(values).any():
             raise ValueError(f"column {frame.name!r} lacks {np.isnan(values).sum()} of its {len(values)} values")
+        if (too_large := np.abs(values) > np.finfo(np.float32).max).any():
+            raise OverflowError(f"column {frame.name!r} holds {values[too_large][0]}, which does not fit into float32")
         return values.astype(np.float32)
     columns = [to_array(series) for _, series in frame.items()]
     return np.stack(columns, -1) if columns else np.empty((len(frame), 0), np.float32)
@@ -113,6 +125,14 @@ def numbers(series: "pandas.Series") -> Float[np.ndarray, " n"]:
     return values
 
 
+def require_frame(frame: "pandas.DataFrame") -> None:
+    import pandas
+
+    if not isinstance(frame, pandas.DataFrame):
+        raise TypeError(f"expected a pandas.DataFrame, got {type(frame).__name__}")
+
+
 def require_unique(frame: "pandas.DataFrame") -> None:
+    require_frame(frame)
     if not frame.columns.is_unique:
         raise ValueError(f"several columns are called {frame.columns[frame.columns.duplicated()][0]!r}")

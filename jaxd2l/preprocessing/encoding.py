@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from jaxd2l.arguments import require_whole
 from jaxd2l.preprocessing.columns import MAX_CATEGORIES, kind_of, require_unique, select
 
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ def fit_encoding(train: "pandas.DataFrame", min_count: int = 1) -> Encoding:
     Encoding(categories={'roof': ('Tile',)}, has_other=True)
     """
     require_unique(train)
-    if min_count < 1:
-        raise ValueError(f"min_count must be at least 1, got {min_count}")
+    require_whole(1, min_count=min_count)
     categories = {}
     for name, series in train.items():
         kind = kind_of(series)
@@ -58,7 +58,8 @@ def encode(encoding: Encoding, frame: "pandas.DataFrame") -> "pandas.DataFrame":
 
     Raises:
       KeyError: a column that is missing.
-      ValueError: a category unseen in training, unless there is a group for others.
+      ValueError: a category unseen in training, unless there is a group for others; or two columns of one name, such as
+        those of the category "nan" and of what is missing.
 
     >>> import pandas
     >>> roof = pandas.DataFrame({"roof": ["Slate", None]})
@@ -66,9 +67,16 @@ def encode(encoding: Encoding, frame: "pandas.DataFrame") -> "pandas.DataFrame":
     {'roof_Slate': [1.0, 0.0], 'roof_nan': [0.0, 1.0]}
     """
     select(frame, tuple(encoding.categories))
-    indicators = {}
+    numbers = frame.drop(columns=list(encoding.categories))
+    indicators: dict[str, Any] = {}
     for name, categories in encoding.categories.items():
         series = frame[name]
+        taken = [*map(str, numbers.columns), *indicators]
+        other = (OTHER,) if encoding.has_other and OTHER not in categories else ()
+        for own in (f"{name}_{category}" for category in (*categories, *other, "nan")):
+            if own in taken:
+                raise ValueError(f"two columns would be called {own!r}; rename the column {name!r} or its category")
+            taken.append(own)
         indicators.update({f"{name}_{category}": series.isin([category]) for category in categories})
         is_other = series.notna() & ~series.isin(categories)
         if encoding.has_other:
@@ -79,5 +87,4 @@ def encode(encoding: Encoding, frame: "pandas.DataFrame") -> "pandas.DataFrame":
                 "fit with min_count=2 to group such as 'other'"
             )
         indicators[f"{name}_nan"] = series.isna()
-    numbers = frame.drop(columns=list(encoding.categories))
     return numbers.assign(**{name: values.astype(np.float64) for name, values in indicators.items()})

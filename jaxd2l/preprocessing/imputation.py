@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 from jaxtyping import Float
 
+from jaxd2l.arguments import require_whole
 from jaxd2l.preprocessing.columns import kind_of, numbers, require_unique, select
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def fit_imputation(
     require_unique(train)
     if method not in get_args(Method):
         raise ValueError(f"method must be one of {', '.join(get_args(Method))}; got {method!r}")
+    require_whole(1, neighbors=neighbors)
     numeric = tuple(name for name, series in train.items() if kind_of(series) == "numeric")
     if method == "constant":
         is_number = isinstance(constant, (int, float))
@@ -67,7 +69,12 @@ def fit_imputation(
         donors = np.stack([numbers(train[name]) for name in numeric], -1) if numeric else np.empty((len(train), 0))
         return Imputation(method, {}, numeric, donors, neighbors)
     average = np.nanmean if method == "mean" else np.nanmedian
-    return _filling(method, {name: float(average(numbers(train[name]))) for name in numeric})
+    with np.errstate(over="ignore"):
+        fill = {name: float(average(numbers(train[name]))) for name in numeric}
+    for name, value in fill.items():
+        if np.isinf(value):
+            raise OverflowError(f"column {name!r} holds numbers whose sum overflows")
+    return _filling(method, fill)
 
 
 def impute(imputation: Imputation, frame: "pandas.DataFrame") -> "pandas.DataFrame":

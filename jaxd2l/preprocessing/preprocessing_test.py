@@ -180,7 +180,7 @@ def test_principal_components() -> None:
     assert projected.dtype == np.float32
     np.testing.assert_allclose(projected @ pca.components + pca.mean, rows, atol=1e-5)
     np.testing.assert_allclose(projected.std(0, ddof=1) ** 2, np.linalg.eigvalsh(np.cov(rows.T))[::-1], rtol=1e-4)
-    with pytest.raises(ValueError, match="n_components"):
+    with pytest.raises(ValueError, match="num_components"):
         pp.fit_pca(rows, 4)
 
 
@@ -252,3 +252,34 @@ def test_every_dtype_of_numbers_becomes_float32() -> None:
 def test_importing_the_package_does_not_import_pandas() -> None:
     code = "import sys, jaxd2l.preprocessing; assert not {'pandas', 'sklearn', 'torch', 'jax'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.bad_input
+def test_columns_of_one_name_are_refused_and_not_overwritten():
+    for frame in (
+        pd.DataFrame({"a": ["nan", None]}),
+        pd.DataFrame({"a": ["b_c", "d"], "a_b": ["c", "d"]}),
+        pd.DataFrame({"a": [1, "1"]}),
+        pd.DataFrame({"a": ["b", "c"], "a_b": [1.0, 2.0]}),
+    ):
+        with pytest.raises(ValueError, match="two columns would be called"):
+            pp.encode(pp.fit_encoding(frame), frame)
+
+
+@pytest.mark.bad_input
+def test_numbers_that_overflow_and_what_is_no_table_are_refused():
+    large = pd.DataFrame({"a": [1e308, 1e308, -1e308]})
+    with pytest.raises(OverflowError, match="does not fit into float32"):
+        pp.to_array(large)
+    with pytest.raises(OverflowError, match="squares overflow"):
+        pp.fit_standardization(large)
+    with pytest.raises(OverflowError, match="sum overflows"):
+        pp.fit_imputation(large[:2])
+    with pytest.raises(TypeError, match=r"expected a pandas\.DataFrame, got list"):
+        pp.summarize([])
+    with pytest.raises(TypeError, match="columns must be a list of names, got 'ab'"):
+        pp.select(large, "ab")
+    with pytest.raises(ValueError, match="rows do not differ"):
+        pp.fit_pca(np.ones((3, 2), np.float32), 1)
+    with pytest.raises(TypeError, match="num_components must be a whole number"):
+        pp.fit_pca(np.eye(3, dtype=np.float32), 0.5)  # scikit-learn would take a share of the variance

@@ -5,10 +5,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxd2l.arguments import is_real, require_whole
 from jaxd2l.preprocessing.columns import kind_of, numbers, require_unique, select
 
 if TYPE_CHECKING:
     import pandas
+
+
+_LARGEST = 1e150
+"""The square of a larger number is no float64."""
 
 
 class Standardization(NamedTuple):
@@ -36,6 +41,7 @@ def fit_standardization(train: "pandas.DataFrame") -> Standardization:
 
     Raises:
       ValueError: a numeric column without any value.
+      OverflowError: numbers whose squares overflow.
 
     >>> import pandas
     >>> fit_standardization(pandas.DataFrame({"a": [1.0, 2.0, 3.0, None]}))
@@ -49,6 +55,8 @@ def fit_standardization(train: "pandas.DataFrame") -> Standardization:
             values = values[~np.isnan(values)]
             if not len(values):
                 raise ValueError(f"column {name!r} has no value in the training rows; leave it out")
+            if np.abs(values).max() > _LARGEST:
+                raise OverflowError(f"column {name!r} holds numbers beyond {_LARGEST:g}, whose squares overflow")
             mean[name] = float(values.mean())
             # Equal numbers can have a mean that is rounded, and then a deviation that is not quite 0.
             std[name] = float(values.std(ddof=1)) if np.ptp(values) > 0 else 1.0
@@ -80,14 +88,20 @@ def fit_pca(train: Float[np.ndarray, "n d"], num_components: int) -> Pca:
       num_components: k, at most min(n, d).
 
     Raises:
-      ValueError: more components than that, or NaN.
+      ValueError: more components than that, NaN or infinity, or rows that do not differ.
 
     >>> fit_pca(np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]], np.float32), 1).explained
     array([1.])
     """
     from sklearn.decomposition import PCA
 
-    pca = PCA(num_components, svd_solver="full").fit(np.asarray(train, np.float64))
+    train = _rows("train", train)
+    require_whole(1, num_components=num_components)
+    if num_components > min(train.shape):
+        raise ValueError(f"there are at most {min(train.shape)} components, got num_components={num_components}")
+    if not np.ptp(train, axis=0).any():
+        raise ValueError("the rows do not differ, so there is no direction in which they vary")
+    pca = PCA(num_components, svd_solver="full").fit(train)
     return Pca(pca.mean_, pca.components_, pca.explained_variance_ratio_)
 
 
@@ -98,4 +112,17 @@ def project(pca: Pca, rows: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n k"
     >>> np.abs(project(pca, np.array([[6.0, 8.0]], np.float32)))
     array([[7.5]], dtype=float32)
     """
+    rows = _rows("rows", rows)
+    if rows.shape[1] != len(pca.mean):
+        raise ValueError(f"rows must have the {len(pca.mean)} columns of the training rows; got shape {rows.shape}")
     return ((rows - pca.mean) @ pca.components.T).astype(np.float32)
+
+
+def _rows(name: str, rows: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+    """In float64, or refused: what is no matrix of finite numbers."""
+    rows = np.asarray(rows)
+    if rows.ndim != 2 or not rows.size or not is_real(rows.dtype):
+        raise ValueError(f"{name} must be numbers of shape (n, d); got {rows.dtype} of shape {rows.shape}")
+    if not np.isfinite(rows).all():
+        raise ValueError(f"{name} holds NaN or infinity; remove or impute such values first")
+    return rows.astype(np.float64)
