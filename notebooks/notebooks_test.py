@@ -34,6 +34,12 @@ def test_the_committed_notebook_took_less_than_a_minute_and_has_no_error(text):
     assert not [output for output in outputs if output.output_type == "error"]
 
 
+def test_every_section_has_a_notebook():
+    sections = {2: 5, 3: 7, 4: 7, 5: 7}  # how many of each chapter are taught here
+    expected = [f"ch{chapter:02}_{i:02}" for chapter, count in sections.items() for i in range(1, count + 1)]
+    assert sorted(path.stem[:7] for path in running.texts()) == expected
+
+
 def test_every_notebook_is_executed_and_begins_with_its_section():
     assert {path.stem for path in running.texts()} == {p.stem for p in running.FOLDER.glob("ch*.ipynb")}
     for path in running.texts():
