@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: train test notebooks lint types clean
+.PHONY: train test notebooks lint types audit clean
 
 train: $(VENV)/jaxd2l.installed
 	$(VENV)/bin/jaxd2l train mlp
@@ -20,6 +20,10 @@ lint: $(VENV)/tests.installed
 
 types: $(VENV)/tests.installed
 	$(VENV)/bin/mypy
+
+audit: $(VENV)/tests.installed
+	$(PIP) pip-audit
+	$(VENV)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 clean:
 	rm -rf $(VENV)

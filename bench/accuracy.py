@@ -50,6 +50,8 @@ BOOK = [
     Setting("softmax", models.softmax_regression(784, 10), optax.sgd(0.1)),
     Setting("mlp", models.mlp(784, 256, 10), optax.sgd(0.1)),
     Setting("flax-mlp", models.flax_mlp(784, 256, 10), optax.sgd(0.1)),
+    Setting("softmax, bfloat16", models.softmax_regression(784, 10, precision="bfloat16"), optax.sgd(0.1)),
+    Setting("mlp, bfloat16", models.mlp(784, 256, 10, precision="bfloat16"), optax.sgd(0.1)),
 ]
 
 

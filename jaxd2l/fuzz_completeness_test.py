@@ -7,6 +7,7 @@ import jaxd2l
 from jaxd2l import fuzz_functions_test, fuzz_training_test
 
 LEFT_OUT = {
+    "debugging": "takes a run that train.fit has taken: debugging_test.py",
     "graphs": "draws pictures of functions",
     "parity": "compares with torch; it is a test itself",
     "plots": "draws pictures",
