@@ -1,12 +1,17 @@
-"""One way in a process of its own: how long until the first result, and how much memory at most.
+"""A process of its own: how long until its first result, how much memory at most, how long a whole command takes.
 
-`python -m jaxd2l.timing.alone MODEL WAY` prints both as JSON; `measure` runs that.
+`python -m jaxd2l.timing.alone MODEL WAY` runs one way's first epoch and prints its memory as JSON; `measure` runs that.
 """
 
 import json
+import os
+import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 
@@ -16,11 +21,43 @@ def measure(model: str, way: str) -> dict[str, Any]:
     Raises:
       RuntimeError: the process failed; what it said stands in the message.
     """
+    took, said = _timed(way, ["-m", __name__, model, way])
+    return {"to_first_epoch_s": took, **json.loads(said)}
+
+
+def shell(arguments: Sequence[str] = ("mlp", "--dataset", "fashion_mnist"), warm: int = 3) -> list[dict[str, Any]]:
+    """Seconds of `jaxd2l train`, from starting Python to the saved result, one epoch and ten.
+
+    First in a folder where JAX has kept no compiled program, then where it has all of them; that the median of `warm`.
+
+    Raises:
+      RuntimeError: the command failed; what it said stands in the message.
+    """
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for epochs in (1, 10):
+            kept = str(Path(scratch) / f"compiled-{epochs}")
+
+            def run(epochs: int = epochs, kept: str = kept) -> float:
+                with tempfile.TemporaryDirectory(dir=scratch) as out:
+                    command = ["-m", "jaxd2l", "train", *arguments, "--epochs", str(epochs), "--out", f"{out}/run"]
+                    took, _ = _timed("jaxd2l train", command, JAX_COMPILATION_CACHE_DIR=kept)
+                return took
+
+            cold = run()
+            rows.append({"epochs": epochs, "cold_s": cold, "warm_s": statistics.median(run() for _ in range(warm))})
+    return rows
+
+
+def _timed(what: str, arguments: Sequence[str], **environment: str) -> tuple[float, str]:
+    """Seconds of a call of Python, and what it printed."""
     begun = time.perf_counter()
-    done = subprocess.run([sys.executable, "-m", __name__, model, way], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, check=False, env=os.environ | environment
+    )
     if done.returncode:
-        raise RuntimeError(f"{way} on its own failed: {done.stderr[-1000:]}")
-    return {"to_first_epoch_s": time.perf_counter() - begun, **json.loads(done.stdout)}
+        raise RuntimeError(f"{what} on its own failed: {done.stderr[-1000:]}")
+    return time.perf_counter() - begun, done.stdout
 
 
 def main(model: str, way: str) -> None:

@@ -15,6 +15,10 @@ def tables(result: dict[str, Any]) -> Iterator[Table]:
     yield _ways(result["ways"])
     if "alone" in result:
         yield _alone(result["alone"])
+    if "shell" in result:
+        rows = [[str(row["epochs"]), _seconds(row["cold_s"]), _seconds(row["warm_s"])] for row in result["shell"]]
+        headings = ["epochs", "seconds, nothing compiled before", "seconds, compiled programs kept"]
+        yield "`jaxd2l train mlp --dataset fashion_mnist`, from the shell to the saved result", headings, rows
     if result["growth"]:
         yield _growth(result["growth"])
     if "many" in result:

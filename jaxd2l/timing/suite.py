@@ -58,6 +58,9 @@ def run(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
                 say(f"{name}, in a process of its own")
                 result["alone"].append({"model": case.name, "way": name, **alone.measure(model, name)})
     compared = {n: m for n, m in all_ways().items() if n in (jax_ways.STEP, jax_ways.SCAN, "torch eager")}
+    if "mlp" in plan.models:
+        say("from the shell")
+        result["shell"] = alone.shell()
     for axis in plan.growth:
         for value, case in growth(axis, plan.n):
             rows = _rows(case, compared, max(3, plan.turns // 2), rates, say)

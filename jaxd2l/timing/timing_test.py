@@ -103,6 +103,7 @@ def test_tables_pictures_and_notes_come_from_the_result(monkeypatch, tmp_path, c
     monkeypatch.setattr(others, "many_models", lambda counts: [{"models": n, "per_model_s": 0.1 / n} for n in counts])
     alone = {"to_first_epoch_s": 1.25, "peak_bytes": {"process": 2**20}}
     monkeypatch.setattr(suite.alone, "measure", lambda model, way: alone)
+    monkeypatch.setattr(suite.alone, "shell", lambda: [{"epochs": 10, "cold_s": 7.77, "warm_s": 6.66}])
     plan = suite.Plan(
         ("mlp",), 2, ("torch.compile", "the book's way", jax_ways.EAGER), ("batch size", "width", "depth", "examples"),
         many=(1, 4),
@@ -114,7 +115,8 @@ def test_tables_pictures_and_notes_come_from_the_result(monkeypatch, tmp_path, c
     assert {row["way"] for row in result["growth"]} == {jax_ways.STEP, jax_ways.SCAN, "torch eager"}
     assert all(row["share_of_peak"] > 0 for row in result["ways"])
     text = page.read_text()
-    for part in ("torch eager", "0.419", "11.5", "1.25", "pictures/ways.png", "pictures/growth.png", "jax 0."):
+    numbers = ("0.419", "11.5", "1.25", "7.77", "6.66")
+    for part in ("torch eager", *numbers, "pictures/ways.png", "pictures/growth.png", "jax 0."):
         assert part in text
     assert sorted(path.name for path in folder.iterdir()) == ["growth.png", "ways.png"]
     figure = pictures.ways(result["ways"])
@@ -142,6 +144,14 @@ def test_one_way_can_be_run_in_a_process_of_its_own():
     assert measured["peak_bytes"]["process"] > 50 * 2**20
     with pytest.raises(RuntimeError, match="no such way on its own failed"):
         suite.alone.measure("linear", "no such way")
+
+
+def test_the_shell_is_timed_without_and_with_what_was_compiled_before():
+    rows = suite.alone.shell(("linear",), warm=1)
+    assert [row["epochs"] for row in rows] == [1, 10]
+    assert all(row["cold_s"] > 0 and row["warm_s"] > 0 for row in rows)
+    with pytest.raises(RuntimeError, match=r"jaxd2l train on its own failed: .*no-such-model"):
+        suite.alone.shell(("no-such-model",))
 
 
 def test_a_page_for_which_there_is_no_folder_is_told_before_anything_is_measured(tmp_path, capsys):
