@@ -25,8 +25,10 @@ def measure(model: str, way: str) -> dict[str, Any]:
     return {"to_first_epoch_s": took, **json.loads(said)}
 
 
-def shell(arguments: Sequence[str] = ("mlp", "--dataset", "fashion_mnist"), warm: int = 3) -> list[dict[str, Any]]:
-    """Seconds of `jaxd2l train`, from starting Python to the saved result, one epoch and ten.
+def shell(
+    arguments: Sequence[str] = ("mlp", "--dataset", "fashion_mnist"), lengths: Sequence[int] = (1, 10), warm: int = 3
+) -> list[dict[str, Any]]:
+    """Seconds of `jaxd2l train`, from starting Python to the saved result, for runs of so many epochs.
 
     First in a folder where JAX has kept no compiled program, then where it has all of them; that the median of `warm`.
 
@@ -35,7 +37,7 @@ def shell(arguments: Sequence[str] = ("mlp", "--dataset", "fashion_mnist"), warm
     """
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
-        for epochs in (1, 10):
+        for epochs in lengths:
             kept = str(Path(scratch) / f"compiled-{epochs}")
 
             def run(epochs: int = epochs, kept: str = kept) -> float:

@@ -147,10 +147,10 @@ def test_one_way_can_be_run_in_a_process_of_its_own():
 
 
 def test_the_shell_is_timed_without_and_with_what_was_compiled_before():
-    rows = suite.alone.shell(("linear",), warm=1)
-    assert [row["epochs"] for row in rows] == [1, 10]
-    assert all(row["cold_s"] > 0 and row["warm_s"] > 0 for row in rows)
-    with pytest.raises(RuntimeError, match=r"jaxd2l train on its own failed: .*no-such-model"):
+    [row] = suite.alone.shell(("linear",), lengths=(1,), warm=1)
+    assert row["epochs"] == 1
+    assert row["cold_s"] > 0 < row["warm_s"]
+    with pytest.raises(RuntimeError, match=r"(?s)jaxd2l train on its own failed: .*no-such-model"):
         suite.alone.shell(("no-such-model",))
 
 
