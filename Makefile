@@ -21,9 +21,10 @@ lint: $(VENV)/tests.installed
 types: $(VENV)/tests.installed
 	$(VENV)/bin/mypy
 
+# Strict: a package that could not be looked up is not a clean one.
 audit: $(VENV)/tests.installed
 	$(PIP) pip-audit
-	$(VENV)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
+	$(VENV)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
 
 clean:
 	rm -rf $(VENV)
