@@ -1,6 +1,7 @@
 """Every test runs strict: no silent dtype promotion, no reused key, annotated shapes checked."""
 
 import os
+import socket
 from typing import Any
 
 import hypothesis
@@ -38,3 +39,14 @@ def _names_in_examples(doctest_namespace: dict[str, Any]) -> None:
 
     doctest_namespace.update(jax=jax, jnp=jnp, np=np, optax=optax, losses=losses, models=models, Batch=types.Batch)
     doctest_namespace.update(digits=data.digits, synthetic_regression=data.synthetic_regression)
+
+
+@pytest.fixture
+def port(request: pytest.FixtureRequest) -> int:
+    """A port that nobody else is given while the test runs; processes of ours can listen there, as JAX does."""
+    held = socket.socket()
+    request.addfinalizer(held.close)  # noqa: PT021
+    for shared in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        held.setsockopt(socket.SOL_SOCKET, shared, 1)
+    held.bind(("127.0.0.1", 0))
+    return int(held.getsockname()[1])

@@ -72,6 +72,8 @@ def start(
         chosen["cluster_detection_method"] = "deactivate"
         if process_id:
             _wait_for(coordinator, timeout)
+        else:
+            _require_free(coordinator)
     _told["why"] = (
         f"the processes of this run did not find each other within {timeout} seconds; are all of them started, each "
         "with an id of its own, the same number of processes and the same coordinator?"
@@ -91,10 +93,6 @@ def start(
             f"JAX found no cluster that it knows ({error}); name the coordinator, the number of processes and the "
             "id of this one"
         ) from error
-    except RuntimeError as error:
-        if "Failed to start RPC server" not in str(error):
-            raise
-        raise RuntimeError(f"process 0 cannot listen on {coordinator}: is the port in use? ({error})") from error
     _told["why"] = f"another process of this run was lost: it ended, or did not answer for {HEARTBEAT_SECONDS} seconds"
 
 
@@ -190,6 +188,15 @@ def _require_valid(coordinator: str, num_processes: int | None, process_id: int 
         raise ValueError(
             f"the process id must be 0 to {num_processes - 1} with {num_processes} processes; got {process_id}"
         )
+
+
+def _require_free(coordinator: str) -> None:
+    """JAX would share the port with another run of the same user, and each run would meet processes of the other."""
+    _, _, port = coordinator.rpartition(":")
+    try:
+        socket.create_server(("", int(port))).close()
+    except OSError as error:
+        raise RuntimeError(f"process 0 cannot listen on {coordinator}: {error.strerror}") from error
 
 
 def _wait_for(coordinator: str, timeout: int) -> None:

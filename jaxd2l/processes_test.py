@@ -17,22 +17,17 @@ PORT = "import os, sys; from jaxd2l import processes; me, port = int(sys.argv[1]
 START = PORT + "processes.start(f'127.0.0.1:{port}', 2, me)\nimport jax, numpy as np\n"
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def run_together(program: str, count: int = 2, patience: int = 100, **variables: str) -> list[tuple[int, str, str]]:
-    """Exit code, output and errors of processes that are told their number and a free port.
+def run_together(
+    program: str, port: int, count: int = 2, patience: int = 100, **variables: str
+) -> list[tuple[int, str, str]]:
+    """Exit code, output and errors of processes that are told their number and a port.
 
     When the first has ended the others have `patience` seconds more.
     """
-    port = str(free_port())
     common = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""}
     everyone = [
         subprocess.Popen(
-            [sys.executable, "-c", program, str(i), port],
+            [sys.executable, "-c", program, str(i), str(port)],
             env={**os.environ, **common, **{name: value.format(i=i, port=port) for name, value in variables.items()}},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -56,7 +51,7 @@ def run_together(program: str, count: int = 2, patience: int = 100, **variables:
     return [(process.wait(), *said[i]) for i, process in enumerate(everyone)]
 
 
-def test_what_processes_exchange_arrives_bit_for_bit_and_disagreement_is_named() -> None:
+def test_what_processes_exchange_arrives_bit_for_bit_and_disagreement_is_named(port) -> None:
     program = """
 state = {"w": np.float32([-0.0, np.nan, 1 / 3]) * (1 + me), "step": np.int32(7 + me)}
 first = processes.from_main(state)
@@ -72,7 +67,7 @@ except ValueError as error:
 processes.stop()
 assert jax.jit(lambda x: x + 1)(1) == 2
 """
-    for code, out, err in run_together(START + program):
+    for code, out, err in run_together(START + program, port):
         assert code == 0, err
         assert out.splitlines()[-1] == "processes [1] differ from process 0 in: b, c; start all of them alike"
 
@@ -88,7 +83,7 @@ def fit(**options):
 """
 
 
-def test_each_process_puts_only_its_rows_on_its_devices_and_all_have_the_same_result() -> None:
+def test_each_process_puts_only_its_rows_on_its_devices_and_all_have_the_same_result(port) -> None:
     program = """
 mesh = sharding.make_mesh()
 assert mesh.size == 4
@@ -106,13 +101,13 @@ for one, other in zip(jax.tree.leaves((alone, alone_history)), jax.tree.leaves((
 print([leaf.tobytes().hex() for leaf in jax.tree.leaves(state)])
 """
     two_devices = "import jax; jax.config.update('jax_num_cpu_devices', 2)\n"
-    results = run_together(two_devices + START + FIT + program)
+    results = run_together(two_devices + START + FIT + program, port)
     for code, _, err in results:
         assert code == 0, err
     assert len({out.splitlines()[-1] for _, out, _ in results}) == 1
 
 
-def test_processes_with_different_numbers_of_devices_are_refused() -> None:
+def test_processes_with_different_numbers_of_devices_are_refused(port) -> None:
     program = """
 try:
     fit(epochs=1, mesh=sharding.make_mesh())
@@ -121,12 +116,12 @@ except ValueError as error:
 processes.stop()
 """
     uneven = "import jax, sys; jax.config.update('jax_num_cpu_devices', 1 + int(sys.argv[1]))\n"
-    for code, out, err in run_together(uneven + START + FIT + program):
+    for code, out, err in run_together(uneven + START + FIT + program, port):
         assert code == 0, err
         assert out.splitlines()[-1] == "every process must have as many devices as the others; they have [1, 2]"
 
 
-def test_the_first_state_of_process_0_is_everybodys() -> None:
+def test_the_first_state_of_process_0_is_everybodys(port) -> None:
     program = """
 half, _ = fit(epochs=1)
 mesh = sharding.make_mesh()
@@ -138,11 +133,11 @@ assert int(state.step) == 10
 for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(state), strict=True):
     np.testing.assert_allclose(other, one, rtol=2e-4, atol=2e-6)
 """
-    for code, _, err in run_together(START + FIT + program):
+    for code, _, err in run_together(START + FIT + program, port):
         assert code == 0, err
 
 
-def test_a_process_that_dies_is_a_connection_error_for_the_other() -> None:
+def test_a_process_that_dies_is_a_connection_error_for_the_other(port) -> None:
     program = """
 def die_after_two_epochs(state, history):
     if me == 1 and len(history.test_loss) == 2:
@@ -153,12 +148,12 @@ except processes.ProcessLostError as error:
     print(error, flush=True)
     os._exit(processes.LOST)
 """
-    (code, out, err), (dead, *_) = run_together(START + FIT + program)
+    (code, out, err), (dead, *_) = run_together(START + FIT + program, port)
     assert (code, dead) == (processes.LOST, 77), err
     assert "another process of this run was lost" in out + err
 
 
-def test_a_process_that_hangs_ends_the_other_which_says_so() -> None:
+def test_a_process_that_hangs_ends_the_other_which_says_so(port) -> None:
     # Both do nothing: only the missing heartbeats can tell.
     program = """
 import signal, time
@@ -166,21 +161,21 @@ if me == 1:
     os.kill(os.getpid(), signal.SIGSTOP)
 time.sleep(170)
 """
-    (code, _, err), _ = run_together(START + program, patience=0)
+    (code, _, err), _ = run_together(START + program, port, patience=0)
     assert code == processes.LOST, err
     assert err.splitlines()[-1].endswith(
         "another process of this run was lost: it ended, or did not answer for 20 seconds"
     )
 
 
-def test_a_process_whose_others_never_come_says_so() -> None:
+def test_a_process_whose_others_never_come_says_so(port) -> None:
     program = "processes.start(f'127.0.0.1:{port}', 2, 0, timeout=2)"
-    [(code, _, err)] = run_together(PORT + program, count=1)
+    [(code, _, err)] = run_together(PORT + program, port, count=1)
     assert code == processes.LOST, err
     assert "did not find each other within 2 seconds; are all of them started" in err.splitlines()[-1]
 
 
-def test_a_cluster_that_jax_knows_needs_no_more_words() -> None:
+def test_a_cluster_that_jax_knows_needs_no_more_words(port) -> None:
     slurm = {
         "SLURM_JOB_ID": "1",
         "SLURM_STEP_NODELIST": "localhost",
@@ -190,7 +185,7 @@ def test_a_cluster_that_jax_knows_needs_no_more_words() -> None:
         "JAX_COORDINATOR_PORT": "{port}",
     }
     program = "processes.start('auto')\nimport jax\nprint(jax.process_index(), jax.process_count())\nprocesses.stop()"
-    for i, (code, out, err) in enumerate(run_together(PORT + program, **slurm)):
+    for i, (code, out, err) in enumerate(run_together(PORT + program, port, **slurm)):
         assert code == 0, err
         assert out.split() == [str(i), "2"]
 
@@ -213,12 +208,20 @@ def test_arguments_that_contradict_each_other_are_refused(arguments, message) ->
         processes.start(*arguments)
 
 
-def test_a_coordinator_that_nobody_is_at_is_told_in_time() -> None:
-    port = free_port()
+def test_a_coordinator_that_nobody_is_at_is_told_in_time(port) -> None:
     with pytest.raises(
         processes.ProcessLostError, match=f"no coordinator at 127.0.0.1:{port} within 1 s.*is process 0 start"
     ):
         processes.start(f"127.0.0.1:{port}", 2, 1, timeout=1)
+
+
+def test_a_port_at_which_another_run_listens_is_refused(port) -> None:
+    # Shared, as JAX listens: it would take the port as well, and processes of the two runs would meet.
+    with (
+        socket.create_server(("127.0.0.1", port), reuse_port=True),
+        pytest.raises(RuntimeError, match=f"process 0 cannot listen on 127.0.0.1:{port}: Address already in use"),
+    ):
+        processes.start(f"127.0.0.1:{port}", 2, 0)
 
 
 def test_alone_there_is_nobody_to_ask_and_errors_stay_what_they_are() -> None:

@@ -3,8 +3,8 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,12 +14,13 @@ import jax
 import numpy as np
 import pytest
 
-from jaxd2l import models
+from jaxd2l import models, processes
 from jaxd2l.checkpoint import load_params
 from jaxd2l.cli import run
-from jaxd2l.types import Params
+from jaxd2l.types import Model, Params
 
 TRAIN = ["train", "mlp", "--hidden", "8", "--epochs", "2", "--batch-size", "375"]
+MLP, SOFTMAX = models.mlp(64, 8, 10), models.softmax_regression(64, 10)
 
 
 def start(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen:
@@ -35,12 +36,9 @@ def start(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen:
     )
 
 
-def together(folder: Path, count: int, *arguments: str) -> list[subprocess.Popen]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        coordinator = f"127.0.0.1:{listener.getsockname()[1]}"
-    ids = [("--coordinator", coordinator, "--num-processes", str(count), "--process-id", str(i)) for i in range(count)]
-    return [start(folder, *arguments, *own) for own in ids]
+def together(folder: Path, port: int, count: int, *arguments: str) -> list[subprocess.Popen]:
+    common = ("--coordinator", f"127.0.0.1:{port}", "--num-processes", str(count), "--process-id")
+    return [start(folder, *arguments, *common, str(i)) for i in range(count)]
 
 
 def outcomes(everyone: list[subprocess.Popen], timeout: int = 240) -> list[tuple[int, str, str]]:
@@ -57,8 +55,7 @@ def kill(everyone: list[subprocess.Popen]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def read(folder: Path) -> tuple[dict, Params]:
-    model = models.mlp(64, 8, 10)
+def read(folder: Path, model: Model = MLP) -> tuple[dict, Params]:
     params = load_params(folder / "params.safetensors", like=jax.eval_shape(model.init, jax.random.key(0)))
     return json.loads((folder / "run.json").read_text()), params
 
@@ -89,8 +86,8 @@ def test_four_devices_train_as_one_and_the_record_says_so(alone, tmp_path):
 
 
 @pytest.mark.parametrize("count", [2, 4])
-def test_processes_train_as_one_and_process_0_alone_prints_and_writes(count, alone, tmp_path):
-    results = outcomes(together(tmp_path, count, *TRAIN, "--json"))
+def test_processes_train_as_one_and_process_0_alone_prints_and_writes(count, port, alone, tmp_path):
+    results = outcomes(together(tmp_path, port, count, *TRAIN, "--json"))
     for code, _, err in results:
         assert code == 0, err
     assert [out for _, out, _ in results[1:]] == [""] * (count - 1)
@@ -101,38 +98,43 @@ def test_processes_train_as_one_and_process_0_alone_prints_and_writes(count, alo
     assert_same_training(alone, (record, params))
 
 
-def test_a_run_of_two_processes_is_resumed_by_one(tmp_path, alone):
-    half = ["train", "mlp", "--hidden", "8", "--epochs", "1", "--batch-size", "375"]
-    for code, _, err in outcomes(together(tmp_path, 2, *half, "--checkpoint-dir", "kept", "--resume")):
-        assert code == 0, err
-    assert [path.name for path in (tmp_path / "kept").glob("step-*")] == ["step-00000004"]
-    assert run([*TRAIN, "--checkpoint-dir", str(tmp_path / "kept"), "--resume", "--out", str(tmp_path / "run")]) == 0
-    assert_same_training(alone, read(tmp_path / "run"))
-
-
-def test_after_a_kill_the_others_end_with_4_and_the_finished_epochs_are_kept(tmp_path):
-    everyone = together(tmp_path, 2, "train", "softmax", "--epochs", "1000000", "--batch-size", "750", "--out", "run")
-    end = time.monotonic() + 100
+def test_after_a_kill_the_other_ends_with_4_and_one_process_or_four_go_on(port, tmp_path):
+    train = ["train", "softmax", "--batch-size", "375", "--checkpoint-dir", "kept", "--resume"]
+    everyone = together(tmp_path, port, 2, *train, "--epochs", "1000000", "--out", "lost")
+    end = time.monotonic() + 200
     try:
-        while not (tmp_path / "run").exists() and time.monotonic() < end:
-            time.sleep(0.1)
-        time.sleep(15)  # so that surely an epoch is finished
+        while not (kept := list((tmp_path / "kept").glob("step-*"))) and time.monotonic() < end:
+            time.sleep(0.05)
         everyone[1].kill()
-        (code, out, err), (killed, *_) = outcomes(everyone, timeout=60)
+        (code, _, err), (killed, *_) = outcomes(everyone, timeout=60)
     finally:
         kill(everyone)
-    assert (code, killed) == (4, -signal.SIGKILL), err
+    assert kept, err
+    assert (code, killed) == (processes.LOST, -signal.SIGKILL), err
     assert "another process of this run was lost" in err.splitlines()[-1]
     assert "Traceback" not in err
     assert "*** Check failure" not in err
-    if (tmp_path / "run").exists():  # unless the connection broke before the first epoch was finished
-        record, _ = json.loads((tmp_path / "run" / "run.json").read_text()), out
-        assert record["interrupted"] is True
-        assert len(record["history"]["train_loss"]) >= 1
+    if (tmp_path / "lost" / "run.json").exists():  # unless it was ended while it saved
+        assert read(tmp_path / "lost", SOFTMAX)[0]["interrupted"] is True
+
+    newest = max((tmp_path / "kept").glob("step-*"))
+    done = int(newest.name.removeprefix("step-")) // 4
+    shutil.copytree(tmp_path / "kept", tmp_path / "four" / "kept")
+    train += ["--epochs", str(done + 1), "--out", "run"]
+    for group in (lambda: [start(tmp_path, *train)], lambda: together(tmp_path / "four", port, 4, *train)):
+        for code, _, err in outcomes(group()):
+            assert code == 0, err
+    one, four = read(tmp_path / "run", SOFTMAX), read(tmp_path / "four" / "run", SOFTMAX)
+    assert [record["checkpoints"]["resumed_after_epoch"] for record, _ in (one, four)] == [done, done]
+    assert one[0]["history"]["train_loss"][:done] == four[0]["history"]["train_loss"][:done]
+    assert_same_training(one, four)
+    whole = tmp_path / "whole"
+    assert run(["train", "softmax", "--batch-size", "375", "--epochs", str(done + 1), "--out", str(whole)]) == 0
+    assert_same_training(read(whole, SOFTMAX), one)
 
 
-def test_processes_that_were_started_differently_all_say_what_differs(tmp_path):
-    ours, theirs = together(tmp_path, 2, *TRAIN)
+def test_processes_that_were_started_differently_all_say_what_differs(port, tmp_path):
+    ours, theirs = together(tmp_path, port, 2, *TRAIN)
     kill([theirs])
     theirs.communicate()
     arguments = [*theirs.args[3:], "--lr", "0.25", "--seed", "5"]
