@@ -40,7 +40,7 @@ def build(scratch):
 
 def stop(*args, **kwargs):
     print("stopped", flush=True)
-    time.sleep(60)
+    time.sleep(300)
 
 def run():
     try:
@@ -83,7 +83,7 @@ def start(folder: Path, script: str, **environment: str) -> subprocess.Popen[str
 
 
 def output(process: subprocess.Popen[str]) -> str:
-    text, _ = process.communicate(timeout=60)
+    text, _ = process.communicate(timeout=200)
     assert process.returncode == 0
     return text.strip()
 

@@ -98,7 +98,7 @@ def serve(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             thread.join()
 
 
-@pytest.mark.timeout(60)  # left to itself, TFDS asks again and again for minutes
+@pytest.mark.timeout(150)  # left to itself, TFDS asks again and again for 200 s
 def test_no_network(small: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serve(small, monkeypatch):
         trust(small, monkeypatch)

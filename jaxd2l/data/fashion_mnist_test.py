@@ -41,7 +41,7 @@ def run(script: str, **environment: str | Path) -> subprocess.Popen[str]:
 
 
 def output(process: subprocess.Popen[str]) -> str:
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
     return out.strip()
 
@@ -127,7 +127,7 @@ def test_torn_cache_is_built_again(small: Path, cache: Path, caplog: pytest.LogC
 def test_two_processes_at_once(small: Path, cache: Path) -> None:
     script = TRUST + "import logging; logging.basicConfig(level=20)\nprint(fashion_mnist().train.labels.sum())"
     both = [run(script, JAXD2L_DATA_DIR=small) for _ in range(2)]
-    outputs = [process.communicate(timeout=60) for process in both]
+    outputs = [process.communicate(timeout=200) for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     assert {out for out, _ in outputs} == {f"{fashion_mnist(small).train.labels.sum()}\n"}
     assert sum(err.count("Preparing") for _, err in outputs) == 1
