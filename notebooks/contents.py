@@ -2,7 +2,9 @@
 
 import ast
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import jaxd2l
 from notebooks import running
@@ -76,14 +78,22 @@ def _dotted(node: ast.AST) -> str:
 
 
 def _member(name: str) -> str | None:
-    """`room.function` if the package has it; None for a module, a type or anything of another kind."""
+    """`room.function` if the package has it; None for a module or anything else that cannot be called."""
     parts = name.split(".")
     value: object = jaxd2l
     for depth, part in enumerate(parts):
-        value = getattr(value, part, None)
+        value = _attribute(value, part)
         if callable(value) and depth:
             return ".".join(parts[: depth + 1])
     return None
+
+
+def _attribute(value: object, name: str) -> object:
+    """`value.name`, or None. A package has its modules as attributes only once somebody has imported them: who did
+    before, here or in another test, must not decide what the table says."""
+    if not hasattr(value, name) and any(module.name == name for module in iter_modules(getattr(value, "__path__", ()))):
+        import_module(f"{value.__name__}.{name}")
+    return getattr(value, name, None)
 
 
 @cache

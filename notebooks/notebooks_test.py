@@ -1,6 +1,8 @@
 """Every notebook runs, says what its committed copy says, and stands in the table."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -59,6 +61,18 @@ def test_functions_are_found_under_any_name_they_are_imported_by(tmp_path):
         "fit(models.mlp(4, 3, 2), L.cross_entropy, data.digits().train.inputs, np.zeros)\n"
     )
     assert contents.functions(path) == ["data.digits", "losses.cross_entropy", "models.mlp", "train.fit"]
+
+
+def test_functions_are_found_whatever_was_imported_before(tmp_path):
+    path = tmp_path / "use.py"
+    path.write_text(
+        "from jaxd2l import data\nfrom jaxd2l.data.house_prices import house_prices as load\nload(), data.digits()\n"
+    )
+    program = "import pathlib, sys; from notebooks import contents; print(contents.functions(pathlib.Path(sys.argv[1])))"
+    fresh = subprocess.run(  # a process that has imported nothing yet: the modules of a package are not its attributes
+        [sys.executable, "-c", program, path], cwd=running.FOLDER.parent, capture_output=True, text=True, check=True
+    )
+    assert fresh.stdout.strip() == "['data.digits', 'data.house_prices.house_prices']"
 
 
 @pytest.mark.parametrize(
