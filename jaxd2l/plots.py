@@ -43,7 +43,7 @@ def lines(
     """Up to six lines over a common axis, told apart by colour, dashes and a legend: the book's `d2l.plot`. D2L 2.4.2.
 
     Args:
-      x: where the values stand, (n,).
+      x: where the values stand, (n,). Whole numbers get whole numbers on their axis.
       ys: the name of each line, and its values, (n,).
       xlabel, ylabel: what the axes show, with the unit if there is one.
       title: printed above.
@@ -64,8 +64,10 @@ def lines(
     for (name, values), style in zip(ys.items(), STYLES, strict=False):
         if np.shape(values) != x.shape or x.ndim != 1:
             raise ValueError(f"{name!r} has shape {np.shape(values)}, and x {x.shape}: expected two vectors alike")
-        axes.plot(x, np.asarray(values), label=name, **style | ({"marker": None} if len(x) > 30 else {}))
+        axes.plot(x, np.asarray(values), label=name, **_thinned(style, len(x)))
     axes.set(xlabel=xlabel, ylabel=ylabel, title=title, xscale=xscale, yscale=yscale)
+    if xscale == "linear" and np.issubdtype(x.dtype, np.integer):  # no layer 2.5
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     if len(ys) > 1:
         _legend(figure)
@@ -100,7 +102,8 @@ def training_curves(history: History, title: str = "") -> Figure:
     curves = {"train loss": history.train_loss, "test loss": history.test_loss, "test accuracy": history.test_accuracy}
     shown = {name: values for name, values in curves.items() if not np.isnan(values).all()}
     for (name, values), style in zip(shown.items(), STYLES, strict=False):
-        axes.plot(epochs - 0.5 if name == "train loss" else epochs, values, label=name, **style)
+        where = epochs - 0.5 if name == "train loss" else epochs
+        axes.plot(where, values, label=name, **_thinned(style, num_epochs))
     has_accuracy = "test accuracy" in shown
     axes.set(xlabel="epoch", ylabel="loss, accuracy" if has_accuracy else "loss", title=title)
     if has_accuracy:
@@ -111,6 +114,11 @@ def training_curves(history: History, title: str = "") -> Figure:
     axes.grid(alpha=0.3)
     _legend(figure)
     return figure
+
+
+def _thinned(style: dict[str, Any], num_points: int) -> dict[str, Any]:
+    """The style without its marker where markers would run into each other."""
+    return style | {"marker": None} if num_points > 30 else style
 
 
 def _legend(figure: Figure) -> None:

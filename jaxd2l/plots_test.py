@@ -75,6 +75,25 @@ def test_lines_are_told_apart_without_colour():
     assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("x", "y")
 
 
+def test_whole_numbers_get_whole_numbers_on_their_axis():
+    def ticks(x, **scales):
+        axes = plots.lines(x, {"y": np.ones(20)}, xlabel="x", ylabel="y", **scales).axes[0]
+        return axes.get_xticks()
+
+    assert all(tick == round(tick) for tick in ticks(np.arange(1, 21)))  # matplotlib's own are 2.5, 5, 7.5, ...
+    assert any(tick != round(tick) for tick in ticks(np.arange(1.0, 21.0)))
+    assert {10.0, 100.0} <= set(ticks(10 * np.arange(1, 21), xscale="log"))
+
+
+def test_many_points_have_no_markers_which_would_run_into_each_other():
+    for n, marker in ((30, "o"), (31, "None")):
+        for figure in (
+            plots.lines(np.arange(n), {str(i): np.full(n, i) for i in range(3)}, xlabel="x", ylabel="y"),
+            plots.training_curves(history(n, 0.5)),
+        ):
+            assert figure.axes[0].lines[-1].get_marker() == marker
+
+
 @pytest.mark.parametrize("ys", [{}, {str(i): np.zeros(3) for i in range(7)}, {"short": np.zeros(2)}])
 def test_lines_that_cannot_be_drawn_are_refused(ys):
     with pytest.raises(ValueError, match=r"lines can be told apart|short"):
