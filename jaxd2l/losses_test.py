@@ -1,5 +1,6 @@
 """Losses against a plain float64 NumPy reference, closed forms and the numbers of the book."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -277,6 +278,14 @@ def test_squared_loss_is_half_the_square_and_its_gradient_the_error() -> None:
     np.testing.assert_array_equal(jax.grad(squared_loss)(predictions, targets, "sum"), predictions - targets)
     np.testing.assert_array_equal(jax.jit(jax.grad(squared_loss))(predictions, targets), (predictions - targets) / 2)
     np.testing.assert_array_equal(jax.vmap(squared_loss)(predictions, targets), [0.5, 4.5])
+
+
+def test_squared_loss_is_a_gaussian_negative_log_likelihood() -> None:
+    x = jnp.arange(-7, 7, 0.01)
+    for mean, sd, peak in ((0, 1, 0.39894), (0, 2, 0.19947), (3, 1, 0.39894)):
+        density = jnp.exp(-squared_loss(x, jnp.full_like(x, mean), "none") / sd**2) / math.sqrt(2 * math.pi * sd**2)
+        np.testing.assert_allclose(density, jax.scipy.stats.norm.pdf(x, mean, sd), rtol=1e-5, atol=1e-8)
+        assert round(float(density.max()), 5) == peak
 
 
 @pytest.mark.bad_input
