@@ -146,6 +146,8 @@ except RuntimeError as error:
 # %%
 array = np.asarray(X)
 print(type(array).__name__, type(jnp.asarray(array)).__name__)
+to_torch = torch.tensor(array)  # copies, too; torch.from_numpy would not
+print(type(to_torch).__name__, bool((tensors.copy_from(to_torch) == X).all()))
 tensor = torch.arange(3.0)
 copied, shared = tensors.copy_from(tensor), jnp.from_dlpack(tensor)
 tensor[0] = 99

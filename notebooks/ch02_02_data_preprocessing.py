@@ -217,7 +217,13 @@ print({kind: sum(column.kind == kind for column in summary) for kind in ("numeri
 pd.DataFrame(summary).round(3)
 
 # %% [markdown]
-# **2. What if there are very many categories, or every label is unique?** Rare ones are grouped: with `min_count=20`,
+# **2. Select columns by name.** `preprocessing.select` did; a name that no column has is an error.
+#
+# **3. How large a table can be loaded this way?** All of it is in memory at once, and more than once: text, frame,
+# array. A number takes 8 bytes in the frame and 4 in the array. Words take more: as one-hot columns of float32, each
+# category costs 4 bytes a row. Beyond memory, `pd.read_csv(chunksize=...)` reads piece by piece.
+#
+# **4. What if there are very many categories, or every label is unique?** Rare ones are grouped: with `min_count=20`,
 # a street that stands in fewer than 20 training rows is `other`, and so is a street that was never seen. A label that
 # is different in every row identifies the row and predicts nothing about another: it is left out, and `fit` refuses it.
 
@@ -245,11 +251,7 @@ pca = preprocessing.fit_pca(numbers[:300], num_components=4)
 print(preprocessing.project(pca, numbers[300:]).shape, "keeps", pca.explained.round(2), "of the variance")
 
 # %% [markdown]
-# **3. How large a table can be loaded this way?** All of it is in memory at once, and more than once: text, frame,
-# array. A number takes 8 bytes in the frame and 4 in the array. Words take more: as one-hot columns of float32, each
-# category costs 4 bytes a row. Beyond memory, `pd.read_csv(chunksize=...)` reads piece by piece.
-#
-# **4. What else is there than pandas?** Once a table has become arrays it need not be read as a table again. NumPy's
+# **5. What else is there than pandas?** Once a table has become arrays it need not be read as a table again. NumPy's
 # own files load without parsing, and `mmap_mode="r"` reads only what is used; torch's counterpart is `torch.save`.
 
 # %%

@@ -205,8 +205,8 @@ legend = figure.legend(loc="outside right center", frameon=False)
 # $a_{ji} + b_{ji}$ on both sides. With both, $(\mathbf{A} + \mathbf{A}^\top)^\top = \mathbf{A}^\top +
 # (\mathbf{A}^\top)^\top = \mathbf{A} + \mathbf{A}^\top$: yes, for every square matrix.
 #
-# **4., 5., 8. `len(X)` of shape (2, 3, 4), and the shapes of its sums?** `len` is the length of axis 0. A sum over an
-# axis leaves the other two.
+# **4., 5. and 8. `len(X)` of shape (2, 3, 4), and the shapes of its sums?** `len` is the length of axis 0. A sum over
+# an axis leaves the other two.
 
 # %%
 print(len(X), [X.sum(axis=axis).shape for axis in range(3)])
@@ -222,6 +222,14 @@ except (TypeError, ValueError) as error:
     print(f"{type(error).__name__}: {error}")
 square = jnp.array([[1.0, 3.0], [5.0, 5.0]])
 print((square / square.sum(axis=1)).sum(axis=1), (square / square.sum(axis=1, keepdims=True)).sum(axis=1))
+
+# %% [markdown]
+# **7. How far is it from one corner of Manhattan to another?** Nobody can walk diagonally through the blocks, so the
+# avenues and the streets to cross add up: the $\ell_1$ norm of the difference. The $\ell_2$ norm is the way of a
+# bird, and never longer. For 3 avenues and 4 streets:
+
+# %%
+print("on foot:", tensors.norm(u, 1), "as a bird:", tensors.norm(u))
 
 # %% [markdown]
 # **9. The norm of a tensor with three axes?** That of all its elements as one vector, in both libraries.
@@ -241,6 +249,20 @@ shapes = [(2**10, 2**16), (2**16, 2**5), (2**5, 2**14)]
 specs = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
 for name, product in {"(AB)C": lambda A, B, C: (A @ B) @ C, "A(BC)": lambda A, B, C: A @ (B @ C)}.items():
     print(f"{name}: {jax.jit(product).lower(*specs).cost_analysis()['flops']:.1e} operations")
+
+# %% [markdown]
+# **11. With $\mathbf{C} \in \mathbb{R}^{2^{5} \times 2^{16}}$: $\mathbf{AB}$ or $\mathbf{A}\mathbf{C}^\top$? And if
+# $\mathbf{C} = \mathbf{B}^\top$ shares its memory?** The operations are equally many. Memory is read in another order:
+# stored by rows, a row of $\mathbf{C}$ lies in one piece and a column of $\mathbf{B}$ does not, so that the sum over
+# $2^{16}$ products is read in sequence. (Libraries copy blocks into the order they like best, which leaves little of
+# the difference.) In PyTorch `B.T` is a view of the same memory, and $\mathbf{A}\mathbf{C}^\top$ is then $\mathbf{AB}$
+# itself. In JAX a compiled program only says which axes are summed, and `C.T` inside it moves nothing.
+
+# %%
+A_like, B_like = specs[:2]
+C_like = jax.ShapeDtypeStruct((2**5, 2**16), jnp.float32)
+for name, product, other in (("AB", lambda A, B: A @ B, B_like), ("AC^T", lambda A, C: A @ C.T, C_like)):
+    print(f"{name}: {jax.jit(product).lower(A_like, other).cost_analysis()['flops']:.1e} operations")
 
 # %% [markdown]
 # **12. Stack three matrices of shape (100, 200) and get the second one back.** The new axis comes first unless `axis`

@@ -170,9 +170,21 @@ print(jax.grad(lambda x: jnp.where(x == 0, 0.0, jnp.sqrt(jnp.where(x == 0, 1.0, 
 # %% [markdown]
 # ## Exercises
 #
-# **1. Derivatives of $x^n$ and $\log x$ from the definition.** $(x + h)^n = x^n + n x^{n-1} h + h^2(\ldots)$: subtract
-# $x^n$, divide by $h$, let $h \to 0$, and $n x^{n-1}$ is left. $\frac1h \log\frac{x + h}{x} = \frac1x \log (1 +
-# t)^{1/t}$ with $t = h/x$, and $(1 + t)^{1/t} \to e$, so $\frac1x$.
+# **1. Derivatives of $c$, $x^n$, $e^x$ and $\log x$ from the definition.** $c - c = 0$, whatever $h$ is. $(x + h)^n =
+# x^n + n x^{n-1} h + h^2(\ldots)$: subtract $x^n$, divide by $h$, let $h \to 0$, and $n x^{n-1}$ is left. $\frac1h
+# \log\frac{x + h}{x} = \frac1x \log (1 + t)^{1/t}$ with $t = h/x$, and $(1 + t)^{1/t} \to e$, so $\frac1x$. Read
+# backwards, $e^h \approx 1 + h$: $\frac1h (e^{x + h} - e^x) = e^x \frac{e^h - 1}{h} \to e^x$.
+#
+# **2. The rules for sums, products and quotients from the definition.** The difference quotient
+# of a sum is the sum of the difference quotients. For a product, add and subtract $f(x) g(x + h)$:
+#
+# $$\frac{f(x + h) g(x + h) - f(x) g(x)}{h} = \frac{f(x + h) - f(x)}{h}\, g(x + h) + f(x)\, \frac{g(x + h) - g(x)}{h}
+# \to f' g + f g'.$$
+#
+# And $\frac1h \left(\frac{1}{g(x + h)} - \frac{1}{g(x)}\right) = -\frac{g(x + h) - g(x)}{h} \cdot
+# \frac{1}{g(x) g(x + h)} \to -g' / g^2$, so that the product rule for $f \cdot \frac1g$ gives $(f' g - f g') / g^2$.
+#
+# **3. The rule for constant multiples.** The product rule with $g = c$, whose derivative is 0: $(c f)' = c f'$.
 #
 # **4. The derivative of $x^x$.** $x^x = e^{x \log x}$, so by the chain rule $x^x (\log x + 1)$.
 

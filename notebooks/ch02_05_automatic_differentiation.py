@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from jax.ad_checkpoint import checkpoint_name
 
-from jaxd2l import autodiff, backprop, plots
+from jaxd2l import autodiff, backprop, graphs, plots
 
 # %% [markdown]
 # ## A simple function
@@ -255,10 +255,10 @@ plots.lines(points, {"sin x": jnp.sin(points), "derivative by jax.grad": slopes}
 def composed(x):
     a = checkpoint_name(x**2, "a")  # the names change nothing; the graph shows them
     b, c, e = checkpoint_name(jnp.log(a), "b"), checkpoint_name(jnp.sin(x), "c"), checkpoint_name(1 / x, "e")
-    return b * c + e
+    return checkpoint_name(b * c + e, "f")
 
 
-backprop.graph(composed, 2.0)
+graphs.figure(backprop.graph(composed, 2.0))
 
 # %% [markdown]
 # **6., 7. The derivative by the chain rule, from $x$ to $f$ and back.** With $a = x^2$, $b = \log a$, $c = \sin x$,

@@ -202,6 +202,20 @@ print("absolute:", candidates[jnp.sum(jnp.abs(numbers - candidates), 1).argmin()
 print("least_squares:", linear.least_squares(jnp.zeros((5, 1)), numbers[:, None])["bias"])
 
 # %% [markdown]
+# **2. Affine functions of $\mathbf{x}$ are linear functions of $(\mathbf{x}, 1)$.** $\mathbf{x}^\top \mathbf{w} + b =
+# (\mathbf{x}, 1)^\top (\mathbf{w}, b)$, and read from right to left every linear function of $(\mathbf{x}, 1)$ is such
+# a sum. The closed form above made use of it.
+#
+# **3. Quadratic functions, $b + \sum_i w_i x_i + \sum_{j \le i} w_{ij} x_i x_j$?** They are linear in their weights:
+# a first layer computes the products, a second, linear one weighs them. For $1 + 2 x_1 - x_1 x_2$:
+
+# %%
+x = jax.random.normal(jax.random.key(3), (100, 2))
+products = jnp.stack([x[:, 0], x[:, 1], x[:, 0] ** 2, x[:, 0] * x[:, 1], x[:, 1] ** 2], axis=1)
+found = linear.least_squares(products, 1 + 2 * x[:, :1] - x[:, :1] * x[:, 1:])
+print("w:", (np.asarray(found["kernel"]).ravel().round(3) + 0.0).tolist(), "b:", np.asarray(found["bias"]).round(3))
+
+# %% [markdown]
 # **4. What if $\mathbf{X}^\top \mathbf{X}$ has not full rank?** Then there is no inverse, and many $\mathbf{w}$ are
 # equally good. `least_squares` takes the shortest. A little independent noise on $\mathbf{X}$, of variance $s^2$, turns
 # $\mathbf{X}^\top \mathbf{X}$ into $\mathbf{X}^\top \mathbf{X} + n s^2 \mathbf{I}$ on average, which is invertible: it
@@ -246,9 +260,12 @@ print(f"rate .2 / (1 + t / 10): off by at most {descend(lambda t: 0.2 / (1 + t /
 # that is not linear must stand between ([5.1](ch05_01_multilayer_perceptrons.ipynb)).
 #
 # **7., 8. Prices and counts.** Gaussian noise allows negative prices and has the same width for a hut and a mansion;
-# the logarithm of the price has neither fault. Counts of apples are whole numbers. With the Poisson distribution
-# $\lambda^k e^{-\lambda} / k!$ and a model of $\log \lambda$, which may be any number, the loss is $\lambda - k \log
-# \lambda$ up to a constant; its derivative by $\log \lambda$ is $\lambda - k$, again the plain error.
+# the logarithm of the price has neither fault. But the price of a cheap stock moves in whole cents: at 2 cents the next
+# prices are half as much again and half, and no smooth density describes that. Counts of apples are whole numbers, too.
+# The Poisson distribution $\lambda^k e^{-\lambda} / k!$ has the mean $\sum_k k \lambda^k e^{-\lambda} / k! = \lambda
+# \sum_k \lambda^{k - 1} e^{-\lambda} / (k - 1)! = \lambda$. With it and a model of $\log \lambda$, which may be any
+# number, the loss is $\lambda - k \log \lambda$ up to a constant; its derivative by $\log \lambda$ is $\lambda - k$,
+# again the plain error.
 
 # %%
 log_rate, count = 0.7, 3

@@ -249,8 +249,8 @@ print(
 )
 
 # %% [markdown]
-# **3. Exchange one part and leave the rest.** Another optimiser, another implementation of the model, another loss; the
-# call stays the same. The last test losses are all near the noise's $0.01^2 / 2$:
+# **One more: exchange one part and leave the rest.** Another optimiser, another implementation of the model, another
+# loss; the call stays the same. The last test losses are all near the noise's $0.01^2 / 2$:
 
 # %%
 parts = {

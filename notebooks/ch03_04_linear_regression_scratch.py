@@ -16,6 +16,7 @@ import torch
 
 from jaxd2l import data, initializers, losses, models, plots, train
 from jaxd2l.models import linear
+from jaxd2l.types import Batch, Dataset, Model, TrainState
 
 # %% [markdown]
 # ## The model
@@ -194,8 +195,72 @@ for stddev in (0.0, 1000.0):
         print(f"standard deviation {stddev:7}, {epochs:2} epochs: largest error {abs(errors(run.params)).max():.2f}")
 
 # %% [markdown]
-# **2. How fast does the loss fall for other learning rates?** Too small, and little happens; too large, and each step
-# overshoots by more than it corrects.
+# **2. Ohm's law, $U = R I$: learn the resistance from voltages and currents.** It is this section's model with one
+# feature; the weight is $R$, and the bias should be 0. A resistor of 47 Ω, 20 currents up to 1 A, voltages that are
+# wrong by 0.5 V:
+
+# %%
+current = np.linspace(0.05, 1, 20, dtype=np.float32)[:, None]
+voltage = 47 * current + 0.5 * np.asarray(jax.random.normal(jax.random.key(2), (20, 1)))
+measured = Batch(current, voltage)
+run, _ = train.fit(
+    models.linear_regression(1),
+    losses.squared_loss,
+    optax.sgd(0.5),
+    Dataset(measured, measured),
+    key=key,
+    epochs=1000,
+    batch_size=20,
+)
+print(f"R = {run.params['kernel'][0, 0]:.0f} Ω, at no current {run.params['bias'][0]:.0f} V")
+
+# %% [markdown]
+# **3. Planck's law: learn the temperature of a body from the spectrum of its radiation.** The model need not be linear:
+# any function of parameters that can be differentiated will do, here with the single parameter $T$. Spectral density
+# spans powers of ten, so the logarithm of
+#
+# $$B(\lambda, T) \propto \lambda^{-5} \left(\exp \frac{h c}{\lambda k T} - 1\right)^{-1}$$
+#
+# is fitted. With wavelengths in µm and $T$ in units of 1000 K, $h c / k = 14.388$. The sun, with measurements that are
+# wrong by 5 %:
+
+# %%
+
+
+def log_planck(T, wavelengths, *, key=None):
+    return -5 * jnp.log(wavelengths) - jnp.log(jnp.expm1(14.388 / (wavelengths * T)))
+
+
+wavelengths = np.linspace(0.3, 3, 50, dtype=np.float32)[:, None]
+spectrum = np.asarray(log_planck(5.772, wavelengths) + 0.05 * jax.random.normal(jax.random.key(3), (50, 1)))
+seen = Batch(wavelengths, spectrum)
+run, _ = train.fit(
+    Model(lambda key: jnp.array(3.0), log_planck),
+    losses.squared_loss,
+    optax.sgd(0.3),
+    Dataset(seen, seen),
+    key=key,
+    epochs=500,
+    batch_size=50,
+)
+print(f"T = {run.params:.1f} thousand kelvin")
+
+# %% [markdown]
+# **4. How would the second derivatives be computed, and what would they be good for?** `jax.hessian` differentiates
+# twice. For the mean squared loss the Hessian in $\mathbf{w}$ is $\mathbf{X}^\top \mathbf{X} / n$, here nearly the
+# identity: that is why one learning rate suits both weights. For a model of $p$ parameters it has $p^2$ elements.
+
+# %%
+X, y = dataset.train
+mean_loss = lambda kernel: losses.squared_loss(X @ kernel + b, y)  # noqa: E731
+hessian = jax.jit(jax.hessian(mean_loss))(jnp.zeros((2, 1))).reshape(2, 2)
+print(hessian.round(2), "equal to X'X/n:", bool(jnp.allclose(hessian, X.T @ X / 1000, atol=1e-4)))
+
+# %% [markdown]
+# **5. Why does the book's loss reshape the labels?** A column minus a vector is a matrix, as shown above.
+#
+# **6. How fast does the loss fall for other learning rates, and do more epochs help?** Too small, and little happens;
+# too large, and each step overshoots by more than it corrects. More epochs help until the noise is left, as above.
 
 # %%
 rates = (0.003, 0.03, 0.3, 3.0)
@@ -206,7 +271,10 @@ for rate in rates:
 plots.lines(np.arange(1, 25), curves, xlabel="step", ylabel="loss of the minibatch", yscale="log")
 
 # %% [markdown]
-# **3. Replace the squared loss by the absolute value. What if one label is an outlier, say $y_5 = 10000$?** The
+# **7. What if the number of examples cannot be divided by the batch size?** The last batch of the epoch is short
+# (section 3.3, exercise 1).
+#
+# **8. Replace the squared loss by the absolute value. What if one label is an outlier, say $y_5 = 10000$?** The
 # gradient of the absolute value has length 1 whatever the error, so the outlier weighs no more than any other example.
 # The squared loss follows it. The Huber loss is $\frac{1}{2} e^2$ for errors up to 1 and $|e| - \frac{1}{2}$ beyond:
 # smooth at 0, and as robust. While the errors are large both take steps of fixed length, so they need more of them.
@@ -226,15 +294,21 @@ for name, loss in candidates.items():
         print(f"{name:8} loss, data {what:15}: largest error {abs(errors(run.params)).max():.2f}")
 
 # %% [markdown]
-# **4. How would the second derivatives be computed, and what would they be good for?** `jax.hessian` differentiates
-# twice. For the mean squared loss the Hessian in $\mathbf{w}$ is $\mathbf{X}^\top \mathbf{X} / n$, here nearly the
-# identity: that is why one learning rate suits both weights. For a model of $p$ parameters it has $p^2$ elements.
+# **9. Why must the examples be shuffled?** The last batches have the last word. An adversary sorts them: the first
+# half of the labels is 0, the second half 10, and the features say nothing about it. The mean, 5, is the best
+# prediction.
 
 # %%
-X, y = dataset.train
-mean_loss = lambda kernel: losses.squared_loss(X @ kernel + b, y)  # noqa: E731
-hessian = jax.jit(jax.hessian(mean_loss))(jnp.zeros((2, 1))).reshape(2, 2)
-print(hessian.round(2), "equal to X'X/n:", bool(jnp.allclose(hessian, X.T @ X / 1000, atol=1e-4)))
+zeros, labels = np.zeros((1000, 1), np.float32), np.repeat(np.float32([0, 10]), 500)[:, None]
+constant = models.linear_regression(1)
+step = jax.jit(train.make_train_step(constant, losses.squared_loss, optax.sgd(0.1)))
+orders = {"sorted": np.arange(1000), "shuffled": np.concatenate(data.epoch_indices(key, 0, n=1000, batch_size=10))}
+for name, order in orders.items():
+    params = constant.init(key)
+    at_hand = TrainState(params, optax.sgd(0.1).init(params), jnp.array(0))
+    for rows in order.reshape(100, 10):
+        at_hand, _ = step(at_hand, Batch(zeros[rows], labels[rows]))
+    print(f"{name:8} after an epoch it predicts {at_hand.params['bias'][0]:.1f}")
 
 # %% [markdown]
 # ## Summary

@@ -186,7 +186,22 @@ print(np.ravel(grads["params"]["Dense_0"]["kernel"]).round(2), np.ravel(grads["p
 # At the start the predictions are about 0, so the gradient is about $-\mathbf{w}$ and $-b$: the features have
 # variance 1.
 #
-# **4. How does the error depend on the number of examples?** To see it without the error that training leaves over,
+# **4. Another learning rate, more epochs: does it keep on improving?** Until the noise is left. From then on each step
+# follows the noise of its minibatch to and fro, by more if the rate is larger; a small rate is closer in the end, and
+# takes longer to get there.
+
+# %%
+for rate in (0.003, 0.03, 0.3):
+    largest = []
+    for epochs in (3, 30, 300):
+        run, _ = train.fit(
+            concise, losses.squared_loss, optax.sgd(rate), dataset, key=key, epochs=epochs, batch_size=32
+        )
+        largest.append(abs(errors(*(run.params["params"]["Dense_0"][part] for part in ("kernel", "bias")))).max())
+    print(f"rate {rate}: largest error after 3, 30, 300 epochs", ", ".join(f"{error:.3f}" for error in largest))
+
+# %% [markdown]
+# **5. How does the error depend on the number of examples?** To see it without the error that training leaves over,
 # take the solution in closed form. The estimate of each parameter has standard deviation $\sigma / \sqrt{n}$: to halve
 # the error takes four times the data. Hence the logarithmic axis: from 100 examples to 110 nothing can be seen. With a
 # handful of examples it is somewhat more, for three parameters have to be told from them.

@@ -237,7 +237,14 @@ for degree in (4, 5):
     print(f"degree {degree} through 6 points: training error below 1e-6: {bool(error < 1e-6)}")
 
 # %% [markdown]
-# **2. Can the generalisation error be zero?** Only without noise, and if the model can express the truth. Both hold
+# **2. Where are examples so dependent that it would be wrong to treat them as independent?** Prices of a stock on
+# neighbouring days. Several images of one patient, some of which end up in the training set and some in the test set.
+# Frames of a video. Words of a text. Measurements at neighbouring places, as of the weather. What users click, which
+# depends on what they were shown. In all of them a random split leaks: whole patients, years or places must be held
+# out.
+#
+# **3. Can the training error be zero, and the generalisation error?** The first whenever the model is flexible enough,
+# as above. The second only without noise, and if the model can express the truth. Both hold
 # here for degree 3, and one of them is not enough.
 
 # %%
@@ -248,11 +255,11 @@ for noise in (0.0, 0.5):
         print(f"noise {noise}, degree {degree}: validation error below 1e-6: {bool(error < 1e-6)}")
 
 # %% [markdown]
-# **3. Why is $K$-fold cross-validation expensive?** It trains $K$ models for each candidate: the table above took
+# **4. Why is $K$-fold cross-validation expensive?** It trains $K$ models for each candidate: the table above took
 # $3 \cdot 5$ fits to choose one number. The fits do not depend on each other, so `vmap` can run them at once where the
 # folds are of one size.
 #
-# **4. Why is its estimate biased?** Each fold trains on $(K - 1) n / K$ examples, the final model on all $n$, and fewer
+# **5. Why is its estimate biased?** Each fold trains on $(K - 1) n / K$ examples, the final model on all $n$, and fewer
 # examples give a larger error. The fewer the folds, the more so. For degree 1 and $n = 12$, over 2000 training sets:
 
 # %%
@@ -269,7 +276,12 @@ on_new_data = jax.vmap(lambda x, y: errors(x, y, x_val, y_val, degree=1)[1])(man
 print(f"trained on 12: mean validation error {on_new_data.mean():.2f}")
 
 # %% [markdown]
-# **5. The same error on difficult data: how do you argue for collecting more of them?** With a learning curve, as under
+# **6. Why is the VC dimension, the number of points that can be labelled in every way, a poor measure of
+# complexity?** It does not see how large the functions are. Linear functions whose weights are tiny have the VC
+# dimension of all linear functions, and can overfit far less (section 3.7). And one parameter can be enough for an
+# infinite one: $\mathrm{sign}(\sin \omega x)$.
+#
+# **7. The same error on difficult data: how do you argue for collecting more of them?** With a learning curve, as under
 # "Dataset size". If it still falls at the size you have, more data will help; if training and validation error have
 # met, only another model will.
 #

@@ -229,7 +229,11 @@ by_trace = sum(jnp.trace(layer["kernel"].T @ layer["kernel"]) for layer in layer
 print(bool(jnp.allclose(2 * generalization.l2_penalty(layers), by_trace)))
 
 # %% [markdown]
-# **5. What is weight decay to a Bayesian?** A prior $\mathbf{w} \sim \mathcal{N}(0, s^2)$. With noise of variance
+# **5. What else helps against overfitting?** More data, and where there are none, variants of those at hand: images
+# shifted or mirrored. Dropout (section 5.6) and other noise in training. Early stopping (section 5.5). The mean of
+# several models (section 5.7). Weights that are shared, as in convolutions.
+#
+# **6. What is weight decay to a Bayesian?** A prior $\mathbf{w} \sim \mathcal{N}(0, s^2)$. With noise of variance
 # $\sigma^2$ the negative log-posterior is, up to constants, $n / \sigma^2$ times
 #
 # $$\frac{1}{2n} \sum_i (\hat{y}^{(i)} - y^{(i)})^2 + \frac{\lambda}{2} \|\mathbf{w}\|^2,

@@ -229,10 +229,24 @@ for n in (1, 2, 3, 5, 41):
     print(f"{n:2} together: {int(np.ceil(n * np.log2(3))) / n:.3f} bit each")
 
 # %% [markdown]
-# **3. $\mathrm{RealSoftMax}(a, b) = \log(e^a + e^b)$. How close is it to the maximum?** It lies above $\max(a, b)$, by
+# **3. How many ternary units does a number from 0 to 7 take, and why might they be better than bits?** Two: $3^2 = 9
+# \ge 8$, where bits take three. As many numbers go over the wire in two thirds of the time, or in the same time with
+# two thirds of the changes of level, and so at a lower frequency. The price is that three levels must be told apart.
+#
+# **4. Apples or oranges? Does the softmax prefer the larger score, and how may one choose neither?** The probability
+# of apples, $1 / (1 + \exp(o_\text{orange} - o_\text{apple}))$, grows with their score and is above 1/2 where it is the
+# larger one. Refusing both is a third choice with a score of its own; as only differences count, that may be 0.
+
+# %%
+for scores in ([2.0, 1.0], [3.0, 1.0], [2.0, 1.0, 0.0]):
+    print(scores, "->", activations.softmax(jnp.array(scores)).round(3))
+
+# %% [markdown]
+# **5. $\mathrm{RealSoftMax}(a, b) = \log(e^a + e^b)$. How close is it to the maximum?** It lies above $\max(a, b)$, by
 # $\log 2$ where $a = b$ and by less elsewhere. With a factor,
 # $\lambda^{-1} \mathrm{RealSoftMax}(\lambda a, \lambda b)$, the excess shrinks to nothing as $\lambda$ grows. The
-# softmax is its gradient, so it should be called a soft *argmax*.
+# softmax is its gradient, so it should be called a soft *argmax*. A soft minimum is
+# $-\mathrm{RealSoftMax}(-a, -b)$, and for more numbers there are more terms in the sum.
 
 # %%
 a = np.linspace(-3, 3, 121)
@@ -244,9 +258,10 @@ gradient = jax.grad(jax.nn.logsumexp)(o[0])
 print("the gradient of log-sum-exp is the softmax:", bool(jnp.allclose(gradient, activations.softmax(o[0]))))
 
 # %% [markdown]
-# **4. What happens to the log-partition function $g(\mathbf{o}) = \log \sum_k \exp(o_k)$ when a constant $b$ is added
-# to all logits?** It moves along: $g(\mathbf{o} + b) = g(\mathbf{o}) + b$. It is the softmax that is invariant, and so
-# is the loss $g(\mathbf{o}) - o_y$. Choosing $b = -\max_k o_k$ is what keeps the exponentials from overflowing.
+# **6. What happens to the log-partition function $g(\mathbf{o}) = \log \sum_k \exp(o_k)$ when a constant $b$ is added
+# to all logits?** It is convex, for its second derivative is the covariance of exercise 1. It moves along:
+# $g(\mathbf{o} + b) = g(\mathbf{o}) + b$. It is the softmax that is invariant, and so is the loss $g(\mathbf{o}) -
+# o_y$. Choosing $b = -\max_k o_k$ is what keeps the exponentials from overflowing.
 
 # %%
 shifted = o[0] + 10
@@ -254,6 +269,18 @@ print(f"log-sum-exp moves by {jax.nn.logsumexp(shifted) - jax.nn.logsumexp(o[0])
 print("softmax stays:", bool(jnp.allclose(activations.softmax(shifted), activations.softmax(o[0]), atol=1e-6)))
 change = losses.cross_entropy(shifted, jnp.array(1)) - losses.cross_entropy(o[0], jnp.array(1))
 print("the loss stays:", bool(abs(change) < 1e-5))
+
+# %% [markdown]
+# **7. Let $Q(i) \propto P(i)^\alpha$. Which $\alpha$ doubles the temperature, which halves it?** The logarithms of $P$
+# are logits, and $\alpha$ multiplies them: $\alpha = 1/T$, so $\frac12$ and 2. As $T \to 0$ all probability goes to the
+# most likely class, as $T \to \infty$ every class gets the same.
+
+# %%
+P = activations.softmax(o[0])
+for alpha in (0.5, 2.0, 100.0, 0.01):
+    Q = P**alpha / jnp.sum(P**alpha)
+    same = bool(jnp.allclose(Q, activations.softmax(alpha * o[0]), atol=1e-6))
+    print(f"temperature {1 / alpha:6.2f}: {np.asarray(Q).round(3)} softmax(o / T): {same}")
 
 # %% [markdown]
 # ## Summary

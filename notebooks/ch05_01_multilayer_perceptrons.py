@@ -267,6 +267,24 @@ with_sigmoid = models.mlp(4, 8, 3, activation=activations.sigmoid).apply(transla
 print("the same function:", bool(jnp.allclose(with_tanh, with_sigmoid, atol=1e-5)))
 
 # %% [markdown]
+# **6. What is difficult about a nonlinearity that acts on a whole minibatch, as batch normalisation does?** The output
+# for an example then depends on the examples beside it. So it changes with the batch size and with the shuffling, it
+# means nothing for a single example, whose variance is 0, and prediction needs other numbers than training. The
+# gradient is no longer a mean over examples, so that several devices with a part of the batch each must exchange more
+# than gradients.
+#
+# **7. An example in which the gradient of the sigmoid vanishes?** Above: a chain of ten, and an input of 20. In an MLP
+# it takes no more than a large bias. The hidden units are all on for every input, and nothing reaches their weights:
+
+# %%
+saturated = models.mlp(4, 8, 1, activation=activations.sigmoid, init=initializers.kaiming_normal())
+layers = saturated.init(jax.random.key(4))
+for bias in (0.0, 20.0):
+    moved = ({**layers[0], "bias": layers[0]["bias"] + bias}, layers[1])
+    gradient = jax.grad(lambda p: losses.squared_loss(saturated.apply(p, batch.inputs), batch.labels))(moved)
+    print(f"bias {bias:4}: largest gradient of a hidden weight {float(jnp.abs(gradient[0]['kernel']).max()):.1e}")
+
+# %% [markdown]
 # ## Summary
 #
 # Hidden layers add power only through the activation between them. Relu passes gradients whole or not at all; sigmoid

@@ -20,8 +20,9 @@ import optax
 import torch
 from flax import nnx
 
-from jaxd2l import data, initializers, keys, losses, models, optim, plots, sweep, train
-from jaxd2l.types import Batch
+from jaxd2l import activations, data, initializers, keys, losses, models, optim, plots, sweep, train
+from jaxd2l.models.linear import linear
+from jaxd2l.types import Batch, Model
 
 # %% [markdown]
 # ## From scratch
@@ -203,9 +204,35 @@ for rate in (0.0, 0.5):
         print(f"dropout {rate}, weight decay {decay:.2f}: {losses_of(net, params)}")
 
 # %% [markdown]
-# **3. The variance of the hidden activations?** Larger with dropout: the mean square doubles at $p = 0.5$, as computed
-# above.
-#
+# **3. What is the variance of the hidden activations, with dropout and without, while the networks train?** A mask
+# alone would double the mean square at $p = 0.5$, as computed above. But the training answers to it: as only half of
+# the units speak at a time, each learns to say more.
+
+
+# %%
+def hidden_variance(params):
+    """Variance of the first layer's activations on the test images, without a mask."""
+    pixels = data.to_float(jnp.asarray(fewer.test.inputs)).reshape(len(fewer.test.labels), -1)
+    return float(activations.relu(linear(params[0], pixels)).var())
+
+
+variances = {}
+for rate in (0.0, 0.5):
+    net = models.mlp(784, (256, 256), 10, dropout_rate=rate, init=initializers.kaiming_normal())
+    seen = variances[f"dropout {rate}"] = []
+    train.fit(
+        net,
+        losses.cross_entropy,
+        optax.sgd(0.2),
+        fewer,
+        key=run_key,
+        epochs=30,
+        batch_size=50,
+        on_epoch=lambda state, history, seen=seen: seen.append(hidden_variance(state.params)),
+    )
+plots.lines(np.arange(1, 31), variances, xlabel="epoch", ylabel="variance of the first hidden layer")
+
+# %% [markdown]
 # **4. Why is dropout not used for prediction?** It would add noise for nothing. Where it is used nevertheless, the mean
 # over many masks is close to the prediction without, and their spread says how sure the network is.
 
@@ -234,6 +261,29 @@ layer = initializers.kaiming_normal()(hidden_key, 8, 4)
 dropped = jax.vmap(lambda key: X @ models.dropout(layer["kernel"], 0.5, key))(jax.random.split(mask_key, 20_000))
 error = jnp.abs(dropped.mean(0) - X @ layer["kernel"]).max()
 print("the mean over masks is the layer without:", bool(error < 0.3))
+
+# %% [markdown]
+# **7. Another way to inject noise?** Multiply each unit by a normal number of mean 1 and variance $p / (1 - p)$: mean
+# and variance are those of dropout, and no unit is ever silent. As an activation it fits into `models.mlp`, but it
+# needs a key, so the model is written out; it is otherwise the one of exercise 2 without decay.
+
+
+# %%
+plain = models.mlp(784, (256, 256), 10, init=initializers.kaiming_normal())
+
+
+def noisy_apply(params, inputs, *, key=None):
+    hidden = inputs.reshape(len(inputs), -1)
+    for i, layer in enumerate(params[:-1]):
+        hidden = activations.relu(linear(layer, hidden))
+        if key is not None:
+            hidden *= 1 + jax.random.normal(jax.random.fold_in(key, i), hidden.shape)
+    return linear(params[-1], hidden)
+
+
+with_noise = Model(plain.init, noisy_apply)
+trained, _ = train.fit(with_noise, losses.cross_entropy, optax.sgd(0.2), fewer, key=run_key, epochs=30, batch_size=50)
+print(f"normal noise: {losses_of(with_noise, trained.params)}")
 
 # %% [markdown]
 # ## Summary

@@ -68,9 +68,9 @@ def test_functions_are_found_whatever_was_imported_before(tmp_path):
     path.write_text(
         "from jaxd2l import data\nfrom jaxd2l.data.house_prices import house_prices as load\nload(), data.digits()\n"
     )
-    program = "import pathlib, sys; from notebooks import contents; print(contents.functions(pathlib.Path(sys.argv[1])))"
+    program = f"import pathlib; from notebooks import contents; print(contents.functions(pathlib.Path({str(path)!r})))"
     fresh = subprocess.run(  # a process that has imported nothing yet: the modules of a package are not its attributes
-        [sys.executable, "-c", program, path], cwd=running.FOLDER.parent, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], cwd=running.FOLDER.parent, capture_output=True, text=True, check=True
     )
     assert fresh.stdout.strip() == "['data.digits', 'data.house_prices.house_prices']"
 
