@@ -293,7 +293,10 @@ def test_a_relu_that_rounding_switches_is_a_kink_flip_and_no_failure() -> None:
         ({"batch": (X, Y + 2**32)}, r"the labels hold \d+ at index \(0,\), outside of int32's range"),
         ({"batch": (X * np.float64(1e200), Y)}, "outside of float32's range"),
         ({"torch_module": torch.relu}, "torch_module must be a torch.nn.Module"),
-        ({"torch_module": type("Two", (nn.Linear,), {"forward": lambda self, x: (x, x)})(6, 3)}, "must give one tensor, got tuple"),
+        (
+            {"torch_module": type("Two", (nn.Linear,), {"forward": lambda self, x: (x, x)})(6, 3)},
+            "must give one tensor, got tuple",
+        ),
         ({"jax_model": linear_model(lambda p, x: (x, x))}, "the JAX model must give one array, got tuple"),
         ({"loss": CROSS_ENTROPY[0]}, r"loss must be \(torch_loss, jax_loss\), got function"),
         ({"optim": SGD[::-1]}, r"optim must be \(torch_factory, tx\)"),
