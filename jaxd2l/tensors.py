@@ -172,7 +172,9 @@ def norm(
     return _root(jnp.sum(x * x if p == 2 else magnitudes**p, axis, keepdims=keepdims), p)
 
 
-def var(x: Float[Array, "..."], axis: Axis = None, *, ddof: int = 1, keepdims: bool = False) -> Float[Array, "..."]:
+def var(
+    x: Float[Array, "..."], axis: Axis = None, *, ddof: float | int = 1, keepdims: bool = False
+) -> Float[Array, "..."]:
     """Sample variance, `sum_i (x_i - mean)^2 / (n - ddof)`; `ddof` is 1, as in torch, where `jnp.var` has 0.
 
     NaN if there are no more than `ddof` numbers. D2L 2.3.6; `torch.var`, whose option is called `correction`.
@@ -186,10 +188,12 @@ def var(x: Float[Array, "..."], axis: Axis = None, *, ddof: int = 1, keepdims: b
     x = _floating(x)
     require_axis(axis, x.ndim)
     require_real(ddof=ddof)
-    return jnp.var(x, axis, ddof=ddof, keepdims=keepdims)
+    return jnp.var(x, axis, ddof=ddof, keepdims=keepdims)  # type: ignore[arg-type]  # its annotation has only int
 
 
-def std(x: Float[Array, "..."], axis: Axis = None, *, ddof: int = 1, keepdims: bool = False) -> Float[Array, "..."]:
+def std(
+    x: Float[Array, "..."], axis: Axis = None, *, ddof: float | int = 1, keepdims: bool = False
+) -> Float[Array, "..."]:
     """Sample standard deviation, the root of `var`, with gradient 0 where all numbers are equal. `torch.std`.
 
     Raises:

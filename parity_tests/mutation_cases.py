@@ -20,7 +20,7 @@ from jaxd2l.parity.suite.activations import ELEMENTWISE, log_softmax
 from jaxd2l.parity.suite.layers import draw, perceptron
 from jaxd2l.parity.suite.pairs import Case, case
 from jaxd2l.types import Batch, Dataset, Model
-from parity_tests import mutation_runs, mutation_tensors
+from parity_tests import mutation_runs
 
 FALSE_ALARM = 2.0**-24
 """How often two samples of one distribution may be called different."""
@@ -68,7 +68,6 @@ def cases() -> Iterator[Case]:
     for name, run in _RUNS.items():
         yield Case(name, lambda seed, run=run: list(run(seed)))
     yield from mutation_runs.cases()
-    yield from mutation_tensors.cases()
 
 
 def claim(quantity: str, holds: Any) -> Row:

@@ -167,6 +167,20 @@ def test_a_gradient_that_is_cut_off_is_named() -> None:
     assert "stop_gradient" in failed(report)["gradient of bias"][1]
 
 
+def test_a_parameter_that_torch_does_not_train_is_named() -> None:
+    module = linear()
+    module.bias.requires_grad_(False)
+    report = parity.check(module, models.softmax_regression(6, 3), (X, Y), loss=CROSS_ENTROPY)
+    assert failed(report)["gradient of bias"][1] == "torch does not train bias: its requires_grad is False"
+
+
+def test_whole_numbers_go_in_and_batches_of_torch_and_jax_too() -> None:
+    torch.manual_seed(0)
+    port = Model(lambda key: {"table": jnp.zeros((9, 3))}, lambda p, x, *, key=None: p["table"][x])
+    tokens = torch.tensor(RANDOM.integers(0, 9, 12))
+    parity.check(nn.Embedding(9, 3), port, (tokens, jnp.asarray(Y)), loss=CROSS_ENTROPY, optim=SGD, steps=2).assert_ok()
+
+
 DECAY = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}
 FROZEN_BIAS = optax.masked(optax.set_to_zero(), {"kernel": False, "bias": True})
 
@@ -264,7 +278,7 @@ def test_a_relu_that_rounding_switches_is_a_kink_flip_and_no_failure() -> None:
         ({"batch": (X, Y[:-1])}, "12 inputs but 11 labels"),
         ({"batch": (X, Y + 1)}, "Target 3 is out of bounds"),
         ({"batch": (X, Y - 1)}, "Target -1 is out of bounds"),
-        ({"batch": (X[:, :5], Y)}, "the module cannot take the inputs"),
+        ({"batch": (X[:, :5], Y)}, "the module fails on the inputs"),
         ({"batch": (np.where(X[1, 2] == X, np.nan, X), Y)}, r"the inputs hold nan at index \(1, 2\)"),
         ({"batch": (X.astype(str), Y)}, "must be numbers"),
         ({"jax_model": models.softmax_regression(7, 3)}, "weight"),
@@ -274,12 +288,25 @@ def test_a_relu_that_rounding_switches_is_a_kink_flip_and_no_failure() -> None:
         ({"steps": 0}, "steps must be at least 1"),
         ({"oracle": "mpmath"}, "the oracle is 'float64'"),
         ({"weights": {"nobody": "kernel"}}, "'nobody'"),
+        ({"weights": "manual"}, "weights must be 'auto' or a mapping"),
+        ({"batch": X}, "the batch must be a pair"),
+        ({"batch": (X, Y + 2**32)}, r"the labels hold \d+ at index \(0,\), outside of int32's range"),
+        ({"batch": (X * np.float64(1e200), Y)}, "outside of float32's range"),
+        ({"torch_module": torch.relu}, "torch_module must be a torch.nn.Module"),
+        (
+            {"torch_module": type("Two", (nn.Linear,), {"forward": lambda self, x: (x, x)})(6, 3)},
+            "must give one tensor, got tuple",
+        ),
+        ({"jax_model": linear_model(lambda p, x: (x, x))}, "the JAX model must give one array, got tuple"),
+        ({"loss": CROSS_ENTROPY[0]}, r"loss must be \(torch_loss, jax_loss\), got function"),
+        ({"optim": SGD[::-1]}, r"optim must be \(torch_factory, tx\)"),
+        ({"steps": 2.5}, "steps must be a whole number"),
     ],
 )
 @pytest.mark.bad_input
 def test_wrong_arguments_meet_clear_errors(change, message) -> None:
     right = {"torch_module": linear(), "jax_model": models.softmax_regression(6, 3), "batch": (X, Y)}
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         parity.check(**{**right, "loss": CROSS_ENTROPY} | change)
 
 

@@ -9,8 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
+from jaxd2l.arguments import require_whole
 from jaxd2l.checkpoint import named_leaves
 from jaxd2l.parity import jax_side, trajectory
+from jaxd2l.parity.bridge import to_numpy
 from jaxd2l.parity.jax_side import JaxSide
 from jaxd2l.parity.levels import Optimizers, consequences, optimizer_level, step_level, values_level
 from jaxd2l.parity.pairing import Weights, pair
@@ -44,7 +46,7 @@ def check(
     Args:
       torch_module: any module with one tensor in and one out. It is copied, not changed.
       jax_model: a `Model(init, apply)`, a Flax Linen module, or an NNX module or a function `rngs -> nnx.Module`.
-      batch: `(inputs, labels)`, NumPy arrays.
+      batch: `(inputs, labels)`: arrays of NumPy, JAX or torch.
       weights: how torch's parameters are named in JAX: "auto", or a mapping as for `parity.pair`.
       loss: `(torch_loss, jax_loss)`, each `loss(outputs, labels)`, a scalar. Without it the gradients of a fixed
         random sum of the outputs are compared.
@@ -58,6 +60,7 @@ def check(
       A report: `report.ok`, `report.assert_ok()`, `report.table()`, `report.to_html(path)`, ...
 
     Raises:
+      TypeError: an argument that is not of the kind described, a model that gives more than one array.
       ValueError: an empty batch, labels that the loss refuses, NaN or inf in weights or inputs, shapes that a model
         cannot take, weights that cannot be paired (see `parity.pair`).
 
@@ -69,10 +72,16 @@ def check(
     """
     if oracle != "float64":
         raise ValueError(f"the oracle is 'float64', got {oracle!r}")
+    if not isinstance(torch_module, torch.nn.Module):
+        raise TypeError(f"torch_module must be a torch.nn.Module, got {type(torch_module).__name__}")
     if optim is not None and loss is None:
         raise ValueError("optim needs loss: there is nothing to minimise")
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}")
+    require_whole(1, steps=steps)
+    require_whole(0, seed=seed)
+    if loss is not None:
+        _pair("loss", "(torch_loss, jax_loss)", loss, callable, callable)
+    if optim is not None:
+        _pair("optim", "(torch_factory, tx)", optim, callable, _is_transformation)
     inputs, labels = _batch(batch)
     start = _weights(torch_module)
     model = as_model(jax_model, inputs[:1])
@@ -81,7 +90,7 @@ def check(
     pairs = pair({n: v.shape for n, v in start.items()}, {n: tuple(v.shape) for n, v in leaves.items()}, weights)
 
     single_model = torch_side(torch_module, (inputs, labels), _no_loss, torch.float32)
-    theirs = _torch_runs("the module cannot take the inputs", lambda: outputs_of(single_model))
+    theirs = _torch_runs("the module fails on the inputs", lambda: outputs_of(single_model))
     if not np.isfinite(theirs).all():
         raise ValueError("torch's outputs hold NaN or inf already; nothing can be compared with that")
     torch_loss, jax_loss = loss or _probe(theirs.shape, seed)
@@ -99,11 +108,13 @@ def check(
     }
 
     try:
-        shape = jax.eval_shape(ours.apply, jax_side.to_params(ours, start), jnp.asarray(inputs)).shape
+        outputs = jax.eval_shape(ours.apply, jax_side.to_params(ours, start), jnp.asarray(inputs))
     except (TypeError, ValueError) as error:
         raise ValueError(f"the JAX model cannot take the inputs: {error}") from error
-    if shape != theirs.shape:
-        rows.append(compare_meaning(OUTPUTS, theirs, np.zeros(shape, np.float32), 1.0))
+    if not isinstance(outputs, jax.ShapeDtypeStruct):
+        raise TypeError(f"the JAX model must give one array, got {type(outputs).__name__}")
+    if outputs.shape != theirs.shape:
+        rows.append(compare_meaning(OUTPUTS, theirs, np.zeros(outputs.shape, np.float32), 1.0))
         return Report(tuple(rows), **found)
 
     try:
@@ -140,8 +151,20 @@ def as_model(jax_model: Any, example: np.ndarray) -> Model:
     return from_flax(jax_model, example)
 
 
+def _pair(name: str, what: str, given: Any, *is_right: Callable[[Any], bool]) -> None:
+    parts = tuple(given) if isinstance(given, tuple | list) else (given,)
+    if len(parts) != len(is_right) or not all(f(x) for f, x in zip(is_right, parts, strict=True)):
+        raise TypeError(f"{name} must be {what}, got {', '.join(type(x).__name__ for x in parts)}")
+
+
+def _is_transformation(tx: Any) -> bool:
+    return hasattr(tx, "init") and hasattr(tx, "update")
+
+
 def _batch(batch: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray]:
-    inputs, labels = (np.array(x) for x in batch)
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+        raise TypeError(f"the batch must be a pair (inputs, labels), got {type(batch).__name__}")
+    inputs, labels = (to_numpy(x) if isinstance(x, torch.Tensor) else np.array(x) for x in batch)
     if not inputs.size or not inputs.ndim:
         raise ValueError(f"the batch is empty: inputs of shape {inputs.shape}")
     if labels.ndim and len(labels) != len(inputs):
@@ -150,10 +173,13 @@ def _batch(batch: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray]:
     for name, array in (("inputs", inputs), ("labels", labels)):
         if array.dtype.kind not in "fiub":
             raise ValueError(f"the {name} must be numbers, got {array.dtype}")
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-            raise ValueError(f"the {name} hold {array[where]} at index {where}")
-        result.append(array.astype(np.float32 if array.dtype.kind == "f" else np.int32))
+        dtype = np.dtype(np.float32 if array.dtype.kind == "f" else np.int32)
+        limits = np.finfo(np.float32) if dtype.kind == "f" else np.iinfo(np.int32)
+        inside = (array >= limits.min) & (array <= limits.max)  # NaN is not
+        if not inside.all():
+            where = tuple(int(i) for i in np.argwhere(~inside)[0])
+            raise ValueError(f"the {name} hold {array[where]} at index {where}, outside of {dtype}'s range")
+        result.append(array.astype(dtype))
     return result[0], result[1]
 
 

@@ -85,7 +85,7 @@ def jax_values(side: JaxSide, same_outputs: np.ndarray | None = None) -> Callabl
         (loss, outputs), grads = jax.value_and_grad(loss_and_outputs, argnums=wanted, has_aux=True)(params, inputs)
         result = {OUTPUTS: outputs, LOSS: loss, "params": grads[0]}
         if same_outputs is not None:
-            result[SAME_LOSS] = side.loss(jnp.asarray(same_outputs, inputs.dtype), side.labels)
+            result[SAME_LOSS] = side.loss(jnp.asarray(same_outputs, float), side.labels)
         if len(grads) > 1:
             result[INPUT_GRADIENT] = grads[1]
         return result

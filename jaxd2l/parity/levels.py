@@ -52,6 +52,9 @@ def values_level(
             if row.verdict == "semantic-mismatch":
                 n = len(double.inputs)
                 hint[name] = hints.explain_gradient(name, n, jax64[name], exact[name], scales[name])
+        for name, parameter in double.module.named_parameters():
+            if not parameter.requires_grad:
+                hint[gradient_of(name)] = f"torch does not train {name}: its requires_grad is False"
 
     torch_layers = layers.layer_outputs(double)
     layer_scales = condition_scales(lambda: layers.layer_outputs(double), torch_layers, seed)

@@ -35,12 +35,15 @@ def pair(
       weights: "auto", or `{"torch name": "jax.name"}`, or `{"torch name": ("jax.name", "same" or "transpose")}`.
 
     Raises:
+      TypeError: weights that are neither "auto" nor a mapping.
       ValueError: a name that does not exist, shapes that do not fit, several possible partners (all are listed),
         a square kernel without an explicit orientation, or parameters without a partner.
 
     >>> pair({"weight": (3, 2), "bias": (3,)}, {"kernel": (2, 3), "bias": (3,)})
     (Pair(torch='weight', jax='kernel', orientation='transpose'), Pair(torch='bias', jax='bias', orientation='same'))
     """
+    if weights != "auto" and not isinstance(weights, Mapping):
+        raise TypeError(f"weights must be 'auto' or a mapping of names, got {weights!r}")
     given = {} if weights == "auto" else dict(weights)
     found = {name: _explicit(name, target, torch_shapes, jax_shapes) for name, target in given.items()}
     if len({p.jax for p in found.values()}) < len(found):

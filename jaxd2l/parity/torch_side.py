@@ -51,7 +51,10 @@ def set_parameters(module: torch.nn.Module, values: Values) -> None:
 def outputs_of(side: TorchSide) -> np.ndarray:
     """The outputs alone."""
     with torch.no_grad():
-        return to_numpy(side.module(side.inputs))
+        outputs = side.module(side.inputs)
+    if not isinstance(outputs, torch.Tensor):
+        raise TypeError(f"it must give one tensor, got {type(outputs).__name__}")
+    return to_numpy(outputs)
 
 
 def torch_values(side: TorchSide, same_outputs: np.ndarray | None = None) -> Values:

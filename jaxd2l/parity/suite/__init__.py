@@ -1,11 +1,11 @@
 """Our own functions against torch, case by case. Each family of functions has its file."""
 
-from jaxd2l.parity.suite import activations, dropout, layers, losses, metrics, optim, training
+from jaxd2l.parity.suite import activations, dropout, layers, losses, metrics, optim, tensors, training
 from jaxd2l.parity.suite.pairs import Case, Pair, compare
 
 __all__ = ["Case", "Pair", "cases", "compare", "named"]
 
-FAMILIES = (activations, losses, layers, dropout, metrics, optim, training)
+FAMILIES = (activations, losses, layers, dropout, metrics, optim, tensors, training)
 
 
 def cases() -> tuple[Case, ...]:

@@ -139,8 +139,9 @@ def _hard_coefficients(labels: Numbers, shape: tuple[int, ...], options: Options
     coefficients = kept[..., None] * weight * ((1 - smoothing) * one_hot + smoothing / shape[-1])
     counts = kept * weight[np.where(kept, labels, 0)]
     if options.reduction == "mean":
-        # torch allows negative weights, whose sum may cancel.
-        coefficients = coefficients / np.sum(counts) * (np.sum(np.abs(counts)) / np.abs(np.sum(counts)))
+        # torch allows negative weights, whose sum may cancel; a sum of labels alone is exact.
+        roundings = 1.0 if options.weight is None else sum_roundings(counts.size)
+        coefficients = coefficients / np.sum(counts) * (roundings * np.sum(np.abs(counts)) / np.abs(np.sum(counts)))
     return coefficients, options.reduction
 
 
