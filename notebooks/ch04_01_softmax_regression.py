@@ -258,10 +258,11 @@ gradient = jax.grad(jax.nn.logsumexp)(o[0])
 print("the gradient of log-sum-exp is the softmax:", bool(jnp.allclose(gradient, activations.softmax(o[0]))))
 
 # %% [markdown]
-# **6. What happens to the log-partition function $g(\mathbf{o}) = \log \sum_k \exp(o_k)$ when a constant $b$ is added
-# to all logits?** It is convex, for its second derivative is the covariance of exercise 1. It moves along:
-# $g(\mathbf{o} + b) = g(\mathbf{o}) + b$. It is the softmax that is invariant, and so is the loss $g(\mathbf{o}) -
-# o_y$. Choosing $b = -\max_k o_k$ is what keeps the exponentials from overflowing.
+# **6. Is the log-partition function $g(\mathbf{o}) = \log \sum_k \exp(o_k)$ convex? What happens to it when a constant
+# $b$ is added to all logits?** It is convex, for its second derivative is the covariance of exercise 1, which is
+# positive semidefinite. It moves along with $b$: $g(\mathbf{o} + b) = g(\mathbf{o}) + b$. It is the softmax that is
+# invariant, and so is the loss $g(\mathbf{o}) - o_y$. Choosing $b = -\max_k o_k$ is what keeps the exponentials from
+# overflowing.
 
 # %%
 shifted = o[0] + 10

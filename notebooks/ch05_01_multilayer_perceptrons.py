@@ -282,7 +282,8 @@ layers = saturated.init(jax.random.key(4))
 for bias in (0.0, 20.0):
     moved = ({**layers[0], "bias": layers[0]["bias"] + bias}, layers[1])
     gradient = jax.grad(lambda p: losses.squared_loss(saturated.apply(p, batch.inputs), batch.labels))(moved)
-    print(f"bias {bias:4}: largest gradient of a hidden weight {float(jnp.abs(gradient[0]['kernel']).max()):.1e}")
+    largest = float(jnp.abs(gradient[0]["kernel"]).max())
+    print(f"bias {bias:4}: largest gradient of a hidden weight", f"{largest:.3f}" if largest > 1e-5 else "below 1e-5")
 
 # %% [markdown]
 # ## Summary
