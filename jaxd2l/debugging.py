@@ -10,6 +10,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, PRNGKeyArray
 
+from jaxd2l.arguments import require_whole
 from jaxd2l.checkpoint import named_leaves
 from jaxd2l.data.batching import epoch_indices
 from jaxd2l.data.images import to_float
@@ -56,7 +57,7 @@ def first_nonfinite(
       The first number that is not finite; None if all were.
 
     Raises:
-      ValueError: an empty training set or a batch size below 1.
+      ValueError: an empty training set, a batch size below 1, or a `state` amid an epoch.
 
     >>> from jaxd2l.train import create_state
     >>> data = synthetic_regression(jax.random.key(0), np.array([2.0, -3.4]), 4.2)
@@ -66,7 +67,10 @@ def first_nonfinite(
     NonFinite(step=1, quantity='outputs', value=inf)
     """
     n, begun = len(train.inputs), int(state.step)
-    epoch = begun // -(-n // batch_size) if n > 0 and batch_size > 0 else 0  # epoch_indices refuses such sizes
+    require_whole(1, n=n, batch_size=batch_size)
+    epoch, rest = divmod(begun, -(-n // batch_size))
+    if rest:
+        raise ValueError(f"state has taken {begun} steps and stands amid epoch {epoch}: give the one when it began")
     for step, indices in enumerate(epoch_indices(key, epoch, n, batch_size), begun):
         batch = Batch(to_float(np.asarray(train.inputs)[indices]), jnp.asarray(np.asarray(train.labels)[indices]))
         state, watched = _watched_step(state, batch, noise_key(key, step), model=model, loss=loss, tx=tx)
@@ -82,7 +86,7 @@ def is_finite(params: Params) -> bool:
     >>> is_finite({"kernel": jnp.ones(2), "bias": jnp.array(jnp.inf)})
     False
     """
-    floats = (leaf for leaf in jax.tree.leaves(params) if jnp.issubdtype(leaf.dtype, jnp.inexact))
+    floats = (leaf for leaf in map(jnp.asarray, jax.tree.leaves(params)) if jnp.issubdtype(leaf.dtype, jnp.inexact))
     return all(bool(jnp.isfinite(leaf).all()) for leaf in floats)
 
 

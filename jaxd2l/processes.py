@@ -21,6 +21,8 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jaxtyping import PyTree
 
+from jaxd2l.arguments import require_whole
+
 AUTO = "auto"
 LOST = 4
 """Exit code of a process that lost another one, or did not find the coordinator."""
@@ -57,9 +59,13 @@ def start(
 
     Raises:
       ValueError: arguments that contradict each other, or no cluster that JAX knows.
+      TypeError: a coordinator that is no text, or numbers that are not whole.
       ProcessLostError: no coordinator can be reached within `timeout`.
       RuntimeError: JAX has begun to compute already, or process 0 cannot listen on the port.
     """
+    if not isinstance(coordinator, str):
+        raise TypeError(f'the coordinator must be a text, HOST:PORT or "auto"; got {coordinator!r}')
+    require_whole(1, timeout=timeout)
     if coordinator == AUTO:
         chosen: dict[str, object] = {}
         if num_processes is not None or process_id is not None:
@@ -184,6 +190,7 @@ def _require_valid(coordinator: str, num_processes: int | None, process_id: int 
         raise ValueError(
             f"a coordinator needs the number of processes and the id of this one; got {num_processes} and {process_id}"
         )
+    require_whole(None, num_processes=num_processes, process_id=process_id)
     if not 0 <= process_id < num_processes:
         raise ValueError(
             f"the process id must be 0 to {num_processes - 1} with {num_processes} processes; got {process_id}"

@@ -11,6 +11,7 @@ from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import PyTree
 
+from jaxd2l.arguments import require_whole
 from jaxd2l.types import Batch
 
 
@@ -22,6 +23,7 @@ def make_mesh(num_devices: int | None = None) -> Mesh:
 
     Raises:
       ValueError: a process has fewer.
+      TypeError: no whole number.
 
     >>> mesh = make_mesh(1)
     >>> mesh.axis_names, mesh.size
@@ -29,6 +31,7 @@ def make_mesh(num_devices: int | None = None) -> Mesh:
     """
     devices = jax.devices()
     if num_devices is not None:
+        require_whole(None, num_devices=num_devices)
         by_process = [[d for d in devices if d.process_index == p] for p in range(jax.process_count())]
         found = min(map(len, by_process))
         if not 1 <= num_devices <= found:
@@ -46,7 +49,10 @@ def require_usable(mesh: Mesh) -> None:
     Raises:
       ValueError: an axis that is not `AxisType.Auto`, a process without a device in the mesh, or processes with
         different numbers of devices.
+      TypeError: no mesh at all, such as a number of devices.
     """
+    if not isinstance(mesh, Mesh):
+        raise TypeError(f"mesh must be one of devices, as sharding.make_mesh makes it; got {mesh!r}")
     if any(kind != AxisType.Auto for kind in mesh.axis_types):
         raise ValueError(f"the axes of the mesh must be AxisType.Auto, as sharding.make_mesh makes them; got {mesh}")
     counts = np.bincount([device.process_index for device in jax.devices()])

@@ -152,6 +152,8 @@ def fit(
         raise ValueError(f"epochs cannot be negative and batch_size must be at least 1; got {epochs} and {batch_size}")
     for name, batch in (("training", dataset.train), ("test", dataset.test)):
         require_trainable(name, batch, model, loss)
+    if not isinstance(state, TrainState | None):
+        raise TypeError(f"state must be a TrainState, such as an earlier fit returned; got {type(state).__name__}")
     # Copied, because each epoch takes over the memory of its state: the caller's stays whole, and no array of ours
     # may stand in it twice (some optimisers begin with the parameters themselves).
     state = jax.tree.map(jnp.copy, create_state(model, tx, key) if state is None else state)

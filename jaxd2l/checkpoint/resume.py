@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxd2l.arguments import require_whole
 from jaxd2l.checkpoint.arrays import read_arrays, write_arrays
 from jaxd2l.checkpoint.configuration import differences, surroundings
 from jaxd2l.checkpoint.params import named_leaves
@@ -67,6 +68,7 @@ def save(
 
     Raises:
       ValueError: if the history is not that of the state, or `keep` is below 1.
+      TypeError: no state, no history, or values that JSON does not know.
       OSError: if it cannot be written, such as on a full disk; the earlier checkpoints are unharmed.
 
     >>> import tempfile
@@ -83,8 +85,10 @@ def save(
     >>> join_histories(found.history, third).train_loss.shape
     (3,)
     """
-    if keep < 1:
-        raise ValueError(f"keep counts the new checkpoint, so it is at least 1; got {keep}")
+    require_whole(1, keep=keep)  # the new one counts
+    for name, value, kind in (("state", state, TrainState), ("history", history, History)):
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} must be a {kind.__name__}, as fit returns it; got {type(value).__name__}")
     step, steps_told = int(state.step), history.step_loss.size
     if step != steps_told:
         raise ValueError(

@@ -358,7 +358,7 @@ def test_a_history_that_is_not_that_of_the_state_is_refused(tmp_path):
 
 
 def test_to_keep_none_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="at least 1; got 0"):
+    with pytest.raises(ValueError, match="keep must be at least 1, got 0"):
         save(tmp_path, state_of({}), history_of(1), configuration={}, keep=0)
 
 

@@ -284,3 +284,13 @@ def test_a_run_that_diverges_keeps_its_last_finite_checkpoint_and_names_what_wen
         f"the first number that was not finite: loss, inf, in epoch {epochs + 1}, step {first['step'] % 10 + 1}" in err
     )
     assert "try a smaller --lr than 2.6" in err
+
+
+@pytest.mark.parametrize(("lr", "told"), [("1e6", True), ("0.5", False)])
+def test_a_run_that_stays_finite_and_grows_worse_is_told(tmp_path, capsys, lr, told):
+    assert run(["train", "softmax", "--lr", lr, "--epochs", "2", "--out", str(tmp_path / "run")]) == 0
+    loss = json.loads((tmp_path / "run" / "run.json").read_text())["history"]["train_loss"][-1]
+    assert (loss > 1000) == told
+    err = capsys.readouterr().err
+    assert (f"to {loss:.4g}: try a smaller --lr than 1e+06" in err) == told
+    assert ("warning: the loss went up" in err) == told

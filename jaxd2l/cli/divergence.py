@@ -42,6 +42,14 @@ def message(history: History, lr: float, first: NonFinite | None, looked: bool, 
     return "; ".join(sentences)
 
 
+def warning(history: History, lr: float) -> str | None:
+    """What to tell of a run that stayed finite and yet ended worse than it began; nothing of any other."""
+    before, after = history.step_loss[0, 0], history.train_loss[-1]
+    if not after > before:
+        return None
+    return f"the loss went up, from {before:.4g} in the first step to {after:.4g}: try a smaller --lr than {lr:g}"
+
+
 def record(history: History, first: NonFinite | None) -> dict[str, Any]:
     """What run.json says of it, counted from 0: `step` in its epoch, that of `first_nonfinite` over the whole run."""
     epoch, step = _noticed(history)

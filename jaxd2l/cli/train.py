@@ -170,6 +170,8 @@ def _run(options: argparse.Namespace, presses: list[int], mesh: Mesh | None) -> 
             file=sys.stderr,
         )
         return 1
+    if worse := divergence.warning(history, settings.lr):
+        print(f"jaxd2l: warning: {worse}", file=sys.stderr)
     return CHECKPOINT_FAILED if kept and kept.failed else 0
 
 
