@@ -6,10 +6,11 @@ from collections.abc import Callable
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import jax
 
+from jaxd2l.models.products import Precision
 from jaxd2l.timing import alone, jax_ways, others, roofline
 from jaxd2l.timing.cases import Case, Way, books_models, flops, growth
 from jaxd2l.timing.measure import in_turns, prepare, summary
@@ -114,10 +115,12 @@ def _rows(
     ready = prepare(case, makers, REFERENCE)
     say(f"{case.name}, {case.sizes}")
     timings = in_turns(ready, turns)
+    alone_s = {each: roofline.products_alone(case, each) for each in get_args(Precision)}
     rows = []
     for name, timing in timings.items():
+        precision: Precision = "bfloat16" if "bfloat16" in name else "float32"
         row = summary(timing, timings[REFERENCE])
-        peak = roofline.roof(rates, "bfloat16" if "bfloat16" in name else "float32")
+        peak = roofline.roof(rates, precision)
         rows.append(
             {
                 "model": case.name,
@@ -129,6 +132,7 @@ def _rows(
                 "compiling_s": ready[name].compiling,
                 "examples_per_s": len(case.dataset.train.labels) / row["median_s"],
                 "share_of_peak": flops(case) / row["median_s"] / peak,
+                "products_alone_s": alone_s[precision],
             }
         )
     return rows
