@@ -18,10 +18,10 @@ PATTERNS = np.arange(0, 2**32, 9970, dtype=np.uint64).astype(np.uint32).view(np.
 """Float32 numbers of every sign and exponent: each 9970th bit pattern, 430,000 of them."""
 
 # Largest errors in ULPs of torch and of JAX, as measured over each 997th bit pattern and rounded up. Neither may get
-# worse unnoticed.
+# worse unnoticed. torch's depend on the processor: its log is off by .53 on an Intel Xeon, by .83 on an AMD EPYC.
 CEILINGS = {
     "exp": (torch.exp, jnp.exp, 0.57, 4.52),
-    "log": (torch.log, jnp.log, 0.55, 1.17),
+    "log": (torch.log, jnp.log, 0.83, 1.17),
     "log1p": (torch.log1p, jnp.log1p, 1.0, 2.43),
     "expm1": (torch.expm1, jnp.expm1, 1.0, 5.67),
     "sigmoid": (torch.sigmoid, activations.sigmoid, 2.2, 2.2),
