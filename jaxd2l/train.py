@@ -211,9 +211,13 @@ def train_epoch(
     order = shuffle(order_key(key, epoch), n)
     step = make_train_step(model, loss, tx)
 
+    # Flat while they are gathered and become numbers: XLA's CPU compiler takes rows faster than images.
+    rows = jnp.asarray(train.inputs).reshape(n, -1), jnp.asarray(train.labels)
+
     def visit(state: TrainState, indices: Array) -> tuple[TrainState, Array]:
-        inputs, labels = (jnp.asarray(x).at[indices].get(mode="promise_in_bounds") for x in train)
-        return step(state, Batch(to_float(inputs), labels), noise_key(key, state.step))
+        inputs, labels = (x.at[indices].get(mode="promise_in_bounds") for x in rows)
+        examples = to_float(inputs).reshape(-1, *train.inputs.shape[1:])
+        return step(state, Batch(examples, labels), noise_key(key, state.step))
 
     state, step_loss = lax.scan(visit, state, order[: n - rest].reshape(num_full, batch_size))
     if rest:

@@ -143,8 +143,8 @@ TRAINING_LOOP = (
         ),
         (
             "labels left behind",
-            "Batch(to_float(inputs), labels)",
-            "Batch(to_float(inputs), train.labels[: len(indices)])",
+            "Batch(examples, labels)",
+            "Batch(examples, train.labels[: len(indices)])",
             _FIT,
         ),
         ("same dropout in each step", "noise_key(key, state.step)", "noise_key(key, 0)", "dropout in training"),
