@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from jaxd2l import plots
 
@@ -36,7 +37,9 @@ def ways(rows: list[dict[str, Any]]) -> Figure:
             median = 1e3 * row["median_s"]
             error = [[max(0, median - low)], [max(0, high - median)]]
             axes.barh(i, median, xerr=error, edgecolor="white", capsize=2, **style)
-            axes.text(high * 1.08, i, f"{median:.3g} ms", va="center", fontsize=8)
+            axes.text(
+                high * 1.08, i, f"{median:,.0f} ms" if median >= 1000 else f"{median:.3g} ms", va="center", fontsize=8
+            )
         axes.set_yticks(range(len(own)), [row["way"] for row in own], fontsize=8)
         axes.invert_yaxis()
         axes.set_xscale("log")
@@ -60,6 +63,8 @@ def growth(rows: list[dict[str, Any]]) -> Figure:
         axes.set(xlabel=name, ylabel="one epoch, ms", xscale="log", yscale="log")
         values = sorted({row["value"] for row in own})
         axes.set_xticks(values, [str(value) for value in values])
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.minorticks_off()
         axes.grid(alpha=0.3)
     for axes in panels[len(names) :]:
