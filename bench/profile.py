@@ -5,13 +5,18 @@
 Each epoch runs twice to warm up, and once under JAX's profiler. What an operation computes is read from the compiled
 program (HLO): its result, and which of JAX's operations it comes from. Operations may overlap, so shares are of the sum
 of all and not of the epoch.
+
+The linear regression's epoch is too short for that: it is taken apart by timing its parts, on all cores and on one.
 """
 
 import argparse
 import collections
 import gzip
 import json
+import os
 import re
+import statistics
+import subprocess
 import sys
 import tempfile
 from functools import partial
@@ -21,14 +26,17 @@ from typing import Any, NamedTuple
 import jax
 import optax
 
+from jaxd2l.data import shuffle
 from jaxd2l.models.products import Precision
-from jaxd2l.timing import cases
+from jaxd2l.timing import cases, jax_ways, torch_ways
+from jaxd2l.timing.measure import seconds
 from jaxd2l.timing.suite import environment
 from jaxd2l.train import create_state, train_epoch
 from jaxd2l.types import Batch
 
 PROFILED: tuple[tuple[str, Precision], ...] = (("softmax", "float32"), ("mlp", "float32"), ("mlp", "bfloat16"))
 SHOWN = 8
+REPEATS, ROUNDS = 200, 5
 
 
 class Operation(NamedTuple):
@@ -81,6 +89,53 @@ def _summed(events: list[dict[str, Any]], lines: dict[str, str]) -> list[Operati
     return operations
 
 
+def parts() -> dict[str, float]:
+    """Seconds of an epoch of linear regression and of what it holds: medians of REPEATS calls, the least of ROUNDS."""
+    [case] = cases.books_models(["linear"])
+    n = len(case.dataset.train.labels)
+    nothing, order = jax.jit(lambda x: x + 1), jax.jit(partial(shuffle, n=n))
+    zero, key = jax.numpy.zeros(()), jax.random.key(cases.ORDER_SEED)
+    calls = {
+        "calling a compiled program that adds 1": lambda: jax.block_until_ready(nothing(zero)),
+        f"drawing the order of {n} examples": lambda: jax.block_until_ready(order(key)),
+        "the compiled epoch": jax_ways.ways()[jax_ways.SCAN](case).epoch,
+        "torch's eager epoch": torch_ways.ways()["torch eager"](case).epoch,
+    }
+    for call in calls.values():
+        call()
+    took: dict[str, float] = dict.fromkeys(calls, float("inf"))
+    for _ in range(ROUNDS):
+        for name, call in calls.items():
+            took[name] = min(took[name], statistics.median(seconds(call) for _ in range(REPEATS)))
+    return took
+
+
+def parts_of(cores: int) -> dict[str, float]:
+    """`parts` in a process of its own that may use the first so many of this one's cores."""
+    code = "import json, bench.profile; print(json.dumps(bench.profile.parts()))"
+    allowed = sorted(os.sched_getaffinity(0))[:cores]
+    child = f"import os; os.sched_setaffinity(0, {allowed}); {code}"
+    done = subprocess.run([sys.executable, "-c", child], stdout=subprocess.PIPE, text=True, check=True)
+    seconds_of: dict[str, float] = json.loads(done.stdout)
+    return seconds_of
+
+
+def page_of_parts(cores: int) -> list[str]:
+    """Why the smallest epoch takes what it takes, as Markdown."""
+    every, one = parts_of(cores), parts_of(1)
+    text = [
+        "",
+        "## linear regression, float32: the parts of an epoch",
+        "",
+        "1000 examples of two numbers, batch 32. Medians; the epoch holds the first two. What one core does faster",
+        f"than {cores} is lost in handing XLA's operations, shorter than that itself, from one thread to another.",
+        "",
+        f"| what | ms on {cores} cores | ms on one core |",
+        "| --- | --- | --- |",
+    ]
+    return text + [f"| {name} | {1e3 * took:.3f} | {1e3 * one[name]:.3f} |" for name, took in every.items()]
+
+
 def page() -> str:
     """All profiles, as Markdown."""
     env = environment()
@@ -107,7 +162,7 @@ def page() -> str:
             text.append(f"| `{operation.name}` | {operation.calls} | {share} | {end} |")
         rest = sum(operation.seconds for operation in operations[SHOWN:])
         text.append(f"| {len(operations) - SHOWN} others | | {1e3 * rest:.1f} | {rest / total:.0%} | | |")
-    return "\n".join(text) + "\n"
+    return "\n".join(text + page_of_parts(env["cores"])) + "\n"
 
 
 def main() -> int:

@@ -88,8 +88,11 @@ def environment() -> dict[str, Any]:
     """What the figures depend on."""
     cpu = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), cpu)
+        lines = [line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines()]
+        told = {name.strip(): value.strip() for name, _, value in lines}
+        cpu = told.get("model name", cpu)
+        if {"cpu family", "model"} <= told.keys():  # one name may stand for processors of which one is twice as fast
+            cpu += f" (family {told['cpu family']}, model {told['model']})"
     names = ["jaxd2l", "jax", "jaxlib", "optax", "numpy"] + (["torch"] if find_spec("torch") else [])
     return {
         "cpu": cpu,

@@ -1,7 +1,9 @@
 """The benchmark compares like with like, says what it measured, and refuses to time what differs."""
 
 import json
+import re
 from functools import partial
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -136,6 +138,12 @@ def test_without_torch_the_half_of_jax_is_left_and_it_is_said(monkeypatch):
     env = suite.environment()
     assert "torch" not in env["versions"]
     assert "only JAX's half" in report.notes({"environment": env, "ways": []})[-1]
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="the system does not tell")
+def test_a_processor_is_told_with_its_generation():
+    families = re.findall(r"cpu family\s*: (\d+)", Path("/proc/cpuinfo").read_text())
+    assert all(f"(family {family}, model " in suite.environment()["cpu"] for family in families)
 
 
 def test_one_way_can_be_run_in_a_process_of_its_own():
