@@ -1,7 +1,9 @@
 """What importing the package costs."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import jaxd2l
 
@@ -28,3 +30,17 @@ def test_every_room_can_be_named() -> None:
     for name in jaxd2l.__all__:
         assert getattr(jaxd2l, name).__name__ == f"jaxd2l.{name}"
     assert set(jaxd2l.__all__) <= set(dir(jaxd2l))
+
+
+def imported(path: Path) -> set[str]:
+    """The packages that a file imports anywhere, functions included."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    return {name.split(".")[0] for name in names}
+
+
+def test_parity_is_the_only_room_that_imports_torch() -> None:
+    package = Path(jaxd2l.__file__).parent
+    paths = {path.relative_to(package) for path in package.rglob("*.py") if "torch" in imported(path)}
+    assert {path.parts[0] for path in paths if not path.name.endswith("_test.py")} == {"parity"}

@@ -43,7 +43,7 @@ LOSSES = (
         "4.4.1",
         ("F.softmax(torch.tensor([1, 2]), 0)", "NotImplementedError"),
         ("jax.nn.softmax(jnp.array([1, 2]))", "[0.2689, 0.7311]"),
-        "As torch.",
+        "An error as in torch, whose kernel for integers is missing; here it says what to do.",
         ("activations.softmax(jnp.array([1, 2]))", "TypeError"),
     ),
     Row(

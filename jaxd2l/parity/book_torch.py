@@ -13,6 +13,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
+from jaxd2l.parity.bridge import to_torch
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 Network = Callable[[Tensor], Tensor]
 
@@ -75,13 +77,15 @@ def linear_layers(net: nn.Module) -> list[nn.Linear]:
     return [module for module in net.modules() if isinstance(module, nn.Linear)]
 
 
-def set_params(net: nn.Module, params: Any) -> None:
+def load_params(net: nn.Module, params: Any) -> None:
     """Copies a jaxd2l model's parameters into `net`: one `{"kernel", "bias"}` per layer, or a tuple of them."""
-    layers = (params,) if isinstance(params, dict) else params
-    with torch.no_grad():
-        for target, layer in zip(linear_layers(net), layers, strict=True):
-            target.weight.copy_(torch.from_numpy(np.array(layer["kernel"]).T))
-            target.bias.copy_(torch.from_numpy(np.array(layer["bias"])))
+    names = [name for name, module in net.named_modules() if isinstance(module, nn.Linear)]
+    layers = [""] if isinstance(params, dict) else [f"{i}." for i in range(len(params))]
+    # By order: of equal, square layers no shape tells which is which.
+    weights: dict[str, Any] = {}
+    for name, layer in zip(names, layers, strict=True):
+        weights |= {f"{name}.weight": (f"{layer}kernel", "transpose"), f"{name}.bias": f"{layer}bias"}
+    net.load_state_dict(to_torch(params, net.state_dict(), weights))
 
 
 def half_mse(predictions: Tensor, targets: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
 
@@ -37,18 +38,12 @@ def vectorisation(n: int = 10000) -> dict[str, float]:
         "loop in JAX, compiled": _best(lambda: compiled_loop(a, b).block_until_ready()),
         "vector in JAX": _best(lambda: (a + b).block_until_ready()),
     }
-    try:
-        import torch
-    except ModuleNotFoundError:
+    if find_spec("torch") is None:
         return times
-    x, y = torch.ones(n), torch.ones(n)
+    from jaxd2l.parity import torch_timing
 
-    def torch_loop() -> None:
-        c = torch.zeros(n)
-        for i in range(n):
-            c[i] = x[i] + y[i]
-
-    return times | {"loop in torch": seconds(torch_loop), "vector in torch": _best(lambda: x + y)}
+    torch_loop, torch_vector = torch_timing.additions(n)
+    return times | {"loop in torch": seconds(torch_loop), "vector in torch": _best(torch_vector)}
 
 
 def loading(batch_size: int = 64) -> dict[str, float]:
@@ -70,10 +65,10 @@ def loading(batch_size: int = 64) -> dict[str, float]:
         return lax.scan(lambda _, indices: (data.to_float(images[indices]), None), first, order)[0]
 
     times["a pass in JAX, compiled"] = _best(lambda: one_pass(train).block_until_ready())
-    try:
-        from jaxd2l.timing import book_torch, torch_ways
-    except ModuleNotFoundError:
+    if find_spec("torch") is None:
         return times
+    from jaxd2l.parity import book_torch
+    from jaxd2l.timing import torch_ways
 
     def book_pass() -> None:
         loader, _ = torch_ways.quietly(book_torch.book_loaders, dataset.train, dataset.test, batch_size)

@@ -55,7 +55,11 @@ def operations(shape: tuple[int, int, int]) -> float:
 
 def rate(library: str, precision: Precision, shape: tuple[int, int, int]) -> float:
     """The best rate of one product, in operations per second."""
-    return _rate((_jax_product if library == "JAX" else _torch_product)(shape, precision), shape)
+    if library == "JAX":
+        return _rate(_jax_product(shape, precision), shape)
+    from jaxd2l.parity import torch_timing
+
+    return _rate(torch_timing.product(shape, precision), shape)
 
 
 def roof(rates: dict[str, float], precision: str) -> float:
@@ -81,20 +85,3 @@ def _jax_product(shape: tuple[int, int, int], precision: Precision) -> Callable[
         lambda a, b: jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST, preferred_element_type=jnp.float32)
     )
     return lambda: product(a, b).block_until_ready()
-
-
-def _torch_product(shape: tuple[int, int, int], precision: Precision) -> Callable[[], object]:
-    import torch
-
-    from jaxd2l.timing.torch_ways import device
-
-    rows, inner, columns = shape
-    dtype = getattr(torch, precision)
-    a, b = (torch.ones(size, dtype=dtype, device=device()) for size in ((rows, inner), (inner, columns)))
-
-    def product() -> None:
-        torch.matmul(a, b)
-        if a.is_cuda:
-            torch.cuda.synchronize()
-
-    return product
