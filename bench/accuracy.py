@@ -24,7 +24,7 @@ from jaxd2l.types import Dataset, Model
 try:
     import torch
 
-    from jaxd2l.parity import book_torch
+    from jaxd2l.bench import book_torch
 except ModuleNotFoundError as error:
     if error.name != "torch":
         raise

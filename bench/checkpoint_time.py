@@ -17,7 +17,8 @@ from pathlib import Path
 import jax
 import optax
 
-from jaxd2l import checkpoint, data, losses, models, train
+from jaxd2l import data, losses, models, train
+from jaxd2l.train import checkpoint
 from jaxd2l.types import Dataset, History, TrainState
 
 

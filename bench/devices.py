@@ -24,9 +24,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxd2l import data, losses, models, processes, sharding, train
+from jaxd2l import data, losses, models, train
 from jaxd2l.keys import init_key
 from jaxd2l.parity.rule import compare_accuracy, holds
+from jaxd2l.train import processes, sharding
 
 TIMEOUT = 1800
 DEVICES, PROCESSES = (1, 2, 4, 8), (1, 2, 4)

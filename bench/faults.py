@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
-from jaxd2l.checkpoint import arrays, locked, resume, sealed
 from jaxd2l.cli import run
+from jaxd2l.train.checkpoint import arrays, locked, resume, sealed
 
 Folders = list[Path]
 """The checkpoints, the oldest first."""

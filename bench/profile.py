@@ -26,11 +26,11 @@ from typing import Any, NamedTuple
 import jax
 import optax
 
+from jaxd2l.bench import cases, jax_ways, torch_ways
+from jaxd2l.bench.measure import seconds
+from jaxd2l.bench.suite import environment
 from jaxd2l.data import shuffle
 from jaxd2l.models.products import Precision
-from jaxd2l.timing import cases, jax_ways, torch_ways
-from jaxd2l.timing.measure import seconds
-from jaxd2l.timing.suite import environment
 from jaxd2l.train import create_state, train_epoch
 from jaxd2l.types import Batch
 

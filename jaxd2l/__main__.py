@@ -7,7 +7,7 @@ import sys
 
 def main() -> None:
     """Runs the command line and exits with its code."""
-    from jaxd2l.cache_folder import keep_compiled_programs
+    from jaxd2l._cache_folder import keep_compiled_programs
     from jaxd2l.cli import INTERRUPTED, run
 
     logging.basicConfig(format="%(message)s")  # on standard error

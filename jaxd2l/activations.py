@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxd2l.arguments import require_axis, require_flags, require_real
+from jaxd2l._checks.numbers import require_axis, require_flags, require_real
 
 
 def softmax(x: Float[Array, "..."], axis: int = -1) -> Float[Array, "..."]:

@@ -14,7 +14,7 @@ from jaxtyping import config as jaxtyping_config
 
 # These are run by sharding_test.py, in a process that has eight devices.
 HAS_8_DEVICES = "--xla_force_host_platform_device_count=8" in os.environ.get("XLA_FLAGS", "")
-collect_ignore = [] if HAS_8_DEVICES else ["sharding_on_8_devices_test.py"]
+collect_ignore = [] if HAS_8_DEVICES else ["train/sharding_on_8_devices_test.py"]
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_debug_key_reuse", True)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
-from jaxd2l.arguments import require_real, require_whole
+from jaxd2l._checks.numbers import require_real, require_whole
 
 Linear = dict[str, Array]
 LinearInit = Callable[[PRNGKeyArray, int, int], Linear]

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, PRNGKeyArray
 
-from jaxd2l.arguments import require_whole
+from jaxd2l._checks.numbers import require_whole
 
 _INIT, _ORDER, _NOISE = range(3)
 

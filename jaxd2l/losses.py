@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Integer, Shaped
 
+from jaxd2l._checks.arrays import floating, real
+from jaxd2l._checks.arrays import require_classes as _require_classes
+from jaxd2l._checks.numbers import require_real, require_whole
 from jaxd2l.activations import log_softmax
-from jaxd2l.arguments import require_real, require_whole
-from jaxd2l.array_arguments import floating, real
-from jaxd2l.array_arguments import require_classes as _require_classes
 
 Reduction = Literal["none", "mean", "sum"]
 

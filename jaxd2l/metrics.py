@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Integer
 
-from jaxd2l.arguments import require_whole
-from jaxd2l.array_arguments import real, require_classes
+from jaxd2l._checks.arrays import real, require_classes
+from jaxd2l._checks.numbers import require_whole
 
 Average = Literal["macro", "micro"] | None
 

@@ -9,16 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn import metrics as sk
 
-from jaxd2l.metrics import (
-    accuracy,
-    confusion_matrix,
-    error_rate,
-    f1_score,
-    fall_out,
-    precision,
-    recall,
-    specificity,
-)
+from jaxd2l.metrics import accuracy, confusion_matrix, error_rate, f1_score, fall_out, precision, recall, specificity
 
 # Of four classes and nine examples, some class is often missing from the labels, the predictions or both: 0/0.
 CLASSES = range(4)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float
 
-from jaxd2l.arguments import require_flags, require_real
+from jaxd2l._checks.numbers import require_flags, require_real
 
 Number = float | Float[Array, ""]
 

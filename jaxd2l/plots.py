@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from jaxd2l.checkpoint import write_file
+from jaxd2l._files import write_file
 from jaxd2l.types import History, TrainState
 
 # Okabe and Ito's colours: told apart by colour-blind readers. Dashes and markers tell them apart in grey.

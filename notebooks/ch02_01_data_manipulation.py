@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
-from jaxd2l import tensors
+from jaxd2l.book import tensors
 
 # %% [markdown]
 # ## Getting started

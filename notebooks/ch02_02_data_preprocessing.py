@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from jaxd2l import preprocessing
+from jaxd2l.book import preprocessing
 
 # %% [markdown]
 # ## Reading the table

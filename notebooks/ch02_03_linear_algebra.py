@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from jaxd2l import tensors
+from jaxd2l.book import tensors
 
 # %% [markdown]
 # ## Scalars, vectors, matrices

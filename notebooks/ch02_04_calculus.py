@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
-from jaxd2l import autodiff, plots, tensors
+from jaxd2l import plots
+from jaxd2l.book import autodiff, tensors
 
 # %% [markdown]
 # ## The derivative is a limit

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from jax.ad_checkpoint import checkpoint_name
 
-from jaxd2l import autodiff, backprop, graphs, plots
+from jaxd2l import plots
+from jaxd2l.book import autodiff, backprop, graphs
 
 # %% [markdown]
 # ## A simple function

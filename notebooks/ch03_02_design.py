@@ -15,7 +15,8 @@ import numpy as np
 import optax
 import torch
 
-from jaxd2l import data, generalization, losses, models, optim, plots, train, types
+from jaxd2l import data, losses, models, optim, plots, train, types
+from jaxd2l.book import generalization
 
 # %% [markdown]
 # ## Why functions

@@ -17,7 +17,8 @@ import numpy as np
 import optax
 import torch
 
-from jaxd2l import generalization, losses, models, plots, train
+from jaxd2l import losses, models, plots, train
+from jaxd2l.book import generalization
 from jaxd2l.models.linear import least_squares
 from jaxd2l.types import Batch, Dataset
 

@@ -15,7 +15,8 @@ import numpy as np
 import optax
 import torch
 
-from jaxd2l import data, generalization, initializers, losses, models, optim, plots, train
+from jaxd2l import data, initializers, losses, models, optim, plots, train
+from jaxd2l.book import generalization
 from jaxd2l.models.linear import least_squares
 
 # %% [markdown]

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from jaxd2l import activations, information, losses, models, plots
+from jaxd2l import activations, losses, models, plots
+from jaxd2l.book import information
 
 # %% [markdown]
 # ## Classes and a linear model

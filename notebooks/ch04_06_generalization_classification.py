@@ -13,7 +13,8 @@ import jax
 import numpy as np
 import optax
 
-from jaxd2l import data, distribution_shift, generalization, losses, models, plots, train
+from jaxd2l import data, losses, models, plots, train
+from jaxd2l.book import distribution_shift, generalization
 from jaxd2l.models.linear import linear
 
 # %% [markdown]

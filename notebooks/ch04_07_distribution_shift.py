@@ -21,7 +21,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import optax
 
-from jaxd2l import data, distribution_shift, losses, metrics, models, plots, train
+from jaxd2l import data, losses, metrics, models, plots, train
+from jaxd2l.book import distribution_shift
 from jaxd2l.types import Batch, Dataset
 
 # %% [markdown]

@@ -22,7 +22,8 @@ import numpy as np
 import optax
 import torch
 
-from jaxd2l import activations, data, initializers, losses, models, parity, plots, sweep, train
+from jaxd2l import activations, data, initializers, losses, models, parity, plots, train
+from jaxd2l.train import sweep
 from jaxd2l.types import Batch
 
 fashion = data.fashion_mnist()

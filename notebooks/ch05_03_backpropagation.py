@@ -20,8 +20,9 @@ import numpy as np
 import torch
 from jax.ad_checkpoint import checkpoint_name
 
-from jaxd2l import activations, autodiff, backprop, graphs, losses, models, plots
-from jaxd2l.backprop import RELU, SQUARED, Weights
+from jaxd2l import activations, losses, models, plots
+from jaxd2l.book import autodiff, backprop, graphs
+from jaxd2l.book.backprop import RELU, SQUARED, Weights
 
 
 def body(function):

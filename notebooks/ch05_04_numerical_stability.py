@@ -21,7 +21,8 @@ import numpy as np
 import optax
 import torch
 
-from jaxd2l import activations, data, initializers, losses, models, plots, stability, train
+from jaxd2l import activations, data, initializers, losses, models, plots, train
+from jaxd2l.book import stability
 from jaxd2l.types import Batch
 
 # %% [markdown]

@@ -16,7 +16,8 @@ import numpy as np
 import optax
 import torch
 
-from jaxd2l import data, generalization, initializers, losses, metrics, models, optim, plots, train
+from jaxd2l import data, initializers, losses, metrics, models, optim, plots, train
+from jaxd2l.book import generalization
 from jaxd2l.types import Batch
 
 digits = data.digits()

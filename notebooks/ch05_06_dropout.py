@@ -20,8 +20,9 @@ import optax
 import torch
 from flax import nnx
 
-from jaxd2l import activations, data, initializers, keys, losses, models, optim, plots, sweep, train
+from jaxd2l import activations, data, initializers, keys, losses, models, optim, plots, train
 from jaxd2l.models.linear import linear
+from jaxd2l.train import sweep
 from jaxd2l.types import Batch, Model
 
 # %% [markdown]

@@ -21,7 +21,8 @@ import optax
 import pandas as pd
 import torch
 
-from jaxd2l import house_prices, losses, models, optim, plots, preprocessing, train
+from jaxd2l import losses, models, optim, plots, train
+from jaxd2l.book import house_prices, preprocessing
 from jaxd2l.data.house_prices import house_prices as load_house_prices
 from jaxd2l.types import Batch, Dataset
 

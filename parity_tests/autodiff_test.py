@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from jaxd2l import autodiff
+from jaxd2l.book import autodiff
 from jaxd2l.parity.rule import compare_accuracy, compare_meaning, holds
 
 RNG = np.random.default_rng(0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from jaxd2l import backprop
+from jaxd2l.book import backprop
 from jaxd2l.parity.rule import compare_accuracy, compare_meaning, holds
 
 ACTIVATIONS = {

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from jaxd2l import data, models
-from jaxd2l.checkpoint import load_params, read_tensors
 from jaxd2l.cli import run
+from jaxd2l.train.checkpoint import load_params, read_tensors
 
 
 class Book(nn.Module):

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from jaxd2l import activations, losses, optim, tensors
+from jaxd2l import activations, losses, optim
+from jaxd2l.book import tensors
 from jaxd2l.parity.rule import compare_accuracy, compare_meaning, require
 from jaxd2l.parity.suite import optim as sgd_suite
 

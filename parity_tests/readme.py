@@ -11,7 +11,7 @@ PATH = Path(__file__).with_name("README.md")
 _HEAD = """\
 # Parity with PyTorch
 
-<!-- Written by `python -m parity_tests`; change contract*.py or measure again, not this file. -->
+<!-- Written by `python -m parity_tests`; change contract/ or measure again, not this file. -->
 
 Every function of jaxd2l is held against PyTorch in three ways: the same meaning (float64 against float64), the same
 accuracy (float32 against a float64 oracle, with torch's own error as the measure), and a contract of the places where

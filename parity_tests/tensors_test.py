@@ -1,4 +1,4 @@
-"""D2L 2.1 and 2.3 in torch and in JAX: what is the same anyway, and what `jaxd2l.tensors` makes the same."""
+"""D2L 2.1 and 2.3 in torch and in JAX: what is the same anyway, and what `jaxd2l.book.tensors` makes the same."""
 
 import math
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from jaxd2l import tensors
+from jaxd2l.book import tensors
 from jaxd2l.parity.rule import compare_accuracy, holds, require
 from jaxd2l.parity.suite import compare, named
 from jaxd2l.parity.suite.tensors import spread

@@ -8,9 +8,9 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from jaxd2l.checkpoint import write_file
+from jaxd2l._files import write_file
+from jaxd2l.bench import report, suite
 from jaxd2l.cli import runs
-from jaxd2l.timing import report, suite
 
 
 def run(options: argparse.Namespace) -> int:
@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
         result = suite.run(plan, lambda doing: status.update(doing, spinner="dots"))
     pictures: dict[str, bytes] = {}
     if options.plot is not None:
-        from jaxd2l.timing import pictures as drawn  # matplotlib, for those who ask for a picture
+        from jaxd2l.bench import pictures as drawn  # matplotlib, for those who ask for a picture
 
         pictures = drawn.draw(result)
         options.plot.mkdir(exist_ok=True)

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxd2l.checkpoint import Checkpoint, locked, restore, save
-from jaxd2l.debugging import is_finite
+from jaxd2l.train.checkpoint import Checkpoint, locked, restore, save
+from jaxd2l.train.divergence import is_finite
 from jaxd2l.types import History, TrainState
 
 

@@ -15,8 +15,8 @@ import pytest
 
 import jaxd2l.cli.train
 from jaxd2l import models
-from jaxd2l.checkpoint import load_params
 from jaxd2l.cli import run
+from jaxd2l.train.checkpoint import load_params
 
 PNG = b"\x89PNG\r\n"
 

@@ -5,7 +5,7 @@ import argparse
 import numpy as np
 
 from jaxd2l import plots
-from jaxd2l.checkpoint import write_file
+from jaxd2l._files import write_file
 from jaxd2l.cli import setups
 from jaxd2l.data.fashion_mnist import prepare_fashion_mnist
 

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import jax
 from jax.sharding import Mesh
 
-from jaxd2l import processes, sharding
+from jaxd2l.train import processes, sharding
 
 
 def begin(options: argparse.Namespace) -> Mesh | None:

@@ -14,9 +14,10 @@ import jax
 import numpy as np
 import pytest
 
-from jaxd2l import models, processes
-from jaxd2l.checkpoint import load_params
+from jaxd2l import models
 from jaxd2l.cli import run
+from jaxd2l.train import processes
+from jaxd2l.train.checkpoint import load_params
 from jaxd2l.types import Model, Params
 
 TRAIN = ["train", "mlp", "--hidden", "8", "--epochs", "2", "--batch-size", "375"]

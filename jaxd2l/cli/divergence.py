@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from jaxd2l.cli.checkpoints import Checkpoints
-from jaxd2l.debugging import NonFinite
+from jaxd2l.train.divergence import NonFinite
 from jaxd2l.types import History
 
 

@@ -4,8 +4,9 @@ import argparse
 
 import safetensors.numpy
 
-from jaxd2l.checkpoint import read_tensors, to_state_dict, write_file
+from jaxd2l._files import write_file
 from jaxd2l.cli import runs
+from jaxd2l.train.checkpoint import read_tensors, to_state_dict
 
 
 def run(options: argparse.Namespace) -> int:

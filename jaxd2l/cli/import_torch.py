@@ -3,8 +3,8 @@
 import argparse
 import shlex
 
-from jaxd2l.checkpoint import from_state_dict, layers_to_params, read_tensors, save_params
 from jaxd2l.cli import runs
+from jaxd2l.train.checkpoint import from_state_dict, layers_to_params, read_tensors, save_params
 
 _DATASETS = {784: "fashion_mnist", 64: "digits", 2: "synthetic"}
 

@@ -7,8 +7,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from jaxd2l._files import write_file
 from jaxd2l.activations import softmax
-from jaxd2l.checkpoint import write_file
 from jaxd2l.cli import runs
 from jaxd2l.cli.report import examples_picture
 from jaxd2l.train import predict

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxd2l.checkpoint import load_params, write_file
+from jaxd2l._files import write_file
 from jaxd2l.cli import setups
+from jaxd2l.train.checkpoint import load_params
 from jaxd2l.types import Dataset, Loss, Model, Params
 
 PARAMS, RECORD = "params.safetensors", "run.json"

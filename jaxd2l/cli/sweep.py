@@ -11,9 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from jaxd2l import optim
-from jaxd2l.checkpoint import write_file
+from jaxd2l._files import write_file
 from jaxd2l.cli import runs, setups
-from jaxd2l.sweep import Best, Sweep, best, outcome, sweep
+from jaxd2l.train.sweep import Best, Sweep, best, outcome, sweep
 from jaxd2l.types import History
 
 _SYMBOLS = {"learning_rate": "lr", "weight_decay": "weight decay"}

@@ -17,14 +17,15 @@ import optax
 from jax.sharding import Mesh
 from rich.console import Console
 
-from jaxd2l import metrics, processes
-from jaxd2l.checkpoint import describe, join_histories, save_params, write_file
+from jaxd2l import metrics
+from jaxd2l._files import write_file
+from jaxd2l.bench.measure import compile_seconds
 from jaxd2l.cli import CHECKPOINT_FAILED, INTERRUPTED, checkpoints, devices, divergence, runs, setups
 from jaxd2l.cli.progress import ctrl_c, progress_bar
 from jaxd2l.cli.report import curves_picture, mistakes_picture, summary_table
-from jaxd2l.debugging import first_nonfinite, is_finite
-from jaxd2l.timing.measure import compile_seconds
-from jaxd2l.train import create_state, fit, predict
+from jaxd2l.train import create_state, fit, predict, processes
+from jaxd2l.train.checkpoint import describe, join_histories, save_params
+from jaxd2l.train.divergence import first_nonfinite, is_finite
 from jaxd2l.types import Dataset, History, Loss, Model, Params, TrainState
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxd2l.cache_folder import CACHE_VARIABLE
+from jaxd2l._cache_folder import CACHE_VARIABLE
 
 _MANIFEST = "manifest.json"
 _log = logging.getLogger(__name__)

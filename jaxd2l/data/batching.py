@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray
 
-from jaxd2l.arguments import require_whole
+from jaxd2l._checks.numbers import require_whole
 from jaxd2l.keys import order_key
 
 

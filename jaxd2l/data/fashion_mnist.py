@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxd2l.cache_folder import cache_dir
+from jaxd2l._cache_folder import cache_dir
 from jaxd2l.data import fashion_mnist_files as files
 from jaxd2l.data.array_cache import cached_arrays, cannot_write
 from jaxd2l.types import Batch, Dataset

@@ -7,7 +7,7 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from jaxd2l.cache_folder import cache_dir
+from jaxd2l._cache_folder import cache_dir
 from jaxd2l.data.array_cache import cannot_write
 from jaxd2l.data.fashion_mnist_files import DATA_VARIABLE
 

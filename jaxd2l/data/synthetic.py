@@ -4,8 +4,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxd2l.arguments import require_real, require_whole
-from jaxd2l.array_arguments import floating, require_finite
+from jaxd2l._checks.arrays import floating, require_finite
+from jaxd2l._checks.numbers import require_real, require_whole
 from jaxd2l.types import Batch, Dataset
 
 

@@ -7,12 +7,7 @@ from jaxd2l.models.mlp import dropout, mlp
 from jaxd2l.models.softmax import softmax_regression
 
 if TYPE_CHECKING:
-    from jaxd2l.models.flax import (
-        flax_linear_regression,
-        flax_mlp,
-        flax_softmax_regression,
-        from_flax,
-    )
+    from jaxd2l.models.flax import flax_linear_regression, flax_mlp, flax_softmax_regression, from_flax
 
 __all__ = [
     "dropout",

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxd2l import initializers
-from jaxd2l.arguments import require_real, require_whole
-from jaxd2l.array_arguments import floating, require_finite
+from jaxd2l._checks.arrays import floating, require_finite
+from jaxd2l._checks.numbers import require_real, require_whole
 from jaxd2l.initializers import Linear, LinearInit
 from jaxd2l.models.products import Precision, matmul, require_precision
 from jaxd2l.types import Model

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxd2l import activations, initializers
-from jaxd2l.arguments import require_real, require_whole
-from jaxd2l.array_arguments import floating
+from jaxd2l._checks.arrays import floating
+from jaxd2l._checks.numbers import require_real, require_whole
 from jaxd2l.initializers import Linear, LinearInit
 from jaxd2l.models.linear import flatten, init_layers, linear, require_sizes
 from jaxd2l.models.products import Precision, require_precision

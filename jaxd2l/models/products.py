@@ -10,7 +10,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
-from jaxd2l.array_arguments import floating
+from jaxd2l._checks.arrays import floating
 
 Precision = Literal["float32", "bfloat16"]
 """What a layer multiplies: numbers as they are, or rounded to bfloat16. Sums, parameters and results are the same."""

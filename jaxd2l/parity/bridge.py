@@ -14,7 +14,7 @@ import safetensors
 import safetensors.numpy
 import torch
 
-from jaxd2l.checkpoint import named_leaves, write_file
+from jaxd2l._files import named_leaves, write_file
 from jaxd2l.parity.pairing import Pair, Shape, Weights, orient, pair
 from jaxd2l.types import Params
 

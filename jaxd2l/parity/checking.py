@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
-from jaxd2l.arguments import require_whole
-from jaxd2l.checkpoint import named_leaves
+from jaxd2l._checks.numbers import require_whole
+from jaxd2l._files import named_leaves
 from jaxd2l.parity import jax_side, trajectory
 from jaxd2l.parity.bridge import to_numpy
 from jaxd2l.parity.jax_side import JaxSide

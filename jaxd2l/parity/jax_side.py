@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxd2l.checkpoint import named_leaves
+from jaxd2l._files import named_leaves
 from jaxd2l.parity import jaxpr
 from jaxd2l.parity.bridge import arrays_to_params
 from jaxd2l.parity.pairing import Pair, orient

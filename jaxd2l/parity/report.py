@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from jaxd2l.checkpoint import write_file
+from jaxd2l._files import write_file
 from jaxd2l.parity.rule import ULP_EDGES, Row, holds
 
 HEADINGS = ("quantity", "precision", "torch", "JAX", "bound", "ratio", "worst at", "verdict", "hint")

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
-from jaxd2l import tensors
+from jaxd2l.book import tensors
 from jaxd2l.parity.suite.pairs import Case, Numbers, Pair, case
 
 Axis = int | tuple[int, ...] | None

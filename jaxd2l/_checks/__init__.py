@@ -1,0 +1,1 @@
+"""Every refusal of a wrong argument, written once: `numbers` needs no JAX, `arrays` does."""

@@ -1,0 +1,89 @@
+"""An epoch in JAX: op by op, a compiled step, a compiled epoch, and that in bfloat16."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxd2l.bench.cases import ORDER_SEED, WEIGHTS_SEED, Case, Way, loss, model
+from jaxd2l.data import epoch_indices, to_float
+from jaxd2l.models.products import Precision
+from jaxd2l.train import create_state, make_train_step, train_epoch
+from jaxd2l.types import Batch, TrainState
+
+EAGER, STEP, SCAN, BFLOAT16 = (
+    "JAX op by op",
+    "JAX, compiled step",
+    "JAX, compiled epoch",
+    "JAX, compiled epoch, bfloat16",
+)
+
+
+def ways() -> dict[str, Callable[[Case], Way]]:
+    """The ways by name. `jaxd2l.train.fit` goes the way of the compiled epoch."""
+    return {
+        EAGER: partial(_by_steps, compile_=lambda step: step),
+        STEP: partial(_by_steps, compile_=partial(jax.jit, donate_argnums=0)),
+        SCAN: partial(_by_epochs, precision="float32"),
+        BFLOAT16: partial(_by_epochs, precision="bfloat16"),
+    }
+
+
+def _start(case: Case, tx: optax.GradientTransformation) -> TrainState:
+    return create_state(model(case), tx, jax.random.key(WEIGHTS_SEED))
+
+
+def _by_steps(case: Case, compile_: Callable[[Any], Any]) -> Way:
+    """A Python loop over the batches; each step gathers its examples from the device's copy, as an epoch does."""
+    tx = optax.sgd(case.lr)
+    train_step = make_train_step(model(case), loss(case), tx)
+    train = jax.device_put(Batch(*case.dataset.train))
+
+    def take(state: TrainState, indices: jax.Array) -> Any:
+        inputs, labels = (jnp.asarray(x)[indices] for x in train)
+        return train_step(state, Batch(to_float(inputs), labels))
+
+    step = compile_(take)
+    n = len(train.labels)
+    generator = np.random.default_rng(0)
+
+    def run(state: TrainState, batches: list[np.ndarray]) -> tuple[TrainState, list[jax.Array]]:
+        step_losses = []
+        for indices in batches:
+            state, step_loss = step(state, jnp.asarray(indices))
+            step_losses.append(step_loss)
+        return jax.block_until_ready((state, step_losses))
+
+    state = jax.tree.map(jnp.copy, _start(case, tx))
+
+    def epoch() -> None:
+        nonlocal state
+        order = generator.permutation(n).astype(np.int32)
+        state, _ = run(state, np.split(order, range(case.batch_size, n, case.batch_size)))
+
+    def first_losses() -> np.ndarray:
+        start = jax.tree.map(jnp.copy, _start(case, tx))
+        return np.array(run(start, epoch_indices(jax.random.key(ORDER_SEED), 0, n, case.batch_size))[1])
+
+    return Way(first_losses, epoch)
+
+
+def _by_epochs(case: Case, precision: Precision) -> Way:
+    """`train.train_epoch`, compiled as `train.fit` compiles it."""
+    tx = optax.sgd(case.lr)
+    run = jax.jit(
+        partial(train_epoch, model=model(case, precision), loss=loss(case), tx=tx, batch_size=case.batch_size),
+        donate_argnums=0,
+    )
+    train = jax.device_put(Batch(*case.dataset.train))
+    state, key = _start(case, tx), jax.random.key(ORDER_SEED)
+
+    def epoch() -> None:
+        nonlocal state
+        state, _ = jax.block_until_ready(run(state, train, key))
+
+    return Way(lambda: np.asarray(run(_start(case, tx), train, key)[1]), epoch)

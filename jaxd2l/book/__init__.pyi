@@ -1,0 +1,10 @@
+from . import autodiff as autodiff
+from . import backprop as backprop
+from . import distribution_shift as distribution_shift
+from . import generalization as generalization
+from . import graphs as graphs
+from . import house_prices as house_prices
+from . import information as information
+from . import preprocessing as preprocessing
+from . import stability as stability
+from . import tensors as tensors

@@ -1,0 +1,112 @@
+"""What stands in for missing values."""
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxd2l._checks.numbers import require_whole
+from jaxd2l.book.preprocessing.columns import kind_of, numbers, require_unique, select
+
+if TYPE_CHECKING:
+    import pandas
+
+Method = Literal["mean", "median", "mode", "constant", "knn"]
+
+
+class Imputation(NamedTuple):
+    """What stands in for missing values.
+
+    method: how it was chosen.
+    fill: one value per column; empty for "knn".
+    columns: for "knn", the columns that are compared, and filled.
+    donors: for "knn", these columns of the training rows (n, columns); else (0, 0).
+    neighbors: for "knn", how many donors' mean is taken.
+    """
+
+    method: Method
+    fill: dict[str, Any]
+    columns: tuple[str, ...]
+    donors: Float[np.ndarray, "n columns"]
+    neighbors: int
+
+
+def fit_imputation(
+    train: "pandas.DataFrame", method: Method = "mean", *, constant: Any = 0.0, neighbors: int = 5
+) -> Imputation:
+    """Learns from the training rows what is to stand in for missing values. D2L 2.2.2.
+
+    Args:
+      train: the training rows.
+      method: "mean", "median" or "knn" (mean of the nearest rows by the other numbers, `sklearn.impute.KNNImputer`;
+        give it standardised columns) for numeric columns; "mode", the most frequent value, for all; "constant" for the
+        numeric columns if the constant is a number, and for the others if it is not.
+      constant: for "constant".
+      neighbors: for "knn".
+
+    Raises:
+      ValueError: a column without any value, unless it gets a constant; or an unknown method.
+
+    >>> import pandas
+    >>> fit_imputation(pandas.DataFrame({"rooms": [None, 2.0, 4.0, None]})).fill
+    {'rooms': 3.0}
+    """
+    require_unique(train)
+    if method not in get_args(Method):
+        raise ValueError(f"method must be one of {', '.join(get_args(Method))}; got {method!r}")
+    require_whole(1, neighbors=neighbors)
+    numeric = tuple(name for name, series in train.items() if kind_of(series) == "numeric")
+    if method == "constant":
+        is_number = isinstance(constant, (int, float))
+        return _filling(method, {name: constant for name in train if (name in numeric) == is_number})
+    for name in train if method == "mode" else numeric:
+        if train[name].isna().all():
+            raise ValueError(f"column {name!r} has no value in the training rows; leave it out or fill in a constant")
+    if method == "mode":
+        modes = {name: series.mode().iloc[0] for name, series in train.items()}  # of equally frequent ones, the least
+        return _filling(method, {name: float(mode) if name in numeric else mode for name, mode in modes.items()})
+    if method == "knn":
+        donors = np.stack([numbers(train[name]) for name in numeric], -1) if numeric else np.empty((len(train), 0))
+        return Imputation(method, {}, numeric, donors, neighbors)
+    average = np.nanmean if method == "mean" else np.nanmedian
+    with np.errstate(over="ignore"):
+        fill = {name: float(average(numbers(train[name]))) for name in numeric}
+    for name, value in fill.items():
+        if np.isinf(value):
+            raise OverflowError(f"column {name!r} holds numbers whose sum overflows")
+    return _filling(method, fill)
+
+
+def impute(imputation: Imputation, frame: "pandas.DataFrame") -> "pandas.DataFrame":
+    """Fills in the missing values of any rows. Numeric columns become float64; others stay as they are.
+
+    Raises:
+      KeyError: a column that is missing.
+      ValueError: a column that was numeric in training and is not.
+
+    >>> import pandas
+    >>> rooms = pandas.DataFrame({"rooms": [None, 2.0, 4.0, None]})
+    >>> impute(fit_imputation(rooms), rooms)["rooms"].tolist()
+    [3.0, 2.0, 4.0, 3.0]
+    """
+    names = (*imputation.columns, *imputation.fill)
+    select(frame, names)
+    filled = {name: _filled(frame[name], value) for name, value in imputation.fill.items()}
+    if imputation.columns and len(frame):
+        from sklearn.impute import KNNImputer
+
+        rows = np.stack([numbers(frame[name]) for name in imputation.columns], -1)
+        knn = KNNImputer(n_neighbors=imputation.neighbors).fit(imputation.donors)
+        filled = dict(zip(imputation.columns, knn.transform(rows).T, strict=True))
+    return frame.assign(**filled)
+
+
+def _filling(method: Method, fill: dict[str, Any]) -> Imputation:
+    return Imputation(method, fill, (), np.empty((0, 0)), 0)
+
+
+def _filled(series: "pandas.Series", value: Any) -> Any:
+    if isinstance(value, (int, float)):
+        values = numbers(series)
+        return np.where(np.isnan(values), value, values)
+    return series.astype(object).where(series.notna(), value)

@@ -1,0 +1,12 @@
+from . import checkpoint as checkpoint
+from . import divergence as divergence
+from . import processes as processes
+from . import sharding as sharding
+from . import sweep as sweep
+from .evaluation import evaluate as evaluate
+from .evaluation import predict as predict
+from .loop import TrainStep as TrainStep
+from .loop import create_state as create_state
+from .loop import fit as fit
+from .loop import make_train_step as make_train_step
+from .loop import train_epoch as train_epoch

@@ -1,0 +1,231 @@
+"""Training that can be stopped at any moment: its state and history at the end of an epoch, kept and found again."""
+
+import json
+import logging
+import os
+import urllib.parse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxd2l._checks.numbers import require_whole
+from jaxd2l._files import named_leaves
+from jaxd2l.train.checkpoint.arrays import read_arrays, write_arrays
+from jaxd2l.train.checkpoint.configuration import differences, surroundings
+from jaxd2l.train.checkpoint.sealed import forget, passed_over, seal, sealed
+from jaxd2l.types import History, TrainState
+
+FORMAT = 1
+_MANIFEST, _ARRAYS = "manifest.json", "arrays"
+_log = logging.getLogger(__name__)
+
+
+class Checkpoint(NamedTuple):
+    """A run as it stood at the end of an epoch.
+
+    state: to be given to `fit`.
+    history: of all epochs up to here.
+    notes: what was given to `save` to go with them.
+    folder: where it was found.
+    """
+
+    state: TrainState
+    history: History
+    notes: dict[str, Any]
+    folder: Path
+
+
+def save(
+    directory: str | os.PathLike[str],
+    state: TrainState,
+    history: History,
+    *,
+    configuration: Mapping[str, Any],
+    notes: Mapping[str, Any] | None = None,
+    keep: int = 3,
+) -> Path:
+    """Keeps a run as it stands at the end of an epoch: a new folder in `directory`, whole or not there at all.
+
+    The folder holds the arrays, written by Orbax; a manifest in JSON; and the SHA-256 of every file. Where the run
+    is in its data needs no saving: the order of an epoch is a function of the key and the epoch's number. Hold the
+    directory with `locked` meanwhile. D2L 6.3; `torch.save` of a dictionary with the model's and the optimiser's
+    state, without its pickle.
+
+    Args:
+      directory: where the checkpoints of this one run are.
+      state: from `fit`'s `on_epoch`.
+      history: of all epochs since the first step; after a resumption, `join_histories`.
+      configuration: from `describe`.
+      notes: plain JSON values to keep beside it.
+      keep: how many checkpoints stay, this one included; older ones are removed.
+
+    Returns:
+      The new folder.
+
+    Raises:
+      ValueError: if the history is not that of the state, or `keep` is below 1.
+      TypeError: no state, no history, or values that JSON does not know.
+      OSError: if it cannot be written, such as on a full disk; the earlier checkpoints are unharmed.
+
+    >>> import tempfile
+    >>> from jaxd2l.train.checkpoint import describe, locked
+    >>> from jaxd2l.train import fit
+    >>> data, key = synthetic_regression(jax.random.key(0), np.array([2.0, -3.4]), 4.2), jax.random.key(1)
+    >>> run = (models.linear_regression(2), losses.squared_loss, optax.sgd(0.03), data)
+    >>> configuration = describe(data, key=key, batch_size=32, lr=0.03)
+    >>> with tempfile.TemporaryDirectory() as directory, locked(directory):
+    ...     state, first_two = fit(*run, key=key, epochs=2, batch_size=32)
+    ...     folder = save(directory, state, first_two, configuration=configuration)
+    ...     found = restore(directory, like=state, configuration=configuration)
+    >>> _, third = fit(*run, key=key, epochs=3, batch_size=32, state=found.state)
+    >>> join_histories(found.history, third).train_loss.shape
+    (3,)
+    """
+    require_whole(1, keep=keep)  # the new one counts
+    for name, value, kind in (("state", state, TrainState), ("history", history, History)):
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} must be a {kind.__name__}, as fit returns it; got {type(value).__name__}")
+    step, steps_told = int(state.step), history.step_loss.size
+    if step != steps_told:
+        raise ValueError(
+            f"the state has taken {step} steps and the history tells of {steps_told}; after a resumption, join the "
+            "earlier history and the new one with join_histories"
+        )
+    leaves = _named(state, history._asdict())
+    arrays = {name: np.asarray(jax.random.key_data(x) if _is_key(x) else x) for name, x in leaves.items()}
+    manifest = {
+        "format": FORMAT,
+        "step": step,
+        "epochs": len(history.train_loss),
+        "configuration": dict(configuration),
+        "arrays": {name: _kind(array) for name, array in arrays.items()},
+        "notes": dict(notes or {}),
+        "surroundings": surroundings(),
+    }
+
+    def fill(folder: Path) -> None:
+        (folder / _MANIFEST).write_text(json.dumps(manifest, indent=2))
+        write_arrays(folder / _ARRAYS, arrays)
+
+    folder = seal(Path(directory), step, fill)
+    forget(Path(directory), step, keep)
+    return folder
+
+
+def restore(
+    directory: str | os.PathLike[str], *, like: TrainState, configuration: Mapping[str, Any]
+) -> Checkpoint | None:
+    """Finds the newest whole checkpoint. Damaged ones are named in a warning and passed over.
+
+    Every byte is compared with its SHA-256 before anything is parsed; what is parsed is JSON and numbers, so a
+    checkpoint, even a forged one, cannot run code.
+
+    Args:
+      directory: where `save` put them.
+      like: a state with the structure, shapes and dtypes of the one saved: `create_state(model, tx, key)`, or its
+        `jax.eval_shape`.
+      configuration: from `describe`; the same as was saved.
+
+    Returns:
+      The checkpoint, bit for bit as saved; None if there is none, or none that is whole.
+
+    Raises:
+      ValueError: if the newest whole checkpoint is of another model, dataset or configuration, with every difference;
+        or of a format that this version does not know.
+    """
+    if not Path(directory).is_dir():
+        return None
+    for folder in sealed(Path(directory)):
+        try:
+            manifest = _read_manifest(folder)
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            passed_over(folder, f"{_MANIFEST} is none of ours ({type(error).__name__})")
+            continue
+        _require_same_run(folder, manifest, like, configuration)
+        try:
+            arrays = read_arrays(folder / _ARRAYS, _specs(like, manifest))
+        except Exception as error:  # Orbax and TensorStore have every kind of it
+            passed_over(folder, f"its arrays are not as its manifest says: {error}")
+        else:
+            return _assembled(folder, manifest["notes"], arrays, like)
+    return None
+
+
+def join_histories(earlier: History | None, later: History) -> History:
+    """One history of a run and its resumption.
+
+    Raises:
+      ValueError: if their epochs have different numbers of steps.
+    """
+    if earlier is None:
+        return later
+    return History(*(np.concatenate(pair) for pair in zip(earlier, later, strict=True)))
+
+
+def _named(state: TrainState, history: dict[str, Any]) -> dict[str, Any]:
+    """All leaves by name, and by names that are fit for files."""
+    leaves = named_leaves({"state": state, "history": history})
+    return {urllib.parse.quote(name, safe=""): leaf for name, leaf in leaves.items()}
+
+
+def _is_key(leaf: Any) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _kind(array: Any) -> str:
+    return f"{array.dtype}[{','.join(map(str, array.shape))}]"
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    manifest = json.loads((folder / _MANIFEST).read_bytes())
+    for name, kind in {"format": int, "step": int, "epochs": int, "notes": dict}.items():
+        if not isinstance(manifest[name], kind):
+            raise TypeError(f"{name} is no {kind.__name__}")
+    for name in ("configuration", "arrays", "surroundings"):
+        if not isinstance(manifest[name], dict):
+            raise TypeError(f"{name} is no dict")
+    return dict(manifest)
+
+
+def _require_same_run(
+    folder: Path, manifest: dict[str, Any], like: TrainState, configuration: Mapping[str, Any]
+) -> None:
+    if manifest["format"] != FORMAT:
+        raise ValueError(f"{folder} has format {manifest['format']}, and this version of jaxd2l reads {FORMAT}")
+    expected = {name: _kind(spec) for name, spec in _specs(like, manifest).items()}
+    # The configuration says it in people's words; the arrays are looked at for what it does not know of.
+    different = differences(manifest["configuration"], configuration) or differences(manifest["arrays"], expected)
+    if different:
+        raise ValueError(f"{folder} is a checkpoint of another run: {different}")
+    moved = differences(manifest["surroundings"], surroundings())
+    if moved:
+        _log.warning("%s was saved elsewhere (%s): the run goes on, but its last bits may differ", folder, moved)
+
+
+def _specs(like: TrainState, manifest: dict[str, Any]) -> dict[str, jax.ShapeDtypeStruct]:
+    """The shapes and dtypes of what a checkpoint of this run holds."""
+    epochs, steps = manifest["epochs"], manifest["step"]
+    shapes = dict.fromkeys(History._fields, (epochs,)) | {"step_loss": (epochs, steps // max(epochs, 1))}
+    history = {name: jax.ShapeDtypeStruct(shape, np.float32) for name, shape in shapes.items()}
+    words = {n: jax.eval_shape(jax.random.key_data, x) if _is_key(x) else x for n, x in _named(like, history).items()}
+    return {name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for name, leaf in words.items()}
+
+
+def _assembled(folder: Path, notes: dict[str, Any], arrays: dict[str, np.ndarray], like: TrainState) -> Checkpoint:
+    # In the place of each leaf its name, and then the array of that name.
+    names = jax.tree.unflatten(jax.tree.structure(like), list(_named(like, {})))
+    state = jax.tree.map(lambda leaf, name: _like(leaf, arrays[name]), like, names)
+    history = History(*(arrays[f"history.{name}"] for name in History._fields))
+    return Checkpoint(state, history, notes, folder)
+
+
+def _like(leaf: Any, array: np.ndarray) -> Any:
+    if not _is_key(leaf):
+        return jnp.array(array)
+    impl: list[Any] = []
+    jax.eval_shape(lambda key: impl.append(jax.random.key_impl(key)), leaf)  # the way to ask a mere shape for it
+    return jax.random.wrap_key_data(jnp.array(array), impl=impl[0])

@@ -1,0 +1,129 @@
+"""Which number went wrong first? A run that diverged, replayed step by step under watch (D2L 5.4)."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, PRNGKeyArray
+
+from jaxd2l._checks.numbers import require_whole
+from jaxd2l._files import named_leaves
+from jaxd2l.data.batching import epoch_indices
+from jaxd2l.data.images import to_float
+from jaxd2l.keys import noise_key
+from jaxd2l.train import make_train_step
+from jaxd2l.types import Batch, Loss, Model, Params, TrainState
+
+
+class NonFinite(NamedTuple):
+    """The first number of a run that was none.
+
+    step: in which step, counted from 0 since the run began.
+    quantity: "outputs", "loss", "gradient of NAME" or "parameter NAME", NAME as in the file of parameters.
+    value: inf, -inf or NaN.
+    """
+
+    step: int
+    quantity: str
+    value: float
+
+
+def first_nonfinite(
+    model: Model,
+    loss: Loss,
+    tx: optax.GradientTransformation,
+    train: Batch,
+    *,
+    key: PRNGKeyArray,
+    state: TrainState,
+    batch_size: int,
+) -> NonFinite | None:
+    """Takes the steps of one epoch again, one by one, until a number is no longer finite, and names it. D2L 5.4.1.
+
+    In a step the outputs are looked at first, then the loss, the gradients, and the updated parameters, so what is
+    named is where the trouble began and not where it was noticed. The whole training set is walked from `state`, as
+    `train.fit` does with the same key; each step is a program of its own, so the last bits can differ from those of
+    the epoch in one program. torch: `torch.autograd.set_detect_anomaly(True)`, which looks at gradients alone.
+
+    Args:
+      model, loss, tx, train, key, batch_size: as given to `fit`; `train` is the training set.
+      state: as it was when the epoch began.
+
+    Returns:
+      The first number that is not finite; None if all were.
+
+    Raises:
+      ValueError: an empty training set, a batch size below 1, or a `state` amid an epoch.
+
+    >>> from jaxd2l.train import create_state
+    >>> data = synthetic_regression(jax.random.key(0), np.array([2.0, -3.4]), 4.2)
+    >>> model, tx, key = models.linear_regression(2), optax.sgd(1e38), jax.random.key(1)
+    >>> state = create_state(model, tx, key)
+    >>> first_nonfinite(model, losses.squared_loss, tx, data.train, key=key, state=state, batch_size=32)
+    NonFinite(step=1, quantity='outputs', value=inf)
+    """
+    n, begun = len(train.inputs), int(state.step)
+    require_whole(1, n=n, batch_size=batch_size)
+    epoch, rest = divmod(begun, -(-n // batch_size))
+    if rest:
+        raise ValueError(f"state has taken {begun} steps and stands amid epoch {epoch}: give the one when it began")
+    for step, indices in enumerate(epoch_indices(key, epoch, n, batch_size), begun):
+        batch = Batch(to_float(np.asarray(train.inputs)[indices]), jnp.asarray(np.asarray(train.labels)[indices]))
+        state, watched = _watched_step(state, batch, noise_key(key, step), model=model, loss=loss, tx=tx)
+        for quantity, value in _in_order(jax.device_get(watched)):
+            if not np.isfinite(value):
+                return NonFinite(step, quantity, float(value))
+    return None
+
+
+def is_finite(params: Params) -> bool:
+    """Whether every number in a tree of arrays is finite.
+
+    >>> is_finite({"kernel": jnp.ones(2), "bias": jnp.array(jnp.inf)})
+    False
+    """
+    floats = (leaf for leaf in map(jnp.asarray, jax.tree.leaves(params)) if jnp.issubdtype(leaf.dtype, jnp.inexact))
+    return all(bool(jnp.isfinite(leaf).all()) for leaf in floats)
+
+
+class _Watched(NamedTuple):
+    """Of each array of a step one number: the first that is not finite, if any. In the order of their making."""
+
+    outputs: Any
+    loss: Any
+    gradients: Any
+    parameters: Any
+
+
+@partial(jax.jit, static_argnames=("model", "loss", "tx"))
+def _watched_step(
+    state: TrainState,
+    batch: Batch,
+    key: PRNGKeyArray,
+    *,
+    model: Model,
+    loss: Loss,
+    tx: optax.GradientTransformation,
+) -> tuple[TrainState, _Watched]:
+    def batch_loss(params: Params) -> tuple[Array, Array]:
+        outputs = model.apply(params, jnp.asarray(batch.inputs), key=key)
+        return loss(outputs, batch.labels), outputs
+
+    (value, outputs), grads = jax.value_and_grad(batch_loss, has_aux=True)(state.params)
+    after, _ = make_train_step(model, loss, tx)(state, batch, key)
+    return after, jax.tree.map(_worst, _Watched(outputs, value, grads, after.params))
+
+
+def _worst(x: Array) -> Array:
+    flat = x.ravel()
+    return flat[jnp.argmax(~jnp.isfinite(flat))]
+
+
+def _in_order(watched: _Watched) -> Iterator[tuple[str, Any]]:
+    yield from (("outputs", watched.outputs), ("loss", watched.loss))
+    yield from ((f"gradient of {name}", value) for name, value in named_leaves(watched.gradients).items())
+    yield from ((f"parameter {name}", value) for name, value in named_leaves(watched.parameters).items())

@@ -1,0 +1,231 @@
+"""Many models at once: seeds and hyperparameters tried in one compiled program (D2L 3.2, 3.7, 4.6)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
+
+from jaxd2l._checks.numbers import require_real, require_whole
+from jaxd2l.train.evaluation import predict, require_trainable, score
+from jaxd2l.train.loop import create_state, train_epoch
+from jaxd2l.types import Batch, Dataset, History, Loss, Model, Params, TrainState
+
+MakeTx = Callable[..., optax.GradientTransformation]
+"""Makes an optimiser of hyperparameters given by name, as `optax.sgd` and `optim.sgd` do."""
+
+
+class Sweep(NamedTuple):
+    """What became of every seed at every point of the grid.
+
+    seeds: (seeds,).
+    grid: the values tried, by name; each name is an axis, in this order. They are used as float32.
+    params: the last parameters; every leaf begins with the axes (seeds, *grid).
+    history: as of `train.fit`; every array begins with the axes (seeds, *grid).
+    """
+
+    seeds: Int[np.ndarray, " seeds"]
+    grid: dict[str, Float[np.ndarray, " values"]]
+    params: Params
+    history: History
+
+
+class Best(NamedTuple):
+    """The best point of a grid.
+
+    point: its value of each hyperparameter.
+    mean, spread: mean and standard deviation (n - 1; NaN for one seed) of the result over the seeds.
+    """
+
+    point: dict[str, float]
+    mean: float
+    spread: float
+
+
+def sweep(
+    model: Model,
+    loss: Loss,
+    make_tx: MakeTx,
+    dataset: Dataset,
+    *,
+    seeds: Sequence[int],
+    grid: Mapping[str, Sequence[float]],
+    epochs: int,
+    batch_size: int,
+    on_epoch: Callable[[History], object] | None = None,
+) -> Sweep:
+    """Trains a model from every seed at every point of a grid of hyperparameters, all at once. D2L 3.2, 3.7, 4.6.
+
+    The lane of seed s and point p is what `train.fit(model, loss, make_tx(**p), dataset, key=jax.random.key(s), ...)`
+    gives, to the rounding of float32: the same pure epoch, under `jax.vmap`. The points of a seed share their
+    batches, so that one gather and one wide matrix product serve them all. In torch: as many runs.
+
+    Args:
+      model: what to train.
+      loss: `loss(outputs, labels)`, the mean over a batch.
+      make_tx: `make_tx(**point)`, an optimiser whose hyperparameters may be traced numbers: `optax.sgd`, `optim.sgd`.
+      dataset: training and test set.
+      seeds: each is a run's `jax.random.key(seed)`.
+      grid: the values to try, by the name that `make_tx` knows them by: `{"learning_rate": [0.01, 0.1]}`.
+      epochs: passes over the training set, at least 1.
+      batch_size: examples per step.
+      on_epoch: called as `on_epoch(history)` after each epoch, for showing progress.
+
+    Raises:
+      ValueError: no seed, no value, a seed twice, a value that is no finite number, sizes below 1, or a dataset that
+        `fit` refuses.
+
+    >>> data = synthetic_regression(jax.random.key(0), np.array([2.0, -3.4]), 4.2)
+    >>> result = sweep(
+    ...     models.linear_regression(2), losses.squared_loss, optax.sgd, data,
+    ...     seeds=[0, 1], grid={"learning_rate": [0.001, 0.03, 10.0]}, epochs=3, batch_size=32,
+    ... )
+    >>> result.history.test_loss.shape, result.params["kernel"].shape
+    ((2, 3, 3), (2, 3, 2, 1))
+    >>> f"{best(result, 'test_loss').point['learning_rate']:.2f}"  # a rate of 10 diverges
+    '0.03'
+    """
+    _require_sane(seeds, grid, epochs, batch_size)
+    for name, batch in (("training", dataset.train), ("test", dataset.test)):
+        require_trainable(name, batch, model, loss)
+    axes = {name: np.asarray(values, np.float64) for name, values in grid.items()}
+    lengths = tuple(len(values) for values in axes.values())
+    mesh = np.meshgrid(*axes.values(), indexing="ij")
+    points = {name: jnp.asarray(values.ravel()) for name, values in zip(axes, mesh, strict=True)}
+    keys = jnp.stack([jax.random.key(seed) for seed in seeds])
+
+    static: dict[str, Any] = {"model": model, "loss": loss, "make_tx": make_tx}
+    states = _create_states(keys, points, model=model, make_tx=make_tx)
+    train, test = jax.device_put((Batch(*dataset.train), Batch(*dataset.test)))
+    steps = -(-len(dataset.train.inputs) // batch_size)
+    sizes = np.minimum(batch_size, len(dataset.train.inputs) - batch_size * np.arange(steps))
+    shape = (len(seeds), *lengths)
+    history = History(np.empty((*shape, 0, steps), np.float32), *(np.empty((*shape, 0), np.float32) for _ in range(3)))
+    for _ in range(epochs):
+        states, step_loss = _epoch(states, train, keys, points, batch_size=batch_size, **static)
+        row = (step_loss, np.average(step_loss, axis=-1, weights=sizes), *_evaluate(states.params, test, model, loss))
+        new = (np.asarray(values, np.float32).reshape(*shape, 1, *np.shape(values)[2:]) for values in row)
+        history = History(*(np.append(a, b, axis=len(shape)) for a, b in zip(history, new, strict=True)))
+        if on_epoch is not None:
+            on_epoch(history)
+    params = jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[2:]), states.params)
+    return Sweep(np.asarray(seeds), axes, params, history)
+
+
+def outcome(result: Sweep, of: str = "test_accuracy") -> Float[np.ndarray, "..."]:
+    """What each run came to after its last epoch, (seeds, *grid); NaN for a run that diverged.
+
+    A model of NaNs still names a class, the first, and has an accuracy; it is none to compare with.
+
+    Args:
+      result: of `sweep`.
+      of: "test_accuracy", "test_loss" or "train_loss".
+
+    Raises:
+      ValueError: another name.
+    """
+    if of not in ("test_accuracy", "test_loss", "train_loss"):
+        raise ValueError(f"an outcome is test_accuracy, test_loss or train_loss, not {of!r}")
+    diverged = ~np.isfinite(result.history.test_loss[..., -1])
+    return np.where(diverged, np.nan, getattr(result.history, of)[..., -1])
+
+
+def best(result: Sweep, by: str = "test_accuracy") -> Best:
+    """The point of the grid whose outcome is best in the mean over the seeds.
+
+    A point where any seed diverged is not the best.
+
+    Args:
+      result: of `sweep`.
+      by: "test_accuracy", of which more is better, or "test_loss" or "train_loss", of which less is.
+
+    Raises:
+      ValueError: another name, or no point where all seeds gave a finite outcome.
+    """
+    values = outcome(result, by)
+    means = values.mean(axis=0)
+    if not np.isfinite(means).any():
+        raise ValueError(f"no point of the grid has a finite {by} for every seed; try smaller learning rates")
+    winner = int(np.nanargmax(means if by == "test_accuracy" else -means))
+    where = tuple(int(i) for i in np.unravel_index(winner, means.shape))
+    point = {name: float(axis[i]) for (name, axis), i in zip(result.grid.items(), where, strict=True)}
+    of_seeds = np.moveaxis(values, 0, -1)[where]
+    spread = float(np.std(of_seeds, ddof=1)) if len(of_seeds) > 1 else float("nan")
+    return Best(point, float(means[where]), spread)
+
+
+# Where the lanes are: parameters and optimiser state have the axes (seeds, points). The step is the same in all lanes
+# and keeps none, so the order of the examples, which follows from key and step, is drawn once per seed.
+_OF_POINTS: Any = TrainState(params=0, opt_state=0, step=None)  # type: ignore[arg-type]  # axes, not arrays
+
+
+@partial(jax.jit, static_argnames=("model", "make_tx"))
+def _create_states(
+    keys: Key[Array, " seeds"], points: dict[str, Array], *, model: Model, make_tx: MakeTx
+) -> TrainState:
+    def lane(key: PRNGKeyArray, point: dict[str, Array]) -> TrainState:
+        return create_state(model, make_tx(**point), key)
+
+    over_points = jax.vmap(lane, (None, 0), _OF_POINTS)
+    return jax.vmap(over_points, (0, None), _OF_POINTS)(keys, points)
+
+
+@partial(jax.jit, static_argnames=("model", "loss", "make_tx", "batch_size"), donate_argnames="states")
+def _epoch(
+    states: TrainState,
+    train: Batch,
+    keys: Key[Array, " seeds"],
+    points: dict[str, Array],
+    *,
+    model: Model,
+    loss: Loss,
+    make_tx: MakeTx,
+    batch_size: int,
+) -> tuple[TrainState, Float[Array, "seeds points steps"]]:
+    def lane(state: TrainState, key: PRNGKeyArray, point: dict[str, Array]) -> tuple[TrainState, Array]:
+        return train_epoch(state, train, key, model=model, loss=loss, tx=make_tx(**point), batch_size=batch_size)
+
+    over_points = jax.vmap(lane, (_OF_POINTS, None, 0), (_OF_POINTS, 0))
+    return jax.vmap(over_points, (_OF_POINTS, 0, None), (_OF_POINTS, 0))(states, keys, points)
+
+
+@partial(jax.jit, static_argnames=("model", "loss"))
+def _evaluate(
+    params: Params, test: Batch, model: Model, loss: Loss
+) -> tuple[Float[Array, "seeds points"], Float[Array, "seeds points"]]:
+    def lane(params: Params) -> tuple[Array, Array]:
+        return score(predict(model, params, test.inputs), test.labels, loss=loss)
+
+    return jax.vmap(jax.vmap(lane))(params)
+
+
+def _require_sane(seeds: Sequence[int], grid: Mapping[str, Sequence[float]], epochs: int, batch_size: int) -> None:
+    require_whole(None, epochs=epochs, batch_size=batch_size)
+    if epochs < 1 or batch_size < 1:
+        raise ValueError(f"epochs and batch_size must be at least 1; got {epochs} and {batch_size}")
+    _require_list("seeds", seeds)
+    for seed in seeds:
+        require_whole(None, seed=seed)
+    if not len(seeds) or len(set(seeds)) < len(seeds):
+        raise ValueError(f"at least one seed, and none twice; got {list(seeds)}")
+    if not isinstance(grid, Mapping):
+        raise TypeError(f"grid must be a dictionary of lists, as {{'learning_rate': [0.1]}}; got {grid!r}")
+    if not grid:
+        raise ValueError("the grid is empty: name at least one hyperparameter, as {'learning_rate': [0.1]}")
+    for name, values in grid.items():
+        _require_list(name, values)
+        for value in values:
+            require_real(**{str(name): value})
+        with np.errstate(over="ignore"):  # 1e39 is finite until it becomes a float32
+            are_finite = np.isfinite(np.asarray(values, np.float64).astype(np.float32)).all()
+        if not len(values) or not are_finite:
+            raise ValueError(f"{name} needs at least one value, and finite ones; got {list(values)}")
+
+
+def _require_list(name: str, values: Any) -> None:
+    if isinstance(values, str | bytes) or not isinstance(values, Sequence | np.ndarray) or np.ndim(values) != 1:
+        raise TypeError(f"{name} must be a list of numbers, got {values!r}")

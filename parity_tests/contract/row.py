@@ -1,0 +1,127 @@
+"""A row of the contract: source text in both libraries, run, and the value it must show."""
+
+import ast
+import inspect
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import torch
+from flax import linen
+
+from jaxd2l import activations, data, initializers, losses, models, optim
+from jaxd2l.book import tensors
+
+Cell = tuple[str, str]
+"""Source text, and what its last expression shows."""
+
+
+class Row(NamedTuple):
+    """One behaviour of both libraries.
+
+    name: what the row is about; unique.
+    section: where the book meets it.
+    torch, jax: source and value in each library.
+    note: what this package does about it, or what you should.
+    ours: source and value in this package, where it has something to say.
+    """
+
+    name: str
+    section: str
+    torch: Cell
+    jax: Cell
+    note: str = ""
+    ours: Cell | None = None
+
+
+def torch_sgd(**options: Any) -> torch.Tensor:
+    """Where three steps of `torch.optim.SGD` from p = 1 lead on p^2/2, whose gradient is p."""
+    p = torch.ones(1, requires_grad=True)
+    optimizer = torch.optim.SGD([p], **options)
+    for _ in range(3):
+        optimizer.zero_grad()
+        (p * p / 2).sum().backward()
+        optimizer.step()
+    return p
+
+
+def optax_steps(tx: optax.GradientTransformation) -> jax.Array:
+    """The same three steps by an optax transformation."""
+    p = jnp.ones(1)
+    state = tx.init(p)
+    for _ in range(3):
+        updates, state = tx.update(p, state, p)
+        p = optax.apply_updates(p, updates)
+    return p
+
+
+NAMES: Mapping[str, Any] = {
+    "F": torch.nn.functional,
+    "activations": activations,
+    "data": data,
+    "initializers": initializers,
+    "inspect": inspect,
+    "jax": jax,
+    "jnp": jnp,
+    "linen": linen,
+    "losses": losses,
+    "models": models,
+    "np": np,
+    "optax": optax,
+    "optax_steps": optax_steps,
+    "optim": optim,
+    "tensors": tensors,
+    "torch": torch,
+    "torch_sgd": torch_sgd,
+}
+"""What the source texts may use."""
+
+
+def evaluate(source: str) -> str:
+    """Runs statements and shows the value of the last one, or the name of the error it ends in.
+
+    >>> evaluate("x = jnp.arange(3); x[5]")
+    '2'
+    >>> evaluate("torch.arange(3)[5]")
+    'IndexError'
+    """
+    *statements, last = ast.parse(source).body
+    if not isinstance(last, ast.Expr):
+        raise ValueError(f"the last statement must be an expression: {source}")
+    names = dict(NAMES)
+    # JAX as users have it, however strict the tests around it are; and torch's generator as it was.
+    with jax.numpy_dtype_promotion("standard"), torch.random.fork_rng():
+        torch.manual_seed(0)
+        try:
+            exec(compile(ast.Module(statements, []), "<row>", "exec"), names)
+            return show(eval(compile(ast.Expression(last.value), "<row>", "eval"), names))
+        except Exception as error:
+            return type(error).__name__
+
+
+def show(value: Any) -> str:
+    """A value with four significant digits: enough to tell functions apart, too few to depend on the machine.
+
+    >>> show(torch.tensor([1.0, 1 / 3])), show(jnp.arange(2)), show(jnp.float32), show((2, None))
+    ('[1, 0.3333]', '[0, 1]', 'float32', '(2, None)')
+    """
+    if isinstance(value, torch.Tensor | jax.Array | np.ndarray | np.generic):
+        value = value.detach() if isinstance(value, torch.Tensor) else value
+        return show(np.asarray(value).tolist())
+    if isinstance(value, torch.dtype | np.dtype | type(jnp.float32)):
+        return str(value).removeprefix("torch.") if isinstance(value, torch.dtype) else np.dtype(value).name
+    if isinstance(value, list):
+        return f"[{', '.join(map(show, value))}]"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(show, value))})"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def cells(row: Row) -> tuple[Cell, ...]:
+    """The sources of a row with their values, those that it has."""
+    return tuple(cell for cell in (row.torch, row.jax, row.ours) if cell is not None)
