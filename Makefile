@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV ?= .venv
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: train test notebooks lint types audit clean
+.PHONY: train test test-long notebooks lint types audit clean
 
 train: $(VENV)/jaxd2l.installed
 	$(VENV)/bin/jaxd2l train mlp
 
 test: $(VENV)/tests.installed
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -m "not long"
+
+test-long: $(VENV)/tests.installed
+	$(VENV)/bin/python -m pytest -m long
 
 notebooks: $(VENV)/tests.installed
 	$(VENV)/bin/python -m notebooks
