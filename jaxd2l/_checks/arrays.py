@@ -1,5 +1,6 @@
 """Checks of arrays that many functions share. What JAX or NumPy would convert in silence is refused by name here."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -76,3 +77,17 @@ def require_classes(labels: Array | np.ndarray, num_classes: int, ignore_index: 
             f"label {values[where]} at index {where} is not a class: expected 0 to {num_classes - 1}"
             + ("" if ignore_index is None else f", or {ignore_index} to ignore the example")
         )
+
+
+def require_layer(layer: Any) -> None:
+    """The parameters of a fully connected layer; a bias of another shape would be broadcast.
+
+    >>> require_layer({"kernel": jnp.ones((2, 3)), "bias": jnp.ones((3, 1))})
+    Traceback (most recent call last):
+    ValueError: a layer has a kernel (inputs, outputs) and a bias (outputs,); got (2, 3) and (3, 1)
+    """
+    if not isinstance(layer, Mapping) or not {"kernel", "bias"} <= set(layer):
+        raise TypeError("a layer is a dictionary with a kernel and a bias")
+    kernel, bias = np.shape(layer["kernel"]), np.shape(layer["bias"])
+    if len(kernel) != 2 or bias != kernel[1:]:
+        raise ValueError(f"a layer has a kernel (inputs, outputs) and a bias (outputs,); got {kernel} and {bias}")

@@ -1,7 +1,9 @@
 """Checks of options that many functions share: sizes, numbers, flags, axes. Without JAX, which tables do without."""
 
+import math
 import numbers
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,59 @@ def require_real(**values: Any) -> None:
         is_array = getattr(value, "ndim", None) == 0 and is_real(value.dtype)
         if not (is_array or isinstance(value, numbers.Real)):
             raise TypeError(f"{name} must be a real number, got {value!r}")
+
+
+def require_positive(**values: Any) -> None:
+    """Finite numbers above 0.
+
+    >>> require_positive(gain=0.0)
+    Traceback (most recent call last):
+    ValueError: gain must be positive and finite, got 0.0
+    """
+    require_real(**values)
+    for name, value in values.items():
+        if not 0 < value < math.inf:
+            raise ValueError(f"{name} must be positive and finite, got {value}")
+
+
+def require_not_negative(**values: Any) -> None:
+    """Finite numbers from 0 on.
+
+    >>> require_not_negative(weight_decay=-0.1)
+    Traceback (most recent call last):
+    ValueError: weight_decay must be finite and not negative, got -0.1
+    """
+    require_real(**values)
+    for name, value in values.items():
+        if not 0 <= value < math.inf:
+            raise ValueError(f"{name} must be finite and not negative, got {value}")
+
+
+def require_probability(**values: Any) -> None:
+    """Numbers from 0 to 1, both included.
+
+    >>> require_probability(rate=1.5)
+    Traceback (most recent call last):
+    ValueError: rate must be a probability, in [0, 1], got 1.5
+    """
+    require_real(**values)
+    for name, value in values.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name} must be a probability, in [0, 1], got {value}")
+
+
+def require_choice(options: Sequence[Any], **values: Any) -> None:
+    """One of a few options; those of a `Literal` are its `typing.get_args`.
+
+    >>> require_choice(("none", "mean", "sum"), reduction="max")
+    Traceback (most recent call last):
+    ValueError: reduction must be 'none', 'mean' or 'sum', got 'max'
+    """
+    for name, value in values.items():
+        if not any(isinstance(value, type(option)) and value == option for option in options):
+            *others, last = map(repr, options)
+            expected = f"{', '.join(others)} or {last}" if others else last
+            raise ValueError(f"{name} must be {expected}, got {value!r}")
 
 
 def require_flags(**values: Any) -> None:
