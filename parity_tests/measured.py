@@ -1,10 +1,10 @@
 """Measurements that take minutes, kept in `measured.json` with what they were taken on."""
 
 import json
-import platform
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from jaxd2l._environment import environment
 
 PATH = Path(__file__).with_name("measured.json")
 
@@ -23,5 +23,5 @@ def write(name: str, result: Any) -> None:
 
 def machine() -> str:
     """Processor family and the versions that decide numbers."""
-    versions = ", ".join(f"{package} {version(package)}" for package in ("jax", "torch", "optax", "numpy"))
-    return f"{platform.machine()}, {versions}"
+    here = environment("jax", "torch", "optax", "numpy")
+    return ", ".join([here.machine, *(f"{name} {version}" for name, version in here.versions.items())])

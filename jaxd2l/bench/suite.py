@@ -1,15 +1,10 @@
 """The whole benchmark, from the check that all compute the same to one dictionary of what was measured."""
 
-import os
-import platform
 from collections.abc import Callable
-from importlib import metadata
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
-import jax
-
+from jaxd2l import _environment
 from jaxd2l.bench import beyond_epochs as others
 from jaxd2l.bench import fresh_process as alone
 from jaxd2l.bench import jax_ways, roofline
@@ -88,20 +83,9 @@ def all_ways(only: str | None = None) -> dict[str, Callable[[Case], Way]]:
 
 def environment() -> dict[str, Any]:
     """What the figures depend on."""
-    cpu = platform.processor() or platform.machine()
-    if Path("/proc/cpuinfo").exists():
-        lines = [line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines()]
-        told = {name.strip(): value.strip() for name, _, value in lines}
-        cpu = told.get("model name", cpu)
-        if {"cpu family", "model"} <= told.keys():  # one name may stand for processors of which one is twice as fast
-            cpu += f" (family {told['cpu family']}, model {told['model']})"
-    names = ["jaxd2l", "jax", "jaxlib", "optax", "numpy"] + (["torch"] if find_spec("torch") else [])
-    return {
-        "cpu": cpu,
-        "cores": os.cpu_count(),
-        "device": jax.devices()[0].device_kind,
-        "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in names},
-    }
+    packages = ["python", "jaxd2l", "jax", "jaxlib", "optax", "numpy"] + (["torch"] if find_spec("torch") else [])
+    here = _environment.environment(*packages)
+    return {"cpu": here.cpu, "cores": here.cores, "device": here.kind, "versions": here.versions}
 
 
 def _suits(way: str, case: Case) -> bool:

@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
         "command": shlex.join(["jaxd2l", "import", str(options.file), "--out", str(folder)]),
         "arguments": {"model": model, "dataset": dataset, "hidden": hidden, "data_dir": None},
         "imported_from": options.file.absolute(),
-        **runs.environment(),
+        **runs.made_with(),
     }
     runs.save_record(folder, record)
     sizes = "-".join(str(size) for size in (num_inputs, *(hidden or ()), num_outputs))

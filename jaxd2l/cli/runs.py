@@ -2,16 +2,15 @@
 
 import json
 import math
-import platform
 import re
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from jaxd2l._environment import environment
 from jaxd2l._files import write_file
 from jaxd2l.cli import setups
 from jaxd2l.train.checkpoint import load_params
@@ -77,20 +76,11 @@ def unfinish(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def environment() -> dict[str, Any]:
-    """What else a result depends on: versions and hardware."""
-    device = jax.devices()[0]
-    packages = ("jaxd2l", "jax", "jaxlib", "flax", "optax", "numpy", "tensorflow-datasets")
-    return {
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
-        "device": {
-            "platform": device.platform,
-            "kind": device.device_kind,
-            "count": jax.device_count(),
-            "machine": platform.machine(),
-            "system": platform.platform(),
-        },
-    }
+def made_with() -> dict[str, Any]:
+    """What run.json says of versions and hardware."""
+    here = environment("python", "jaxd2l", "jax", "jaxlib", "flax", "optax", "numpy", "tensorflow-datasets")
+    device = {"platform": here.platform, "kind": here.kind, "count": here.devices}
+    return {"versions": here.versions, "device": {**device, "machine": here.machine, "system": here.system}}
 
 
 def to_json(record: dict[str, Any]) -> str:

@@ -112,7 +112,7 @@ def _picture(result: Sweep, values: np.ndarray, by: str, title: str) -> bytes:
 def _record(arguments: dict[str, Any], result: Sweep, chosen: Best | None, seconds: float) -> dict[str, Any]:
     return {
         "arguments": arguments,
-        **runs.environment(),
+        **runs.made_with(),
         "seconds": seconds,
         "axes": ["seed", *result.grid],
         "seeds": result.seeds,

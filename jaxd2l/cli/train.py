@@ -148,7 +148,7 @@ def _run(options: argparse.Namespace, presses: list[int], mesh: Mesh | None) -> 
         "started": started.isoformat(timespec="seconds"),
         "interrupted": interrupted or lost is not None,
         "diverged": divergence.record(history, first) if diverged else None,
-        **runs.environment(),
+        **runs.made_with(),
         "seconds": {"compile": sum(compiling), "epochs": seconds},
         "results": _results(outputs, params, history, dataset),
         "history": history._asdict(),

@@ -3,13 +3,13 @@
 import json
 import math
 import os
-from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from jaxd2l._environment import environment
 from jaxd2l._files import write_file
 from jaxd2l.parity.rule import ULP_EDGES, Row, holds
 
@@ -121,15 +121,10 @@ class Report(NamedTuple):
 
 def context() -> dict[str, Any]:
     """What a comparison depends on besides its arguments: versions, device, threads."""
-    import jax
     import torch
 
-    packages = ("jaxd2l", "jax", "flax", "optax", "torch", "numpy")
-    return {
-        **{name: version(name) for name in packages},
-        "JAX device": jax.devices()[0].device_kind,
-        "torch threads": torch.get_num_threads(),
-    }
+    here = environment("jaxd2l", "jax", "flax", "optax", "torch", "numpy")
+    return here.versions | {"JAX device": here.kind, "torch threads": torch.get_num_threads()}
 
 
 def number(value: float) -> str:

@@ -4,13 +4,13 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from jaxd2l._environment import environment
 from jaxd2l.types import Dataset
 
 _MOST_NAMED, _LONGEST = 12, 80
@@ -52,9 +52,8 @@ def digest(dataset: Dataset) -> str:
 @functools.cache
 def surroundings() -> dict[str, str]:
     """What bits may depend on though it is no part of the run: versions and the device."""
-    device = jax.devices()[0]
-    versions = {name: version(name) for name in ("jaxd2l", "jax", "jaxlib", "optax", "orbax-checkpoint")}
-    return versions | {"device": f"{jax.device_count()} x {device.platform} {device.device_kind}"}
+    here = environment("jaxd2l", "jax", "jaxlib", "optax", "orbax-checkpoint")
+    return here.versions | {"device": f"{here.devices} x {here.platform} {here.kind}"}
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
