@@ -16,7 +16,7 @@ import torch
 from jax.ad_checkpoint import checkpoint_name
 
 from jaxd2l import plots
-from jaxd2l.book import autodiff, backprop, graphs
+from jaxd2l.book import autodiff, graphs
 
 # %% [markdown]
 # ## A simple function
@@ -259,7 +259,7 @@ def composed(x):
     return checkpoint_name(b * c + e, "f")
 
 
-graphs.figure(backprop.graph(composed, 2.0))
+graphs.figure(graphs.graph(composed, 2.0))
 
 # %% [markdown]
 # **6., 7. The derivative by the chain rule, from $x$ to $f$ and back.** With $a = x^2$, $b = \log a$, $c = \sin x$,

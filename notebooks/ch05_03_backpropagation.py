@@ -51,7 +51,7 @@ print("stored:", {name: value.shape for name, value in stored._asdict().items()}
 # %% [markdown]
 # ## The graph
 #
-# `backprop.graph` reads the computational graph of any function from its jaxpr, JAX's own record of what a function
+# `graphs.graph` reads the computational graph of any function from its jaxpr, JAX's own record of what a function
 # computes. Squares are values, round boxes operators. Naming $\mathbf{z}$, $\mathbf{h}$, $\mathbf{o}$ and $L$ is up to
 # us, by `checkpoint_name`; and wrapping the loss in `jax.jit` makes it one operator rather than several.
 
@@ -66,7 +66,7 @@ def objective(W1, W2, x, y):
     return checkpoint_name(backprop.forward(Weights(W1, W2), x, y, **options)[0], "J")
 
 
-graphs.figure(backprop.graph(objective, *weights, x, y, argnums=(0, 1)))
+graphs.figure(graphs.graph(objective, *weights, x, y, argnums=(0, 1)))
 
 # %% [markdown]
 # Blue is what the backward pass will need. It is less than what `forward` stores: of $\mathbf{z}$ only the signs matter
@@ -149,7 +149,7 @@ def loss_of_batch(params, images, labels):
     return losses.cross_entropy(deep.apply(params, images), labels)
 
 
-kept = backprop.graph(loss_of_batch, like, images, labels, argnums=0).kept_bytes
+kept = graphs.graph(loss_of_batch, like, images, labels, argnums=0).kept_bytes
 by_hand_bytes = backprop.stored_bytes(784, (256,) * 4, 10, batch_size=256) - 4 * 256 * 784
 print(f"four hidden layers, batch of 256: by hand {by_hand_bytes / 1e6:.1f} MB, JAX {kept / 1e6:.1f} MB")
 
@@ -179,7 +179,7 @@ def with_biases(params, x, y):
 
 
 print("jax.grad agrees:", bool(jnp.allclose(jax.grad(with_biases)(params, x, y)[0]["bias"], gradients.z.sum(0))))
-graphs.figure(backprop.graph(with_biases, params, x, y, argnums=0))
+graphs.figure(graphs.graph(with_biases, params, x, y, argnums=0))
 
 # %% [markdown]
 # **3. How much memory do training and prediction take?** Training: the figure above. Prediction: two neighbouring

@@ -1,4 +1,4 @@
-"""Forward and backward propagation written out by hand (D2L 5.3), and the graph of any function from its jaxpr."""
+"""Forward and backward propagation written out by hand (D2L 5.3); `book.graphs` draws the graph of any function."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,7 +12,6 @@ from jaxd2l import losses
 from jaxd2l._checks.arrays import floating, require_classes
 from jaxd2l._checks.numbers import require_real, require_whole
 from jaxd2l.activations import relu, sigmoid, softmax, tanh
-from jaxd2l.book.graphs import graph, png, svg
 
 __all__ = [
     "CROSS_ENTROPY",
@@ -27,10 +26,12 @@ __all__ = [
     "Weights",
     "backward",
     "forward",
-    "graph",
-    "png",
-    "svg",
+    "stored_bytes",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 class Activation(NamedTuple):
@@ -219,7 +220,7 @@ def stored_bytes(num_inputs: int, num_hiddens: tuple[int, ...], num_outputs: int
         4 n (inputs + sum of 2 hiddens + outputs)
 
     since each hidden layer stores z and h. It grows with the batch and with every layer: why training takes more
-    memory than prediction. `graph(f, *args).kept_bytes` is what JAX's own backward pass keeps. D2L 5.3.4.
+    memory than prediction. `graphs.graph(f, *args).kept_bytes` is what JAX's own backward pass keeps. D2L 5.3.4.
 
     >>> stored_bytes(784, (256,), 10, batch_size=256)
     1337344

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxd2l import models
-from jaxd2l.book import backprop
+from jaxd2l import models, plots
+from jaxd2l.book import backprop, graphs
 from jaxd2l.book.backprop import CROSS_ENTROPY, RELU, SIGMOID, SQUARED, TANH, Stored, Weights, backward, forward
 
 ACTIVATIONS = {"relu": RELU, "sigmoid": SIGMOID, "tanh": TANH}
@@ -104,12 +104,12 @@ def test_stored_bytes_doubles_with_the_batch_and_grows_by_every_layer():
         backprop.stored_bytes(784, (0,), 10, batch_size=64)
 
 
-def test_graph_is_public_here_and_shows_what_jax_keeps():
+def test_the_graph_of_a_model_shows_what_jax_keeps():
     model = models.mlp(4, 5, 3)
     params = model.init(jax.random.key(0))
-    found = backprop.graph(lambda params: jnp.sum(model.apply(params, jnp.ones((2, 4)))), params)
+    found = graphs.graph(lambda params: jnp.sum(model.apply(params, jnp.ones((2, 4)))), params)
     assert "relu" in [op.name for op in found.operations]
-    assert backprop.png(found).startswith(b"\x89PNG")
+    assert plots.png(graphs.figure(found)).startswith(b"\x89PNG")
 
 
 @pytest.mark.bad_input

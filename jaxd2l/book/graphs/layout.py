@@ -8,7 +8,7 @@ import numpy as np
 Edge = tuple[int, int]
 Point = tuple[float, float]
 
-_STOPOVER = 0.3  # room for a slanting edge beside the corner of a box
+_STOPOVER = 0.3  # space for a slanting edge beside the corner of a box
 
 
 def layered(
@@ -19,7 +19,7 @@ def layered(
     Args:
       sizes: width and height of each box.
       edges: pairs of boxes (from, to), without a cycle.
-      gap: least distance between neighbours in a layer.
+      gap: the minimum distance between neighbours in a layer.
       drop: height left between two layers.
 
     Returns:

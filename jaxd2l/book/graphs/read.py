@@ -1,9 +1,9 @@
-"""From a function to its graph: what it computes, and what its backward pass keeps. No drawing here."""
+"""From a function to its graph: what it computes, and what its backward pass keeps."""
 
 import inspect
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,73 +11,22 @@ import numpy as np
 from jax.extend import core
 
 from jaxd2l.book.graphs.formula import formula, label
+from jaxd2l.book.graphs.parts import Operation, Role, Value
+from jaxd2l.book.graphs.picture import Graph
 from jaxd2l.book.graphs.trace import forward_of_vjp, opened, variables
-
-Role = Literal["argument", "constant", "intermediate", "output", "residual"]
-
-
-class Value(NamedTuple):
-    """An array of the graph: a square in the book's figure.
-
-    name: the parameter's, the one given by `jax.ad_checkpoint.checkpoint_name`, a formula, or v1, v2, ...
-    dtype: in short, as jaxprs have it: f32, i32, bool.
-    nbytes: its size in memory.
-    role: "residual" is an array that only the backward pass asks for, such as the mask `z > 0` of a relu.
-    kept: whether the backward pass keeps it.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    nbytes: int
-    role: Role
-    kept: bool
-
-
-class Operation(NamedTuple):
-    """An operator, a circle in the book's figure: its name, and by number the values it takes and gives."""
-
-    name: str
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-
-
-class Graph(NamedTuple):
-    """Values, the operators between them, and for each residual the values it is made of."""
-
-    values: tuple[Value, ...]
-    operations: tuple[Operation, ...]
-    derivations: tuple[Operation, ...]
-
-    @property
-    def kept(self) -> tuple[Value, ...]:
-        """What the backward pass keeps, arguments included."""
-        return tuple(value for value in self.values if value.kept)
-
-    @property
-    def kept_bytes(self) -> int:
-        """Memory that the backward pass asks for beyond arguments and constants, in bytes."""
-        return sum(value.nbytes for value in self.kept if value.role not in ("argument", "constant"))
-
-    def _repr_svg_(self) -> str:
-        """How a notebook shows a graph: as a picture."""
-        from jaxd2l.book.graphs.draw import svg
-
-        return svg(self)
 
 
 def graph(f: Callable[..., Any], *args: Any, argnums: int | Sequence[int] | None = None, expand: bool = False) -> Graph:
     """The computational graph of `f(*args)`, read from its jaxpr. D2L 5.3.2; `torch.autograd.graph` and torchviz.
 
-    Also asks `jax.vjp` which arrays it hands from the forward to the backward pass: those are marked as kept.
-    Compiled, XLA may still drop one and compute it again. Each jitted function is one operator; name an
-    intermediate value by `jax.ad_checkpoint.checkpoint_name(value, "z")`. In a notebook the graph shows as a
-    picture; `graphs.svg` and `graphs.png` make files of it.
+    Marks as kept the arrays that `jax.vjp` hands from the forward to the backward pass; XLA may still drop one when it
+    compiles, and compute it again. A jitted function is one operator. `jax.ad_checkpoint.checkpoint_name(value, "z")`
+    names an intermediate value. A notebook shows the graph as a picture; `graphs.figure` draws it.
 
     Args:
       f: any function of arrays, or of pytrees of arrays.
-      args: its arguments; `jax.ShapeDtypeStruct` will do, nothing is computed.
-      argnums: which arguments are differentiated; all unless said otherwise, none for `()`.
+      args: its arguments, or a `jax.ShapeDtypeStruct` for each array: nothing is computed.
+      argnums: which arguments to differentiate by; None for all, `()` for none.
       expand: show what is inside jitted functions.
 
     Raises:
@@ -91,8 +40,10 @@ def graph(f: Callable[..., Any], *args: Any, argnums: int | Sequence[int] | None
     """
     leaves, names, differentiated = _arguments(f, args, argnums)
     closed = opened(jax.make_jaxpr(f)(*args), leaves, expand)
-    forward, counts = forward_of_vjp(closed, leaves, differentiated)
-    return _assemble(closed.jaxpr, names, forward, counts)
+    forward, num_kept = forward_of_vjp(closed, leaves, differentiated)
+    values, operations, number = _program(closed.jaxpr, names)
+    residuals = _keep(values, number, closed.jaxpr, forward, num_kept)
+    return Graph(tuple(values), tuple(operations), tuple(residuals))
 
 
 def _arguments(
@@ -101,7 +52,7 @@ def _arguments(
     """The arrays in the arguments, their names, and the positions of those to differentiate."""
     chosen = range(len(args)) if argnums is None else [argnums] if isinstance(argnums, int) else list(argnums)
     if wrong := [i for i in chosen if not 0 <= i < len(args)]:
-        raise ValueError(f"argnums names argument {wrong[0]}, and there are {len(args)}, counted from 0")
+        raise ValueError(f"argnums names argument {wrong[0]}, but there are {len(args)}, counted from 0")
     leaves: list[Any] = []
     names: list[str] = []
     differentiated: list[int] = []
@@ -126,7 +77,8 @@ def _parameter_names(f: Callable[..., Any], count: int) -> list[str]:
     return names if len(names) == count else fallback
 
 
-def _assemble(jaxpr: core.Jaxpr, arguments: Sequence[str], forward: core.Jaxpr, num_kept: int) -> Graph:
+def _program(jaxpr: core.Jaxpr, arguments: Sequence[str]) -> tuple[list[Value], list[Operation], dict[core.Var, int]]:
+    """The values and operators of a program, and the number of each variable's value."""
     number: dict[core.Var, int] = {}
     values: list[Value] = []
 
@@ -152,29 +104,41 @@ def _assemble(jaxpr: core.Jaxpr, arguments: Sequence[str], forward: core.Jaxpr, 
     for atom in jaxpr.outvars:
         if not isinstance(atom, core.Literal) and values[number[atom]].role == "intermediate":
             values[number[atom]] = values[number[atom]]._replace(role="output")
-    taken, unnamed = {value.name for value in values}, iter(range(1, len(values) + 1))
+    _name_the_rest(values)
+    return values, operations, number
+
+
+def _name_the_rest(values: list[Value]) -> None:
+    """v1, v2, ... for values that nobody has named."""
+    taken, unused = {value.name for value in values}, iter(range(1, len(values) + 1))
     for i, value in enumerate(values):
         if not value.name:
-            values[i] = value._replace(name=next(name for j in unnamed if (name := f"v{j}") not in taken))
+            values[i] = value._replace(name=next(name for j in unused if (name := f"v{j}") not in taken))
 
-    # The traced forward pass gives every value of the graph by its number: what else is kept is a residual.
+
+def _keep(
+    values: list[Value], number: dict[core.Var, int], jaxpr: core.Jaxpr, forward: core.Jaxpr, num_kept: int
+) -> list[Operation]:
+    """Marks the values that the backward pass keeps, adds the residuals, and returns what each of these is made of."""
+    # The forward pass returns what is kept, then every value of the graph; a residual is kept but not among these.
+    kept, rest = forward.outvars[:num_kept], forward.outvars[num_kept:]
     found = {
         atom: number[var]
-        for atom, var in zip(forward.outvars[num_kept:], variables(jaxpr), strict=True)
+        for atom, var in zip(rest, variables(jaxpr), strict=True)
         if not isinstance(atom, core.Literal)
     }
     makers = {var: eqn for eqn in forward.eqns for var in eqn.outvars}
     known = {atom: (values[i].name, (i,)) for atom, i in found.items()}
-    derivations = []
-    for atom in dict.fromkeys(x for x in forward.outvars[:num_kept] if not isinstance(x, core.Literal)):
+    residuals = []
+    for atom in dict.fromkeys(x for x in kept if not isinstance(x, core.Literal)):
         if atom in found:
             values[found[atom]] = values[found[atom]]._replace(kept=True)
             continue
         text, sources = formula(atom, known, makers)
         values.append(_value(atom.aval, text, "residual" if sources else "constant", True))
         if sources:
-            derivations.append(Operation("", sources, (len(values) - 1,)))
-    return Graph(tuple(values), tuple(operations), tuple(derivations))
+            residuals.append(Operation("", sources, (len(values) - 1,)))
+    return residuals
 
 
 def _value(aval: Any, name: str, role: Role, kept: bool = False) -> Value:

@@ -161,7 +161,7 @@ def test_loops_that_cannot_be_differentiated_can_be_drawn():
 
 
 def test_an_argument_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match="argnums names argument 2, and there are 1"):
+    with pytest.raises(ValueError, match="argnums names argument 2, but there are 1"):
         graph(jnp.sin, X, argnums=2)
 
 

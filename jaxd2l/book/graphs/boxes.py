@@ -1,100 +1,22 @@
-"""Graphs as pictures: squares for values, rounded boxes for operators, as in the book's figure (D2L 5.3.2)."""
+"""The parts of a graph's picture: boxes, edges and the legend."""
 
-import io
 from typing import TYPE_CHECKING, Any
 
-from jaxd2l.book.graphs.layout import Point, layered
-from jaxd2l.book.graphs.read import Graph, Operation, Value
+from jaxd2l.book.graphs.layout import Edge, Point
+from jaxd2l.book.graphs.parts import Operation, Value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _KEPT, _INK = "#C9DFF0", "#222222"
 _NAME_SIZE, _DETAIL_SIZE = 10.0, 7.5
-_MARGIN, _HEIGHT = 0.2, 0.44
+_HEIGHT = 0.44
 _LEGEND = (
     ("argument", {"facecolor": "white", "linewidth": 0.8}),
     ("computed", {"facecolor": "#F1F1F1", "linewidth": 0.0}),
     ("kept for the backward pass", {"facecolor": _KEPT, "linewidth": 2.0}),
-    ("made for it only", {"facecolor": _KEPT, "linewidth": 1.2, "linestyle": (0, (3, 2))}),
+    ("computed for it only", {"facecolor": _KEPT, "linewidth": 1.2, "linestyle": (0, (3, 2))}),
 )
-
-
-def svg(graph: Graph) -> str:
-    """The picture of a graph as the content of an SVG file; the same graph gives the same text.
-
-    >>> from jaxd2l.book.graphs.read import graph
-    >>> svg(graph(jnp.sin, jnp.ones(3))).startswith("<?xml")
-    True
-    """
-    import matplotlib
-
-    buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": "jaxd2l"}):
-        figure(graph).savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
-
-
-def png(graph: Graph) -> bytes:
-    """The picture of a graph as the content of a PNG file."""
-    buffer = io.BytesIO()
-    figure(graph).savefig(buffer, format="png", dpi=150)
-    return buffer.getvalue()
-
-
-def figure(graph: Graph) -> "Figure":
-    """The picture of a graph: arguments above, outputs below, what the backward pass keeps in blue and framed.
-
-    Each value is a square with its name, dtype, shape and size in memory, each operator a rounded box. A dashed
-    square is an array that the function does not need, only its derivative does. Constants that the backward
-    pass keeps (zeros, for example) are left out. D2L 5.3.2.
-
-    >>> from jaxd2l.book.graphs.read import graph
-    >>> picture = figure(graph(lambda x: jnp.sum(jnp.sin(x)), jnp.ones(3)))
-    >>> [text.get_text() for text in picture.axes[0].texts][:2]
-    ['x', 'f32[3] · 12 B']
-    """
-    from matplotlib.figure import Figure
-
-    joined = {i for op in (*graph.operations, *graph.derivations) for i in (*op.inputs, *op.outputs)}
-    shown = [i for i, value in enumerate(graph.values) if i in joined or value.role not in ("constant", "residual")]
-    box = {i: k for k, i in enumerate(shown)}
-    values = [graph.values[i] for i in shown]
-    operators = [(len(values) + k, op) for k, op in enumerate(graph.operations)]
-    edges = [(box[i], k) for k, op in operators for i in op.inputs]
-    edges += [(k, box[i]) for k, op in operators for i in op.outputs]
-    solid = len(edges)
-    edges += [(box[i], box[op.outputs[0]]) for op in graph.derivations for i in op.inputs]
-
-    sizes = [_value_size(value) for value in values] + [_operator_size(op) for op in graph.operations]
-    centres, routes = layered(sizes, edges)
-    left, right = _extent([x for x, _ in centres], [width for width, _ in sizes], routes)
-    bottom, top = (min(y for _, y in centres) - 0.25, max(y for _, y in centres) + 0.25)
-    legend = _legend_rows(right - left)
-    width, height = right - left + 2 * _MARGIN, top - bottom + 2 * _MARGIN + 0.26 * len(legend) + 0.1
-    picture = Figure(figsize=(width, height), facecolor="white")
-    axes = picture.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(left - _MARGIN, left - _MARGIN + width), ylim=(top + _MARGIN - height, top + _MARGIN))
-    axes.set_axis_off()
-
-    ports = _ports(edges, routes, sizes)
-    for k, route in enumerate(routes):
-        _draw_edge(axes, route, sizes[edges[k][0]], sizes[edges[k][1]], ports[k], dashed=k >= solid)
-    for value, centre, size in zip(values, centres, sizes, strict=False):
-        _draw_value(axes, value, centre, size)
-    for k, op in operators:
-        _draw_operator(axes, op, centres[k], sizes[k])
-    _draw_legend(axes, legend, left, bottom - 0.2)
-    return picture
-
-
-def _extent(xs: list[float], widths: list[float], routes: list[list[Point]]) -> tuple[float, float]:
-    bends = [x for route in routes for x, _ in route]
-    sides = [(x - w / 2, x + w / 2) for x, w in zip(xs, widths, strict=True)] + [(x, x) for x in bends]
-    left, right = min(side[0] for side in sides), max(side[1] for side in sides)
-    spare = max(0.0, 2.3 - (right - left)) / 2  # the legend needs some width
-    return left - spare, right + spare
 
 
 def _text_width(text: str, size: float, bold: bool = False) -> float:
@@ -116,16 +38,16 @@ def _detail(value: Value) -> str:
     return f"{shape} · {size:.3g} {unit}"
 
 
-def _value_size(value: Value) -> Point:
+def value_size(value: Value) -> Point:
     width = max(_text_width(value.name, _NAME_SIZE, bold=True), _text_width(_detail(value), _DETAIL_SIZE))
     return max(width, 0.5) + 0.18, _HEIGHT
 
 
-def _operator_size(op: Operation) -> Point:
+def operator_size(op: Operation) -> Point:
     return max(_text_width(op.name, _NAME_SIZE), 0.15) + 0.3, 0.27
 
 
-def _ports(edges: list[tuple[int, int]], routes: list[list[Point]], sizes: list[Point]) -> list[Point]:
+def ports(edges: list[Edge], routes: list[list[Point]], sizes: list[Point]) -> list[Point]:
     """How far from the centre each edge leaves its first box and meets its last: side by side, in order."""
     ports = [[0.0, 0.0] for _ in edges]
     for end, neighbour in ((0, 1), (1, -2)):
@@ -137,7 +59,7 @@ def _ports(edges: list[tuple[int, int]], routes: list[list[Point]], sizes: list[
     return [(start, stop) for start, stop in ports]
 
 
-def _draw_edge(axes: "Axes", route: list[Point], first: Point, last: Point, ports: Point, *, dashed: bool) -> None:
+def draw_edge(axes: "Axes", route: list[Point], first: Point, last: Point, ports: Point, *, dashed: bool) -> None:
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path
 
@@ -169,7 +91,7 @@ def _draw_edge(axes: "Axes", route: list[Point], first: Point, last: Point, port
     )
 
 
-def _draw_value(axes: "Axes", value: Value, centre: Point, size: Point) -> None:
+def draw_value(axes: "Axes", value: Value, centre: Point, size: Point) -> None:
     kind = 3 if value.role == "residual" else 2 if value.kept else 0 if value.role == "argument" else 1
     _square(axes, centre, size, _LEGEND[kind][1])
     x, y = centre
@@ -177,7 +99,7 @@ def _draw_value(axes: "Axes", value: Value, centre: Point, size: Point) -> None:
     axes.text(x, y - 0.11, _detail(value), ha="center", va="center", size=_DETAIL_SIZE, color=_INK)
 
 
-def _draw_operator(axes: "Axes", op: Operation, centre: Point, size: Point) -> None:
+def draw_operator(axes: "Axes", op: Operation, centre: Point, size: Point) -> None:
     from matplotlib.patches import FancyBboxPatch
 
     (x, y), (width, height) = centre, size
@@ -194,7 +116,7 @@ def _square(axes: "Axes", centre: Point, size: Point, style: dict[str, Any]) -> 
     axes.add_patch(Rectangle(corner, *size, edgecolor=_INK, zorder=2, **style))
 
 
-def _legend_rows(width: float) -> list[list[int]]:
+def legend_rows(width: float) -> list[list[int]]:
     """Which entries of the legend stand in which row."""
     rows: list[list[int]] = [[]]
     used = 0.0
@@ -208,7 +130,7 @@ def _legend_rows(width: float) -> list[list[int]]:
     return rows
 
 
-def _draw_legend(axes: "Axes", rows: list[list[int]], left: float, top: float) -> None:
+def draw_legend(axes: "Axes", rows: list[list[int]], left: float, top: float) -> None:
     for r, row in enumerate(rows):
         x, y = left, top - 0.26 * r - 0.08
         for k in row:

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from jaxd2l import activations
+from jaxd2l import activations, plots
 from jaxd2l.book import graphs
 
 
@@ -80,7 +80,7 @@ def test_kept_values_are_framed_also_without_colour():
 
 
 def test_files_are_well_formed_and_repeat():
-    svg = graphs.svg(CASES["mlp"])
+    svg = plots.svg(graphs.figure(CASES["mlp"]))
     assert xml.etree.ElementTree.fromstring(svg).tag.endswith("svg")
-    assert svg == graphs.svg(CASES["mlp"]) == CASES["mlp"]._repr_svg_()
-    assert graphs.png(CASES["mlp"]).startswith(b"\x89PNG")
+    assert svg == plots.svg(graphs.figure(CASES["mlp"])) == CASES["mlp"]._repr_svg_()
+    assert plots.png(graphs.figure(CASES["mlp"])).startswith(b"\x89PNG")
