@@ -2,13 +2,11 @@
 
 from typing import Literal
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Integer, Shaped
+from jaxtyping import Array, Float, Integer
 
-from jaxd2l._checks.arrays import floating, real
-from jaxd2l._checks.arrays import require_classes as _require_classes
+from jaxd2l._checks.arrays import floating, host_or_device, real, require_classes
 from jaxd2l._checks.numbers import require_real, require_whole
 from jaxd2l.activations import log_softmax
 
@@ -52,7 +50,7 @@ def cross_entropy(
     >>> cross_entropy(logits, jnp.array([0, 2]), reduction="none").round(4)
     Array([0.2395, 1.0986], dtype=float32)
     """
-    logits, labels = jnp.asarray(logits), _host_or_device(labels)
+    logits, labels = jnp.asarray(logits), host_or_device(labels)
     if logits.ndim == 0:
         raise ValueError("logits need at least one axis, that of the classes; got a scalar")
     if not logits.shape[-1]:
@@ -78,7 +76,7 @@ def cross_entropy(
         return _reduce(_expected_cost(targets, costs), None, reduction)
 
     _require_shape(labels, logits.shape[:-1], "labels must have the logits' shape without the last axis")
-    _require_classes(labels, num_classes, ignore_index)
+    require_classes(num_classes, ignore_index=ignore_index, labels=labels)
     kept = jnp.asarray(labels).astype(jnp.int32) != ignore_index
     classes = jnp.where(kept, jnp.asarray(labels).astype(jnp.int32), 0)
     loss = (1.0 - label_smoothing) * _pick(costs, classes)
@@ -111,7 +109,7 @@ def cross_entropy_from_probabilities(
     >>> cross_entropy_from_probabilities(p, jnp.array([0, 2])).round(4)
     Array(1.4979, dtype=float32)
     """
-    probabilities, labels = floating("probabilities", probabilities), _host_or_device(labels)
+    probabilities, labels = floating("probabilities", probabilities), host_or_device(labels)
     if probabilities.ndim == 0:
         raise ValueError("probabilities need at least one axis, that of the classes; got a scalar")
     _require_shape(
@@ -119,7 +117,7 @@ def cross_entropy_from_probabilities(
         probabilities.shape[:-1],
         "labels must have the probabilities' shape without the last axis",
     )
-    _require_classes(labels, probabilities.shape[-1], None)
+    require_classes(probabilities.shape[-1], labels=labels)
     return jnp.mean(-jnp.log(_pick(probabilities, jnp.asarray(labels).astype(jnp.int32))))
 
 
@@ -175,11 +173,6 @@ def _reduce(loss: Array, denominators: Array | None, reduction: str) -> Array:
     if reduction == "mean":
         return jnp.mean(loss) if denominators is None else jnp.sum(loss) / jnp.sum(denominators)
     raise ValueError(f"reduction must be 'none', 'mean' or 'sum', got {reduction!r}")
-
-
-def _host_or_device(labels: Shaped[Array | np.ndarray, "..."]) -> Array | np.ndarray:
-    """Keeps NumPy labels on the host, where their values can be checked even while tracing."""
-    return labels if isinstance(labels, jax.Array) else np.asarray(labels)
 
 
 def _require_shape(array: Array | np.ndarray, expected: tuple[int, ...], rule: str) -> None:

@@ -2,15 +2,15 @@
 
 from typing import Literal
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Integer
 
-from jaxd2l._checks.arrays import real, require_classes
-from jaxd2l._checks.numbers import require_whole
+from jaxd2l._checks.arrays import classes, counts, host_or_device, real, require_classes
+from jaxd2l._checks.numbers import require_choice, require_whole
+from jaxd2l._checks.shapes import require_shapes
 
-Average = Literal["macro", "micro"] | None
+Average = Literal["macro", "micro", None]
 
 
 def accuracy(
@@ -32,7 +32,7 @@ def accuracy(
     >>> accuracy(jnp.array([[0.1, 0.9], [0.8, 0.2]]), jnp.array([1, 1]))
     Array(0.5, dtype=float32)
     """
-    logits, labels = real("logits", logits), labels if isinstance(labels, jax.Array) else np.asarray(labels)
+    logits, labels = real("logits", logits), host_or_device(labels)
     if logits.ndim == 0 or not logits.shape[-1]:
         raise ValueError(f"logits need a last axis of at least one class; got shape {logits.shape}")
     if labels.shape != logits.shape[:-1]:
@@ -40,7 +40,7 @@ def accuracy(
             "labels must have the logits' shape without the last axis: "
             f"expected {logits.shape[:-1]}, got {labels.shape}"
         )
-    require_classes(labels, logits.shape[-1])
+    require_classes(logits.shape[-1], labels=labels)
     correct = (jnp.argmax(logits, -1).astype(jnp.int32) == jnp.asarray(labels).astype(jnp.int32)).astype(jnp.float32)
     return jnp.mean(correct) if averaged else correct
 
@@ -82,20 +82,10 @@ def confusion_matrix(
             f"predictions and labels must both have shape (n,), got {np.shape(predictions)} and {np.shape(labels)}"
         )
     require_whole(1, num_classes=num_classes)
-    for name, classes in (("prediction", predictions), ("label", labels)):
-        dtype = classes.dtype if isinstance(classes, jax.Array) else np.asarray(classes).dtype
-        if not jnp.issubdtype(dtype, jnp.integer):
-            raise TypeError(f"every {name} must be an integer (a class), got {dtype}")
-        if not isinstance(classes, jax.core.Tracer):
-            values = np.asarray(classes)
-            wrong = np.flatnonzero((values < 0) | (values >= num_classes))
-            if wrong.size:
-                raise ValueError(
-                    f"{name} {values[wrong[0]]} at index {wrong[0]} is not a class: expected 0 to {num_classes - 1}"
-                )
+    predictions, labels = classes("predictions", predictions, num_classes), classes("labels", labels, num_classes)
     classes_range = jnp.arange(num_classes, dtype=jnp.int32)
-    is_label = jnp.asarray(labels).astype(jnp.int32)[:, None] == classes_range
-    is_prediction = jnp.asarray(predictions).astype(jnp.int32)[:, None] == classes_range
+    is_label = labels[:, None] == classes_range
+    is_prediction = predictions[:, None] == classes_range
     return jnp.einsum("nl,np->lp", is_label.astype(jnp.int32), is_prediction.astype(jnp.int32))
 
 
@@ -162,27 +152,17 @@ def fall_out(confusion: Int[Array, "c c"], average: Average = "macro") -> Float[
     return _rate(fp, fp + tn, average)
 
 
-def _counts(confusion: Array, average: str | None) -> tuple[Array, Array, Array, Array]:
+def _counts(confusion: Array, average: Average) -> tuple[Array, Array, Array, Array]:
     """True positives, false positives, false negatives, true negatives: per class, or summed for "micro"."""
-    if not isinstance(confusion, jax.Array):
-        confusion = np.asarray(confusion)
-    if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1]:
-        raise ValueError(f"a confusion matrix is square, (classes, classes); got shape {confusion.shape}")
-    if average not in ("macro", "micro", None):
-        raise ValueError(f"average must be 'macro', 'micro' or None, got {average!r}")
-    if not jnp.issubdtype(confusion.dtype, jnp.integer):
-        raise TypeError(f"a confusion matrix holds counts, integers; got {confusion.dtype}")
-    if not isinstance(confusion, jax.core.Tracer) and confusion.size:
-        counted = np.asarray(confusion, object)  # Python's integers, which do not overflow
-        if counted.min() < 0 or counted.sum() > np.iinfo(np.int32).max:
-            raise ValueError(f"counts are not negative, and fewer than 2^31 in all; got {counted.tolist()}")
-    confusion = jnp.asarray(confusion).astype(jnp.int32)
+    require_shapes("classes classes", confusion=confusion)
+    require_choice(Average, average=average)
+    confusion = counts("confusion", confusion)
     tp = jnp.diagonal(confusion)
     fp = jnp.sum(confusion, 0) - tp
     fn = jnp.sum(confusion, 1) - tp
     tn = jnp.sum(confusion) - tp - fp - fn
-    counts = jnp.stack([tp, fp, fn, tn]).astype(jnp.float32)  # sums of them over classes could overflow an int32
-    tp, fp, fn, tn = jnp.sum(counts, -1) if average == "micro" else counts
+    rates = jnp.stack([tp, fp, fn, tn]).astype(jnp.float32)  # sums of them over classes could overflow an int32
+    tp, fp, fn, tn = jnp.sum(rates, -1) if average == "micro" else rates
     return tp, fp, fn, tn
 
 

@@ -115,9 +115,9 @@ def test_under_jit_a_wrong_class_is_counted_nowhere() -> None:
 
 
 def test_a_wrong_class_is_named_with_its_place_wherever_it_is_known() -> None:
-    with pytest.raises(ValueError, match="prediction 4 at index 1 is not a class: expected 0 to 3"):
+    with pytest.raises(ValueError, match=r"predictions\[1\] is 4, but must be a class from 0 to 3"):
         confusion_matrix(jnp.array([0, 4]), jnp.array([0, 0]), 4)
-    with pytest.raises(ValueError, match="label -1 at index 0 is not a class"):
+    with pytest.raises(ValueError, match=r"labels\[0\] is -1, but must be a class"):
         confusion_matrix(np.array([0, 0]), np.array([-1, 0]), 4)
 
 
@@ -130,7 +130,7 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match=r"both have shape \(n,\)"):
         confusion_matrix(jnp.zeros((3, 1), int), jnp.zeros((3, 1), int), 2)
     for rate in ALL:
-        with pytest.raises(ValueError, match=r"a confusion matrix is square, .* got shape \(2, 3\)"):
+        with pytest.raises(ValueError, match=r"confusion must have shape \(classes, classes\); got \(2, 3\)"):
             rate(jnp.zeros((2, 3), int))
         with pytest.raises(ValueError, match="average must be 'macro', 'micro' or None, got 'weighted'"):
             rate(jnp.zeros((2, 2), int), "weighted")
@@ -138,20 +138,20 @@ def test_what_does_not_fit_is_refused() -> None:
 
 @pytest.mark.bad_input
 def test_labels_that_are_no_classes_are_refused() -> None:
-    with pytest.raises(ValueError, match="labels must be integers"):
+    with pytest.raises(TypeError, match="labels must be integers"):
         accuracy(jnp.zeros((2, 3)), jnp.array([0.9, 1.0]))
 
 
 @pytest.mark.bad_input
 def test_labels_beyond_the_classes_and_fractions_of_them_are_refused() -> None:
     logits = jnp.array([[1.0, 0.0]])
-    with pytest.raises(ValueError, match="label 4294967296 at index"):
+    with pytest.raises(ValueError, match=r"labels\[.*\] is 4294967296"):
         accuracy(logits, np.array([2**32]))  # as an int32 it would be 0, and right
-    with pytest.raises(ValueError, match="label 2 at index"):
+    with pytest.raises(ValueError, match=r"labels\[.*\] is 2,"):
         accuracy(logits, jnp.array([2]))
     with pytest.raises(ValueError, match="at least one class"):
         accuracy(jnp.float32(1), jnp.int32(0))
-    with pytest.raises(TypeError, match="every label must be an integer"):
+    with pytest.raises(TypeError, match="labels must be integers"):
         confusion_matrix(jnp.array([1]), np.array([1.7]), 2)  # would be cut to 1
     with pytest.raises(TypeError, match="num_classes must be a whole number"):
         confusion_matrix(jnp.array([1]), jnp.array([1]), 2.5)
@@ -160,11 +160,11 @@ def test_labels_beyond_the_classes_and_fractions_of_them_are_refused() -> None:
 @pytest.mark.bad_input
 @pytest.mark.parametrize("rate", ALL)
 def test_rates_want_counts(rate) -> None:
-    with pytest.raises(TypeError, match="holds counts, integers; got float32"):
+    with pytest.raises(TypeError, match="confusion must be integers, got float32"):
         rate(jnp.array([[0.5, 0.1], [0.1, 0.3]]))  # shares: precision would be 0.45, not 0.79
-    with pytest.raises(ValueError, match="not negative"):
+    with pytest.raises(ValueError, match=r"confusion\[0, 1\] is -1, but must be at least 0"):
         rate(jnp.array([[1, -1], [0, 1]]))
-    with pytest.raises(ValueError, match=r"fewer than 2\^31"):
+    with pytest.raises(ValueError, match=r"confusion must add up to less than 2\^31, got 4294967299"):
         rate(np.array([[2**32, 1], [1, 1]]))
 
 

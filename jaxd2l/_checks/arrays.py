@@ -1,36 +1,34 @@
-"""Checks of arrays that many functions share. What JAX or NumPy would convert in silence is refused by name here."""
+"""Checks of arrays: what JAX or NumPy would convert silently is refused here. A traced array has no values to check."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Int
 
-from jaxd2l._checks.numbers import is_real
+from jaxd2l._checks.numbers import is_real, is_traced
+
+
+def host_or_device(x: Any) -> Array | np.ndarray:
+    """A JAX array as it is, anything else as NumPy: on the host its values can be checked even while tracing."""
+    return x if isinstance(x, jax.Array) else np.asarray(x)
 
 
 def real(name: str, x: Any) -> Array:
-    """As a JAX array of real numbers; complex ones would be compared, or lose a part, in silence."""
-    x = x if isinstance(x, jax.Array) else np.asarray(x)
+    """As a JAX array of real numbers; complex ones would be compared, or lose a part, silently.
+
+    >>> real("prices", [1j])
+    Traceback (most recent call last):
+    TypeError: prices must hold real numbers, got complex128
+    """
+    x = host_or_device(x)
     if not is_real(x.dtype):
         raise TypeError(f"{name} must hold real numbers, got {x.dtype}")
     if isinstance(x, np.ndarray) and x.dtype.kind in "iu":
         x = narrowed(x, jax.dtypes.canonicalize_dtype(x.dtype))  # JAX alone would wrap 2**32 to 0
     return jnp.asarray(x)
-
-
-def narrowed(host: np.ndarray, dtype: Any) -> np.ndarray:
-    """A copy of this dtype, rounded if need be; a number beyond its range is refused."""
-    if not jnp.issubdtype(host.dtype, np.number) and host.dtype != bool:
-        raise TypeError(f"an array here holds numbers, not {host.dtype}")
-    with np.errstate(over="ignore", under="ignore"):
-        narrow = host.astype(dtype)
-        is_lost = np.isfinite(host) & ~np.isfinite(narrow) if jnp.issubdtype(dtype, jnp.inexact) else narrow != host
-    if np.any(is_lost):
-        raise OverflowError(f"{host[is_lost].flat[0]} does not fit into {dtype}")
-    return narrow
 
 
 def floating(name: str, x: Any) -> Array:
@@ -48,35 +46,90 @@ def floating(name: str, x: Any) -> Array:
     return x
 
 
+def classes(name: str, labels: Any, num_classes: int, *, ignore_index: int | None = None) -> Int[Array, "..."]:
+    """As a JAX array of int32: classes from 0 to C-1, or `ignore_index`.
+
+    >>> classes("labels", np.array([0, 3]), num_classes=3)
+    Traceback (most recent call last):
+    ValueError: labels[1] is 3, but must be a class from 0 to 2
+    """
+    labels = host_or_device(labels)
+    require_classes(num_classes, ignore_index=ignore_index, **{name: labels})
+    return jnp.asarray(labels).astype(jnp.int32)  # after the check: 2**32 would become class 0
+
+
+def counts(name: str, x: Any) -> Int[Array, "..."]:
+    """As a JAX array of int32: whole numbers from 0 on whose sum fits into an int32 as well.
+
+    >>> counts("confusion", [[1, -1], [0, 2]])
+    Traceback (most recent call last):
+    ValueError: confusion[0, 1] is -1, but must be at least 0
+    """
+    x = host_or_device(x)
+    require_integers(**{name: x})
+    require_none_negative(**{name: x})
+    if not is_traced(x) and (total := np.sum(np.asarray(x, object))) >= 2**31:  # Python's integers do not overflow
+        raise ValueError(f"{name} must add up to less than 2^31, got {total}")
+    return jnp.asarray(x).astype(jnp.int32)
+
+
+def require_classes(num_classes: int, *, ignore_index: int | None = None, **labels: Any) -> None:
+    """Integers from 0 to C-1, or `ignore_index`."""
+    or_ignored = "" if ignore_index is None else f", or {ignore_index} to ignore the example"
+    require_integers(**labels)
+    for name, values in labels.items():
+        _require_each(
+            f"be a class from 0 to {num_classes - 1}{or_ignored}",
+            lambda y: (y >= 0) & (y < num_classes) | (y == ignore_index),
+            name,
+            values,
+        )
+
+
+def require_integers(**arrays: Any) -> None:
+    """Integers of any width; booleans are none.
+
+    >>> require_integers(labels=np.array([0.0, 1.0]))
+    Traceback (most recent call last):
+    TypeError: labels must be integers, got float64
+    """
+    for name, array in arrays.items():
+        dtype = host_or_device(array).dtype
+        if not jnp.issubdtype(dtype, jnp.integer):
+            raise TypeError(f"{name} must be integers, got {dtype}")
+
+
 def require_finite(**arrays: Any) -> None:
-    """No NaN and no infinity among the values, where there are values to look at: a traced array has none yet.
+    """No NaN and no infinity.
 
     >>> require_finite(source=np.array([1.0, np.nan]))
     Traceback (most recent call last):
-    ValueError: source holds nan at index (1,); remove or impute such values first
+    ValueError: source[1] is nan, but must be finite; remove or impute such values first
     """
     for name, array in arrays.items():
-        if not isinstance(array, jax.core.Tracer) and not np.isfinite(values := np.asarray(array)).all():
-            where = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
-            raise ValueError(f"{name} holds {values[where]} at index {where}; remove or impute such values first")
+        _require_each("be finite; remove or impute such values first", np.isfinite, name, array)
 
 
-def require_classes(labels: Array | np.ndarray, num_classes: int, ignore_index: int | None = None) -> None:
-    """Integers from 0 to C-1. Looks at the values where there are any to look at; a traced array has none yet."""
-    if not jnp.issubdtype(labels.dtype, jnp.integer):
-        raise ValueError(f"labels must be integers (classes), got {labels.dtype}")
-    if isinstance(labels, jax.core.Tracer):
-        return
-    values = np.asarray(labels)
-    wrong = (values < 0) | (values >= num_classes)
-    if ignore_index is not None:
-        wrong &= values != ignore_index
-    if wrong.any():
-        where = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise ValueError(
-            f"label {values[where]} at index {where} is not a class: expected 0 to {num_classes - 1}"
-            + ("" if ignore_index is None else f", or {ignore_index} to ignore the example")
-        )
+def require_all_positive(**arrays: Any) -> None:
+    """No 0, no negative number and no NaN.
+
+    >>> require_all_positive(prices=np.array([[100.0, -1.0]]))
+    Traceback (most recent call last):
+    ValueError: prices[0, 1] is -1.0, but must be positive
+    """
+    for name, array in arrays.items():
+        _require_each("be positive", lambda x: x > 0, name, array)
+
+
+def require_none_negative(**arrays: Any) -> None:
+    """No negative number and no NaN.
+
+    >>> require_none_negative(weights=np.array([0.5, -1.0]))
+    Traceback (most recent call last):
+    ValueError: weights[1] is -1.0, but must be at least 0
+    """
+    for name, array in arrays.items():
+        _require_each("be at least 0", lambda x: x >= 0, name, array)
 
 
 def require_layer(layer: Any) -> None:
@@ -91,3 +144,27 @@ def require_layer(layer: Any) -> None:
     kernel, bias = np.shape(layer["kernel"]), np.shape(layer["bias"])
     if len(kernel) != 2 or bias != kernel[1:]:
         raise ValueError(f"a layer has a kernel (inputs, outputs) and a bias (outputs,); got {kernel} and {bias}")
+
+
+def narrowed(host: np.ndarray, dtype: Any) -> np.ndarray:
+    """A copy in this dtype, rounded if need be; a number beyond its range is refused."""
+    if not jnp.issubdtype(host.dtype, np.number) and host.dtype != bool:
+        raise TypeError(f"an array here holds numbers, not {host.dtype}")
+    with np.errstate(over="ignore", under="ignore"):
+        narrow = host.astype(dtype)
+        is_lost = np.isfinite(host) & ~np.isfinite(narrow) if jnp.issubdtype(dtype, jnp.inexact) else narrow != host
+    if np.any(is_lost):
+        raise OverflowError(f"{host[is_lost].flat[0]} does not fit into {dtype}")
+    return narrow
+
+
+def _require_each(rule: str, is_right: Callable[[np.ndarray], np.ndarray], name: str, array: Any) -> None:
+    """Refuses the first element that breaks the rule, with its index and value."""
+    if is_traced(array):
+        return
+    values = np.asarray(array)
+    wrong = np.argwhere(~np.asarray(is_right(values)))
+    if len(wrong):
+        index = tuple(wrong[0].tolist())
+        element = f"{name}[{', '.join(map(str, index))}]" if index else name
+        raise ValueError(f"{element} is {values[index]}, but must {rule}")

@@ -1,18 +1,19 @@
-"""Checks of options that many functions share: sizes, numbers, flags, axes. Without JAX, which tables do without."""
+"""Checks of single values: numbers, flags, choices, axes. Without JAX, which tables do not need."""
 
 import math
 import numbers
 import operator
+import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
-_MOST = 2**31 - 1  # what an int32 index can count
+_MAX_INT32 = 2**31 - 1
 
 
-def require_whole(least: int | None, **values: Any) -> None:
-    """Sizes and counts: integers of Python or NumPy from `least` on; None if the caller looks at their range.
+def require_whole(minimum: int | None, **values: Any) -> None:
+    """Sizes and counts: integers of Python or NumPy, at least `minimum`; None if the caller checks the range.
 
     >>> require_whole(1, batch_size=2.5)
     Traceback (most recent call last):
@@ -23,14 +24,38 @@ def require_whole(least: int | None, **values: Any) -> None:
             whole = operator.index(value)
         except TypeError:
             raise TypeError(f"{name} must be a whole number, got {value!r}") from None
-        if least is not None and whole < least:
-            raise ValueError(f"{name} must be at least {least}, got {whole}")
-        if abs(whole) > _MOST:
-            raise ValueError(f"{name} must be at most {_MOST}, got {whole}")
+        if minimum is not None and whole < minimum:
+            raise ValueError(f"{name} must be at least {minimum}, got {whole}")
+        if abs(whole) > _MAX_INT32:
+            raise ValueError(f"{name} must be at most {_MAX_INT32}, got {whole}")
+
+
+def require_all_whole(minimum: int | None, **sequences: Any) -> None:
+    """Lists or tuples of whole numbers, each at least `minimum`.
+
+    >>> require_all_whole(1, num_hiddens=(256, 0))
+    Traceback (most recent call last):
+    ValueError: num_hiddens[1] must be at least 1, got 0
+    """
+    require_sequence(**sequences)
+    for name, values in sequences.items():
+        require_whole(minimum, **{f"{name}[{i}]": value for i, value in enumerate(values)})
+
+
+def require_sequence(**values: Any) -> None:
+    """Lists, tuples and other sequences, but no text, whose elements would be its letters.
+
+    >>> require_sequence(seeds=3)
+    Traceback (most recent call last):
+    TypeError: seeds must be a list or a tuple, got 3
+    """
+    for name, value in values.items():
+        if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+            raise TypeError(f"{name} must be a list or a tuple, got {value!r}")
 
 
 def require_real(**values: Any) -> None:
-    """Real numbers: of Python, or arrays without axes, traced ones too. NaN is one; its range is the caller's to check.
+    """Real numbers: Python's, or arrays without axes, traced ones too. NaN counts; the caller checks the range.
 
     >>> require_real(momentum="0.9")
     Traceback (most recent call last):
@@ -42,57 +67,60 @@ def require_real(**values: Any) -> None:
             raise TypeError(f"{name} must be a real number, got {value!r}")
 
 
-def require_positive(**values: Any) -> None:
-    """Finite numbers above 0.
+def require_between(low: float | int, high: float | int, **values: Any) -> None:
+    """Real numbers from `low` to `high`, both included. A traced number has no value to check, and passes.
 
-    >>> require_positive(gain=0.0)
+    >>> require_between(0, 1, rate=1.5)
     Traceback (most recent call last):
-    ValueError: gain must be positive and finite, got 0.0
+    ValueError: rate must lie in [0, 1], got 1.5
+    >>> require_between(1, math.inf, p=0.5)
+    Traceback (most recent call last):
+    ValueError: p must be at least 1, got 0.5
     """
     require_real(**values)
     for name, value in values.items():
-        if not 0 < value < math.inf:
+        if not is_traced(value) and not low <= value <= high:
+            limits = f"be at least {low}" if high == math.inf else f"lie in [{low}, {high}]"
+            raise ValueError(f"{name} must {limits}, got {value}")
+
+
+def require_inside(low: float | int, high: float | int, **values: Any) -> None:
+    """Real numbers between `low` and `high`, neither included.
+
+    >>> require_inside(0, 1, confidence=1.0)
+    Traceback (most recent call last):
+    ValueError: confidence must lie in (0, 1), got 1.0
+    """
+    require_real(**values)
+    for name, value in values.items():
+        if not is_traced(value) and not low < value < high:
+            raise ValueError(f"{name} must lie in ({low}, {high}), got {value}")
+
+
+def require_positive(**values: Any) -> None:
+    """Positive finite numbers.
+
+    >>> require_positive(gain=0)
+    Traceback (most recent call last):
+    ValueError: gain must be positive and finite, got 0
+    """
+    require_real(**values)
+    for name, value in values.items():
+        if not is_traced(value) and not 0 < value < math.inf:
             raise ValueError(f"{name} must be positive and finite, got {value}")
 
 
 def require_not_negative(**values: Any) -> None:
     """Finite numbers from 0 on.
 
-    >>> require_not_negative(weight_decay=-0.1)
+    >>> require_not_negative(noise=-0.1)
     Traceback (most recent call last):
-    ValueError: weight_decay must be finite and not negative, got -0.1
+    ValueError: noise must not be negative, infinite or NaN, got -0.1
     """
     require_real(**values)
     for name, value in values.items():
-        if not 0 <= value < math.inf:
-            raise ValueError(f"{name} must be finite and not negative, got {value}")
-
-
-def require_probability(**values: Any) -> None:
-    """Numbers from 0 to 1, both included.
-
-    >>> require_probability(rate=1.5)
-    Traceback (most recent call last):
-    ValueError: rate must be a probability, in [0, 1], got 1.5
-    """
-    require_real(**values)
-    for name, value in values.items():
-        if not 0 <= value <= 1:
-            raise ValueError(f"{name} must be a probability, in [0, 1], got {value}")
-
-
-def require_choice(options: Sequence[Any], **values: Any) -> None:
-    """One of a few options; those of a `Literal` are its `typing.get_args`.
-
-    >>> require_choice(("none", "mean", "sum"), reduction="max")
-    Traceback (most recent call last):
-    ValueError: reduction must be 'none', 'mean' or 'sum', got 'max'
-    """
-    for name, value in values.items():
-        if not any(isinstance(value, type(option)) and value == option for option in options):
-            *others, last = map(repr, options)
-            expected = f"{', '.join(others)} or {last}" if others else last
-            raise ValueError(f"{name} must be {expected}, got {value!r}")
+        if not is_traced(value) and not 0 <= value < math.inf:
+            raise ValueError(f"{name} must not be negative, infinite or NaN, got {value}")
 
 
 def require_flags(**values: Any) -> None:
@@ -107,8 +135,34 @@ def require_flags(**values: Any) -> None:
             raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
+def require_choice(options: Any, **values: Any) -> None:
+    """One of a few texts (or None); `options` is a `Literal`, or a list of them.
+
+    >>> require_choice(("none", "mean", "sum"), reduction="max")
+    Traceback (most recent call last):
+    ValueError: reduction must be 'none', 'mean' or 'sum', got 'max'
+    """
+    *others, last = get_args(options) or options
+    for name, value in values.items():
+        if not isinstance(value, str | None) or value not in (*others, last):
+            expected = f"{', '.join(map(repr, others))} or {last!r}" if others else repr(last)
+            raise ValueError(f"{name} must be {expected}, got {value!r}")
+
+
+def require_kind(kind: type, **values: Any) -> None:
+    """Instances of a class.
+
+    >>> require_kind(dict, grid=[0.1])
+    Traceback (most recent call last):
+    TypeError: grid must be a dict, got list
+    """
+    for name, value in values.items():
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} must be a {kind.__name__}, got {type(value).__name__}")
+
+
 def require_axis(axis: Any, num_axes: int) -> None:
-    """An axis that is there, a tuple of such, or None for all.
+    """An axis that exists, a tuple of such, or None for all.
 
     >>> require_axis(2, num_axes=2)
     Traceback (most recent call last):
@@ -116,13 +170,18 @@ def require_axis(axis: Any, num_axes: int) -> None:
     """
     for each in () if axis is None else axis if isinstance(axis, tuple) else (axis,):
         try:
-            is_there = -num_axes <= operator.index(each) < num_axes
+            exists = -num_axes <= operator.index(each) < num_axes
         except TypeError:
-            raise TypeError(f"an axis is an integer, got {each!r}") from None
-        if not is_there:
+            raise TypeError(f"an axis must be an integer, got {each!r}") from None
+        if not exists:
             raise ValueError(f"there is no axis {each}: the array has {num_axes} axes")
 
 
 def is_real(dtype: Any) -> bool:
-    """Whether it is a dtype of real numbers, booleans and bfloat16 included."""
+    """Whether this is a dtype of real numbers; booleans and bfloat16 count."""
     return isinstance(dtype, np.dtype) and dtype.name.startswith(("bool", "int", "uint", "float", "bfloat"))
+
+
+def is_traced(value: Any) -> bool:
+    """Whether JAX is tracing the value, so that there is nothing to look at yet."""
+    return "jax" in sys.modules and isinstance(value, sys.modules["jax"].core.Tracer)

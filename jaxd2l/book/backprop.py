@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Integer
 
 from jaxd2l import losses
-from jaxd2l._checks.arrays import floating, require_classes
+from jaxd2l._checks.arrays import classes, floating
 from jaxd2l._checks.numbers import require_real, require_whole
 from jaxd2l.activations import relu, sigmoid, softmax, tanh
 
@@ -77,10 +77,9 @@ class Gradients(NamedTuple):
 def _cross_entropy_gradient(o: Array, y: Array) -> Array:
     if np.shape(y) != o.shape[:1]:
         raise ValueError(f"y must have one class per output row, shape {o.shape[:1]}; got {np.shape(y)}")
-    y = y if isinstance(y, jax.Array) else np.asarray(y)
-    require_classes(y, o.shape[-1])
-    classes = jnp.arange(o.shape[-1], dtype=jnp.int32)
-    return (softmax(o) - (y.astype(jnp.int32)[:, None] == classes).astype(o.dtype)) / o.shape[0]
+    y = classes("y", y, o.shape[-1])
+    every_class = jnp.arange(o.shape[-1], dtype=jnp.int32)
+    return (softmax(o) - (y[:, None] == every_class).astype(o.dtype)) / o.shape[0]
 
 
 def _squared_gradient(o: Array, y: Array) -> Array:

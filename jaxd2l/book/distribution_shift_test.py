@@ -175,7 +175,7 @@ def test_integers_lose_no_fractions_and_nan_is_no_shift() -> None:
     with pytest.raises(TypeError, match="losses must be floating point"):
         weighted_risk(jnp.array([1, 2]), jnp.array([0.5, 1.5]))  # weights would become 0 and 1
     rows = counts.astype(np.float32)
-    with pytest.raises(ValueError, match="target holds nan at index"):
+    with pytest.raises(ValueError, match=r"target\[.* is nan"):
         shift_test(jax.random.key(0), rows, rows * np.nan)  # the p-value would be the smallest
     with pytest.raises(TypeError, match="counts, integers"):
         target_label_distribution(np.eye(2), np.array([0]))

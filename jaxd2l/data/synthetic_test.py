@@ -68,7 +68,7 @@ def test_what_makes_no_data_is_refused(change, message) -> None:
     [
         ({"b": np.ones(3)}, TypeError, "b must be a real number"),  # targets would have three columns
         ({"w": ["2", "3"]}, TypeError, "not a valid JAX array type|no|numeric"),
-        ({"w": W * np.nan}, ValueError, "w holds nan"),
+        ({"w": W * np.nan}, ValueError, r"w\[0\] is nan"),
         ({"n": 2.5}, TypeError, "n must be a whole number"),
     ],
 )

@@ -84,7 +84,12 @@ LOSSES = (
         ("soft labels: smoothing on top", "targets = (1.0 - label_smoothing) * ", "targets = ", _SOFT),
         ("soft labels: hardened", "jnp.asarray(labels, costs.dtype)", "jnp.round(labels)", _SOFT),
         ("soft labels: no gradient", "jnp.asarray(labels, costs.dtype)", "jax.lax.stop_gradient(labels)", _SOFT),
-        ("labels unchecked", "_require_classes(labels, num_classes, ignore_index)", "pass", "labels out of range"),
+        (
+            "labels unchecked",
+            "require_classes(num_classes, ignore_index=ignore_index, labels=labels)",
+            "pass",
+            "labels out of range",
+        ),
     ),
     *defects(
         "losses._pick",
