@@ -251,7 +251,6 @@ def test_losses_keep_the_logits_dtype(dtype) -> None:
         ({"labels": LABELS[:, None]}, r"expected \(5,\), got \(5, 1\)"),
         ({"labels": SOFT[:, :3]}, r"expected \(5, 4\), got \(5, 3\)"),
         ({"labels": LABELS.astype(np.float32)}, r"soft labels .* expected \(5, 4\), got \(5,\)"),
-        ({"labels": LABELS > 1}, "must be integers"),
         ({"weight": WEIGHT[:3]}, r"weight must have shape \(4,\), got \(3,\)"),
         ({"label_smoothing": 1.5}, "label_smoothing must lie in"),
         ({"label_smoothing": float("nan")}, "label_smoothing must lie in"),
@@ -268,6 +267,12 @@ def test_what_does_not_fit_is_refused(change, message) -> None:
 def test_integer_logits_are_refused() -> None:
     with pytest.raises(TypeError, match="floating-point"):
         cross_entropy(jnp.arange(20).reshape(5, 4), LABELS)
+
+
+@pytest.mark.bad_input
+def test_labels_that_are_no_integers_are_refused() -> None:
+    with pytest.raises(TypeError, match="labels must be integers, got bool"):
+        cross_entropy(jnp.array(LOGITS), LABELS > 1)
 
 
 def test_squared_loss_is_half_the_square_and_its_gradient_the_error() -> None:
