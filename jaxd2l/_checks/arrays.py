@@ -1,6 +1,6 @@
 """Checks of arrays: what JAX or NumPy would convert silently is refused here. A traced array has no values to check."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -44,6 +44,22 @@ def floating(name: str, x: Any) -> Array:
             f"{name} must be floating point, got {x.dtype} of shape {x.shape}; convert it with .astype('float32')"
         )
     return x
+
+
+def cast(name: str, x: Any, dtype: Any) -> Array:
+    """As a JAX array of this dtype; what it cannot hold is refused: fractions, imaginary parts, larger numbers.
+
+    >>> cast("value", 17.5, jnp.int32)
+    Traceback (most recent call last):
+    TypeError: value holds float32, which an array of int32 cannot hold; convert one of them with .astype
+    """
+    x = host_or_device(x)
+    if any(jnp.issubdtype(x.dtype, k) and not jnp.issubdtype(dtype, k) for k in (jnp.inexact, np.complexfloating)):
+        given = jax.dtypes.canonicalize_dtype(x.dtype)
+        raise TypeError(
+            f"{name} holds {given}, which an array of {np.dtype(dtype)} cannot hold; convert one of them with .astype"
+        )
+    return x.astype(dtype) if is_traced(x) else jnp.asarray(narrowed(np.asarray(x), dtype))
 
 
 def classes(name: str, labels: Any, num_classes: int, *, ignore_index: int | None = None) -> Int[Array, "..."]:
@@ -158,13 +174,20 @@ def narrowed(host: np.ndarray, dtype: Any) -> np.ndarray:
     return narrow
 
 
+def element(name: str, index: Sequence[int]) -> str:
+    """How an element reads in a message: `labels[0, 3]`, or `labels` of an array without axes."""
+    return f"{name}[{', '.join(map(str, index))}]" if len(index) else name
+
+
 def _require_each(rule: str, is_right: Callable[[np.ndarray], np.ndarray], name: str, array: Any) -> None:
-    """Refuses the first element that breaks the rule, with its index and value."""
+    """Refuses what is not real, and the first element that breaks the rule, with its index and value."""
+    array = host_or_device(array)
+    if not is_real(array.dtype):
+        raise TypeError(f"{name} must hold real numbers, got {array.dtype}")
     if is_traced(array):
         return
     values = np.asarray(array)
     wrong = np.argwhere(~np.asarray(is_right(values)))
     if len(wrong):
         index = tuple(wrong[0].tolist())
-        element = f"{name}[{', '.join(map(str, index))}]" if index else name
-        raise ValueError(f"{element} is {values[index]}, but must {rule}")
+        raise ValueError(f"{element(name, index)} is {values[index]}, but must {rule}")

@@ -22,6 +22,9 @@ RIGHT = [
     (numbers.require_sequence, (), ([], (1, 2), range(3))),
     (numbers.require_kind, (dict,), ({}, {"a": 1})),
     (numbers.require_all_whole, (1,), ([], (1, np.int64(2)))),
+    (numbers.require_whole_between, (2, 4), (2, 4, np.int64(3))),
+    (shapes.require_not_empty, (None,), (3.0, np.ones((1, 1)))),
+    (shapes.require_not_empty, (-1,), (np.ones((0, 1)),)),
 ]
 WRONG = [
     (numbers.require_between, (0, 1), (-0.1, 1.1, NAN, math.inf), ValueError),
@@ -35,6 +38,12 @@ WRONG = [
     (numbers.require_sequence, (), ("12", b"12", 3, {1, 2}, None), TypeError),
     (numbers.require_kind, (dict,), ([], None, dict), TypeError),
     (numbers.require_all_whole, (1,), ([1.5], 3), TypeError),
+    (numbers.require_whole_between, (2, 4), (1, 5, -1), ValueError),
+    (numbers.require_whole_between, (2, 4), (2.5, "3", None), TypeError),
+    (shapes.require_not_empty, (None,), (np.ones((0, 1)), []), ValueError),
+    (shapes.require_not_empty, (0,), (np.ones((0, 1)),), ValueError),
+    (arrays.require_finite, (), (np.ones(2) * 1j, "text", None), TypeError),
+    (arrays.require_all_positive, (), (np.ones(2) * 1j, "text", None), TypeError),
 ]
 
 

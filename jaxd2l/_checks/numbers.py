@@ -30,6 +30,19 @@ def require_whole(minimum: int | None, **values: Any) -> None:
             raise ValueError(f"{name} must be at most {_MAX_INT32}, got {whole}")
 
 
+def require_whole_between(low: int, high: int, **values: Any) -> None:
+    """Whole numbers from `low` to `high`, both included.
+
+    >>> require_whole_between(2, 10, k=11)
+    Traceback (most recent call last):
+    ValueError: k must be a whole number from 2 to 10, got 11
+    """
+    require_whole(None, **values)
+    for name, value in values.items():
+        if not low <= value <= high:
+            raise ValueError(f"{name} must be a whole number from {low} to {high}, got {value}")
+
+
 def require_all_whole(minimum: int | None, **sequences: Any) -> None:
     """Lists or tuples of whole numbers, each at least `minimum`.
 

@@ -1,4 +1,4 @@
-"""One check for every refusal of shapes, in the language of the annotations. Without JAX."""
+"""Checks of shapes, in the language of the annotations. Without JAX."""
 
 from typing import Any
 
@@ -30,6 +30,19 @@ def require_shapes(pattern: str, **arrays: Any) -> None:
         if len(set(expected)) == 1:
             rule = f"{'the same ' * (len(arrays) > 1)}shape {expected[0]}"
         raise ValueError(f"{_listed(arrays)} must have {rule}; got {_listed(map(str, shapes))}")
+
+
+def require_not_empty(axis: int | None, **arrays: Any) -> None:
+    """At least one element along this axis, or along every axis with None.
+
+    >>> require_not_empty(None, source=np.zeros((0, 3)))
+    Traceback (most recent call last):
+    ValueError: source must not be empty, got shape (0, 3)
+    """
+    for name, array in arrays.items():
+        shape = np.shape(array)
+        if 0 in (shape if axis is None else (shape[axis],)):
+            raise ValueError(f"{name} must not be empty, got shape {shape}")
 
 
 def _fits(spec: list[str], shape: tuple[int, ...], sizes: _Sizes) -> bool:
