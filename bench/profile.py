@@ -54,14 +54,14 @@ def profile(case: cases.Case, precision: Precision) -> list[Operation]:
     model, tx = cases.model(case, precision), optax.sgd(case.lr)
     static = {"model": model, "loss": cases.loss(case), "tx": tx, "batch_size": case.batch_size}
     epoch = jax.jit(partial(train_epoch, **static))
-    state, key = create_state(model, tx, jax.random.key(cases.WEIGHTS_SEED)), jax.random.key(cases.ORDER_SEED)
+    state, key = create_state(jax.random.key(cases.WEIGHTS_SEED), model, tx), jax.random.key(cases.ORDER_SEED)
     train = jax.device_put(Batch(*case.dataset.train))
-    compiled = epoch.lower(state, train, key).compile()
-    state, _ = compiled(state, train, key)
+    compiled = epoch.lower(key, state, train).compile()
+    state, _ = compiled(key, state, train)
     with tempfile.TemporaryDirectory() as folder:
-        jax.block_until_ready(compiled(state, train, key))
+        jax.block_until_ready(compiled(key, state, train))
         with jax.profiler.trace(folder):
-            jax.block_until_ready(compiled(state, train, key))
+            jax.block_until_ready(compiled(key, state, train))
         [trace] = Path(folder).rglob("*.trace.json.gz")
         events = json.loads(gzip.decompress(trace.read_bytes()))["traceEvents"]
     return _summed(events, _lines(compiled.as_text()))

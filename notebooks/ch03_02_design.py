@@ -104,7 +104,7 @@ print("w:", np.asarray(state.params["kernel"]).ravel().round(1), "b:", np.asarra
 
 # %%
 net = torch.nn.Linear(2, 1)
-begin = train.create_state(model, tx, key).params
+begin = train.create_state(key, model, tx).params
 with torch.no_grad():
     net.weight.copy_(torch.tensor(np.asarray(begin["kernel"]).T))
     net.bias.copy_(torch.tensor(np.asarray(begin["bias"])))
@@ -140,7 +140,7 @@ print("same bias:", np.allclose(net.bias.detach().numpy(), state.params["bias"],
 # | `.parameters` (from torch) | `state.params` | a pytree: nested tuples and dictionaries |
 # | `.forward`, `.__call__` | `model.apply(params, inputs)` | with `key=`: training, dropout happens |
 # | `.loss` | `losses.squared_loss`, `losses.cross_entropy`, ... | `loss(outputs, labels)` |
-# | `.training_step` | `train.make_train_step(model, loss, tx)` | `step(state, batch, key)`: new state and loss |
+# | `.training_step` | `train.make_train_step(model, loss, tx)` | `step(state, batch, key=key)`: new state and loss |
 # | `.validation_step` | `train.evaluate(model, loss, params, batch)` | loss and accuracy of a whole set |
 # | `.plot` | `History` | `fit` returns the losses, and somebody else draws them |
 # | `.configure_optimizers` | `optax.sgd(0.03)`, `optim.sgd(...)` | an argument of `fit` |
@@ -153,7 +153,7 @@ print("same bias:", np.allclose(net.bias.detach().numpy(), state.params["bias"],
 # | **`Trainer`** | `train.fit` | |
 # | `.__init__` | `epochs=`, `batch_size=` of `fit` | `num_gpus`: JAX uses the accelerator it finds |
 # | `.prepare_data` | in `fit` | looks for NaN and wrong labels, moves the data to the device once |
-# | `.prepare_model` | `train.create_state(model, tx, key)` | parameters, optimiser's state, step 0 |
+# | `.prepare_model` | `train.create_state(key, model, tx)` | parameters, optimiser's state, step 0 |
 # | `.fit` | `train.fit(model, loss, tx, dataset, key=...)` | returns state and history; changes nothing |
 # | `.fit_epoch` (3.4) | `train.train_epoch` | compiled by `fit`; gives the loss of every step |
 # | `.prepare_batch` (3.4, 6.7) | `data.to_float`, in `train_epoch` | the batch is on the device already |
@@ -199,7 +199,7 @@ print(jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), resumed.param
 
 # %%
 step = train.make_train_step(model, loss, tx)
-states = jax.vmap(lambda k: train.create_state(model, tx, k))(jax.random.split(jax.random.key(3), 8))
+states = jax.vmap(lambda k: train.create_state(k, model, tx))(jax.random.split(jax.random.key(3), 8))
 batch = types.Batch(*(jnp.asarray(array[:32]) for array in dataset.train))
 states, eight_losses = jax.jit(jax.vmap(step, in_axes=(0, None)))(states, batch)
 print(eight_losses.shape, jax.tree.map(jnp.shape, states.params))
@@ -262,7 +262,7 @@ parts = {
 }
 for name, (a_model, a_loss, a_tx) in parts.items():
     end, _ = train.fit(a_model, a_loss, a_tx, dataset, key=key, epochs=20, batch_size=32)
-    print(f"{name:6}", float(train.evaluate(a_model, losses.squared_loss, end.params, dataset.test)[0]) < 1e-4)
+    print(f"{name:6}", float(train.evaluate(a_model, losses.squared_loss, end.params, dataset.test).loss) < 1e-4)
 
 # %% [markdown]
 # ## Summary

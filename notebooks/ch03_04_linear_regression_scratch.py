@@ -155,7 +155,7 @@ print(f"validation loss: {history.test_loss[-1]:.5f}")
 
 # %%
 key = jax.random.key(1)
-start = train.create_state(model, tx, key).params
+start = train.create_state(key, model, tx).params
 W = torch.tensor(np.asarray(start["kernel"]), requires_grad=True)
 c = torch.tensor(np.asarray(start["bias"]), requires_grad=True)
 for epoch in range(3):

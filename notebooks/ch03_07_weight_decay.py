@@ -111,7 +111,7 @@ decayed = run(3.0, "λ = 3")
 # %%
 run(0.0, model=models.linear_regression(200, init=initializers.normal(0.0)))
 basis = np.linalg.svd(np.asarray(X, np.float64), full_matrices=False)[2].T  # the 20 directions of the examples
-start = np.asarray(train.create_state(model, tx, key).params["kernel"], np.float64)
+start = np.asarray(train.create_state(key, model, tx).params["kernel"], np.float64)
 for name, weights in (("start", start), ("λ = 0", plain.params["kernel"]), ("λ = 3", decayed.params["kernel"])):
     outside = weights - basis @ (basis.T @ np.asarray(weights, np.float64))
     print(f"{name}: ||w||^2 outside the span of the examples {np.sum(outside**2):.4f}")
@@ -172,9 +172,9 @@ def train_with(weight_decay):
     tx = optim.sgd(rate, weight_decay=weight_decay, weight_decay_mask=optim.kernels)
 
     def epoch(state, _):
-        return train.train_epoch(state, dataset.train, key, model=model, loss=losses.squared_loss, tx=tx, batch_size=5)
+        return train.train_epoch(key, state, dataset.train, model=model, loss=losses.squared_loss, tx=tx, batch_size=5)
 
-    state, _ = jax.lax.scan(epoch, train.create_state(model, tx, key), length=20)
+    state, _ = jax.lax.scan(epoch, train.create_state(key, model, tx), length=20)
     return [losses.squared_loss(model.apply(state.params, part.inputs), part.labels) for part in dataset[:2]]
 
 

@@ -69,7 +69,7 @@ except ValueError as error:
 dataset = data.fashion_mnist()
 model = models.softmax_regression(784, 10)
 tx = optax.sgd(0.1)
-blank = train.create_state(model, tx, jax.random.key(0))
+blank = train.create_state(jax.random.key(0), model, tx)
 state, history = train.fit(
     model, losses.cross_entropy, tx, dataset, key=jax.random.key(0), epochs=5, batch_size=256, state=blank
 )

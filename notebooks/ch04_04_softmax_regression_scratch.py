@@ -148,7 +148,7 @@ print(f"test loss {history.test_loss[-1]:.2f}, test accuracy {history.test_accur
 # Every loss agrees:
 
 # %%
-start = train.create_state(net, optax.sgd(0.1), jax.random.key(0)).params
+start = train.create_state(jax.random.key(0), net, optax.sgd(0.1)).params
 W = torch.tensor(np.asarray(start["kernel"]), requires_grad=True)
 b = torch.tensor(np.asarray(start["bias"]), requires_grad=True)
 optimizer = torch.optim.SGD([W, b], lr=0.1)
@@ -256,7 +256,7 @@ tx = optax.inject_hyperparams(optax.sgd)(learning_rate=0.1)
 
 
 def test_loss(lr, batch_size):
-    start = train.create_state(scores, tx, jax.random.key(0))
+    start = train.create_state(jax.random.key(0), scores, tx)
     opt_state = start.opt_state._replace(hyperparams={"learning_rate": jnp.float32(lr)})
     _, history = train.fit(
         scores,

@@ -89,7 +89,7 @@ def train_line(weights):
         return distribution_shift.weighted_risk(loss_of_each, weights)
 
     model, tx = models.linear_regression(1), optax.sgd(0.1)
-    state = train.create_state(model, tx, jax.random.key(1))
+    state = train.create_state(jax.random.key(1), model, tx)
     step = jax.jit(train.make_train_step(model, loss, tx))
     for _ in range(500):
         state, _ = step(state, Batch(x_source, y_source))
@@ -209,8 +209,8 @@ for number in range(13):
         state=updated,
     )
     first = updated if number == 0 else first
-    once.append(1 - train.evaluate(turning, losses.cross_entropy, first.params, now.test)[1])
-    kept_up.append(1 - train.evaluate(turning, losses.cross_entropy, updated.params, now.test)[1])
+    once.append(1 - train.evaluate(turning, losses.cross_entropy, first.params, now.test).accuracy)
+    kept_up.append(1 - train.evaluate(turning, losses.cross_entropy, updated.params, now.test).accuracy)
 errors = {"trained once": once, "four epochs a month": kept_up}
 plots.lines(np.arange(13), errors, xlabel="month", ylabel="test error")
 

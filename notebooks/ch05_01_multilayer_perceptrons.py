@@ -170,7 +170,7 @@ batch = Batch(X, X[:, :1] - X[:, 1:2])
 tx = optax.sgd(0.02)
 for name, activation in {"relu": activations.relu, "leaky relu": lambda z: activations.leaky_relu(z, 0.1)}.items():
     model = models.mlp(4, 32, 1, activation=activation, init=initializers.kaiming_normal())
-    state = train.create_state(model, tx, jax.random.key(1))
+    state = train.create_state(jax.random.key(1), model, tx)
     before = state.params[0]["kernel"]
     state.params[0]["bias"] -= 10.0
     step = jax.jit(train.make_train_step(model, losses.squared_loss, tx))

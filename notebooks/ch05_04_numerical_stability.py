@@ -92,9 +92,9 @@ def distinct_after_training(init, dropout_rate=0.0):
     """How many of 6 hidden units differ after 20 steps."""
     model, tx = models.mlp(3, 6, 1, init=init, dropout_rate=dropout_rate), optax.sgd(0.1)
     step = jax.jit(train.make_train_step(model, losses.squared_loss, tx))
-    state = train.create_state(model, tx, jax.random.key(2))
+    state = train.create_state(jax.random.key(2), model, tx)
     for key in jax.random.split(noise_key, 20):
-        state, _ = step(state, batch, key)
+        state, _ = step(state, batch, key=key)
     return stability.distinct_units(state.params[0])
 
 

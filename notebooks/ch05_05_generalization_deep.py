@@ -118,7 +118,9 @@ def watch(state, history):
     right = metrics.accuracy(train.predict(model, state.params, noisy.train.inputs), noisy.train.labels, averaged=False)
     shares["clean labels"].append(float(right[~is_wrong].mean()))
     shares["wrong labels"].append(float(right[is_wrong].mean()))
-    shares["test accuracy"].append(float(train.evaluate(model, losses.cross_entropy, state.params, digits.test)[1]))
+    shares["test accuracy"].append(
+        float(train.evaluate(model, losses.cross_entropy, state.params, digits.test).accuracy)
+    )
 
 
 epochs, slow = 100, optax.adam(1e-3)
@@ -194,7 +196,7 @@ print("torch: a kept state_dict has changed:", bool((kept["weight"] == 7).all())
 # end close to where they began. From small weights, that means small weights, as with an $\ell_2$ penalty.
 
 # %%
-start = train.create_state(model, slow, run_key).params
+start = train.create_state(run_key, model, slow).params
 for some in (5, 20, 80):
     end, _ = train.fit(model, losses.cross_entropy, slow, noisy, key=run_key, epochs=some, batch_size=64)
     moved = jax.tree.map(lambda a, b: a - b, end.params, start)

@@ -169,7 +169,7 @@ fewer = fashion._replace(
 
 def losses_of(model, params):
     """Training and test loss, both without dropout."""
-    parts = (train.evaluate(model, losses.cross_entropy, params, part)[0] for part in (fewer.train, fewer.test))
+    parts = (train.evaluate(model, losses.cross_entropy, params, part).loss for part in (fewer.train, fewer.test))
     return "training loss {:.1f}, test loss {:.1f}".format(*parts)
 
 

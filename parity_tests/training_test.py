@@ -114,7 +114,7 @@ def our_run(name: str, dataset: Batch, epochs: int, dtype: Any, activation: str)
         model, loss, batch = our_model(name, activation), our_loss(name), jax.device_put(Batch(*dataset))
         step_loss = []
         for _ in range(epochs):
-            state, each = epoch(state, batch, KEY, model=model, loss=loss, tx=tx, batch_size=BATCH_SIZE)
+            state, each = epoch(KEY, state, batch, model=model, loss=loss, tx=tx, batch_size=BATCH_SIZE)
             step_loss.append(np.array(each))
         return np.concatenate(step_loss), layers.from_params(state.params)
 

@@ -34,7 +34,7 @@ def ways() -> dict[str, Callable[[Case], Way]]:
 
 
 def _start(case: Case, tx: optax.GradientTransformation) -> TrainState:
-    return create_state(model(case), tx, jax.random.key(WEIGHTS_SEED))
+    return create_state(jax.random.key(WEIGHTS_SEED), model(case), tx)
 
 
 def _by_steps(case: Case, compile_: Callable[[Any], Any]) -> Way:
@@ -77,13 +77,13 @@ def _by_epochs(case: Case, precision: Precision) -> Way:
     tx = optax.sgd(case.lr)
     run = jax.jit(
         partial(train_epoch, model=model(case, precision), loss=loss(case), tx=tx, batch_size=case.batch_size),
-        donate_argnums=0,
+        donate_argnames="state",
     )
     train = jax.device_put(Batch(*case.dataset.train))
     state, key = _start(case, tx), jax.random.key(ORDER_SEED)
 
     def epoch() -> None:
         nonlocal state
-        state, _ = jax.block_until_ready(run(state, train, key))
+        state, _ = jax.block_until_ready(run(key, state, train))
 
-    return Way(lambda: np.asarray(run(_start(case, tx), train, key)[1]), epoch)
+    return Way(lambda: np.asarray(run(key, _start(case, tx), train)[1]), epoch)

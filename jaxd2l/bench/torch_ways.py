@@ -26,7 +26,7 @@ def ways() -> dict[str, Callable[[Case], Way]]:
 
 def _params(case: Case) -> Any:
     """The weights that the JAX ways start from."""
-    return create_state(model(case), optax.sgd(0.0), jax.random.key(WEIGHTS_SEED)).params
+    return create_state(jax.random.key(WEIGHTS_SEED), model(case), optax.sgd(0.0)).params
 
 
 def _in_memory(case: Case, *, compiled: bool = False, autocast: bool = False) -> Way:

@@ -130,7 +130,7 @@ def test_without_a_mask_everything_decays_as_in_torch():
 def test_decay_is_the_gradient_of_the_penalty():
     model = models.mlp(3, 4, 1)
     batch = Batch(jnp.ones((5, 3)), jnp.ones((5, 1)))
-    state = create_state(model, optax.sgd(0.1), jax.random.key(0))
+    state = create_state(jax.random.key(0), model, optax.sgd(0.1))
     decayed, _ = make_train_step(model, losses.squared_loss, sgd(0.1, weight_decay=0.7, weight_decay_mask=kernels))(
         state._replace(opt_state=sgd(0.1, weight_decay=0.7, weight_decay_mask=kernels).init(state.params)), batch
     )

@@ -146,12 +146,12 @@ def _trainer(
     def run(key: PRNGKeyArray, train: Batch, validation: Batch, weights: Array) -> tuple[Params, Array, Array]:
         def epoch(state: TrainState, _: None) -> tuple[TrainState, tuple[Array, Array]]:
             state, _losses = train_epoch(
-                state, train, key, model=model, loss=squared_loss, tx=tx, batch_size=batch_size
+                key, state, train, model=model, loss=squared_loss, tx=tx, batch_size=batch_size
             )
             everyone = jnp.ones(len(train.inputs))
             return state, (error(state.params, train, everyone), error(state.params, validation, weights))
 
-        state, (train_errors, validation_errors) = lax.scan(epoch, create_state(model, tx, key), length=epochs)
+        state, (train_errors, validation_errors) = lax.scan(epoch, create_state(key, model, tx), length=epochs)
         return state.params, train_errors, validation_errors
 
     return run

@@ -61,10 +61,10 @@ def trained(dropout_rate):
     """A layer of equal units after some steps of gradient descent."""
     model = models.mlp(3, 6, 1, init=constant_init(0.5), dropout_rate=dropout_rate)
     tx = sgd(0.1)
-    step, state = make_train_step(model, losses.squared_loss, tx), create_state(model, tx, jax.random.key(0))
+    step, state = make_train_step(model, losses.squared_loss, tx), create_state(jax.random.key(0), model, tx)
     x = jax.random.normal(jax.random.key(1), (8, 3))
     for key in jax.random.split(jax.random.key(2), 5):
-        state, _ = step(state, Batch(x, jnp.sum(x, 1, keepdims=True)), key)
+        state, _ = step(state, Batch(x, jnp.sum(x, 1, keepdims=True)), key=key)
     return state.params[0]
 
 

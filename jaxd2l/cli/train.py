@@ -78,13 +78,13 @@ def _run(options: argparse.Namespace, presses: list[int], mesh: Mesh | None) -> 
         configuration = describe(
             dataset, key=key, batch_size=settings.batch_size, loss=loss.__name__, optimizer="sgd", **decisive
         )
-        like = jax.eval_shape(lambda: create_state(model, tx, jax.random.key(0)))
+        like = jax.eval_shape(lambda: create_state(jax.random.key(0), model, tx))
         kept = checkpoints.start(options, configuration, like, settings.epochs)
     found = kept.found if kept else None
     folder = runs.create_folder(options.out, options.model, dataset_name, arguments if options.resume else None)
 
     lost, diverged = None, False
-    before = (found.state if found else create_state(model, tx, key)) if options.debug_nans else None
+    before = (found.state if found else create_state(key, model, tx)) if options.debug_nans else None
     finished = [_Progress(found.state, found.history, checkpoints.epoch_seconds(found))] if found else []
     interrupted = False
     try:

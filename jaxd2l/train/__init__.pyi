@@ -3,6 +3,7 @@ from . import divergence as divergence
 from . import processes as processes
 from . import sharding as sharding
 from . import sweep as sweep
+from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
 from .evaluation import predict as predict
 from .loop import TrainStep as TrainStep

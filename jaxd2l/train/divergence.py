@@ -62,7 +62,7 @@ def first_nonfinite(
     >>> from jaxd2l.train import create_state
     >>> data = synthetic_regression(jax.random.key(0), np.array([2.0, -3.4]), 4.2)
     >>> model, tx, key = models.linear_regression(2), optax.sgd(1e38), jax.random.key(1)
-    >>> state = create_state(model, tx, key)
+    >>> state = create_state(key, model, tx)
     >>> first_nonfinite(model, losses.squared_loss, tx, data.train, key=key, state=state, batch_size=32)
     NonFinite(step=1, quantity='outputs', value=inf)
     """
@@ -114,7 +114,7 @@ def _watched_step(
         return loss(outputs, batch.labels), outputs
 
     (value, outputs), grads = jax.value_and_grad(batch_loss, has_aux=True)(state.params)
-    after, _ = make_train_step(model, loss, tx)(state, batch, key)
+    after, _ = make_train_step(model, loss, tx)(state, batch, key=key)
     return after, jax.tree.map(_worst, _Watched(outputs, value, grads, after.params))
 
 

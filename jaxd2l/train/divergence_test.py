@@ -18,7 +18,7 @@ LINE = models.linear_regression(2)
 
 
 def test_a_sane_epoch_has_nothing_to_name():
-    state = create_state(LINE, optax.sgd(0.03), KEY)
+    state = create_state(KEY, LINE, optax.sgd(0.03))
     arguments = (LINE, losses.squared_loss, optax.sgd(0.03), DATA.train)
     assert first_nonfinite(*arguments, key=KEY, state=state, batch_size=300) is None
 
@@ -33,7 +33,7 @@ def test_bad_numbers_are_named_where_they_begin():
 
     batches = epoch_indices(KEY, 0, len(DATA.train.inputs), 64)
     [step] = [i for i, indices in enumerate(batches) if marked in indices]
-    state = create_state(LINE, optax.sgd(0.03), KEY)
+    state = create_state(KEY, LINE, optax.sgd(0.03))
     run = (Model(LINE.init, apply), losses.squared_loss, optax.sgd(0.03), DATA.train)
     assert first_nonfinite(*run, key=KEY, state=state, batch_size=64) == NonFinite(step, "outputs", np.inf)
 
@@ -47,7 +47,7 @@ def test_each_quantity_is_told_from_those_that_it_spoils():
 
     def named(loss, lr):
         tx = optax.sgd(lr)
-        state = create_state(LINE, tx, KEY)
+        state = create_state(KEY, LINE, tx)
         return first_nonfinite(LINE, loss, tx, DATA.train, key=KEY, state=state, batch_size=1000)
 
     assert named(nan_loss, 0.03)[:2] == (0, "loss")
@@ -69,7 +69,7 @@ def test_nothing_is_compiled_twice():
     model, tx = models.softmax_regression(2, 3), optax.sgd(0.1)
     train = Batch(np.ones((64, 2), np.float32), np.zeros(64, np.int32))
     run = (model, losses.cross_entropy, tx, train)
-    state = create_state(model, tx, KEY)
+    state = create_state(KEY, model, tx)
     first_nonfinite(*run, key=KEY, state=state, batch_size=16)
     programs = _watched_step._cache_size()
     first_nonfinite(*run, key=KEY, state=state, batch_size=16)
@@ -80,7 +80,7 @@ def test_nothing_is_compiled_twice():
 @pytest.mark.parametrize(("n", "batch_size"), [(0, 4), (8, 0), (8, -1)])
 def test_sizes_below_one_are_refused(n, batch_size):
     train = Batch(np.ones((n, 2), np.float32), np.zeros((n, 1), np.float32))
-    state = create_state(LINE, optax.sgd(0.1), KEY)
+    state = create_state(KEY, LINE, optax.sgd(0.1))
     with pytest.raises(ValueError, match="must be at least 1"):
         first_nonfinite(LINE, losses.squared_loss, optax.sgd(0.1), train, key=KEY, state=state, batch_size=batch_size)
 

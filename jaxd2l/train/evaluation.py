@@ -1,6 +1,7 @@
 """Evaluation (D2L 4.3): a model's outputs, loss and accuracy over a whole set, and whether a set can be used at all."""
 
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +17,18 @@ from jaxd2l.train import sharding
 from jaxd2l.types import Batch, Loss, Model, Params
 
 
-def evaluate(
-    model: Model, loss: Loss, params: Params, batch: Batch, *, batch_size: int = 1000
-) -> tuple[Float[Array, ""], Float[Array, ""]]:
+class Evaluation(NamedTuple):
+    """How good a model is on a whole set.
+
+    loss: over the set.
+    accuracy: the fraction of examples classified rightly; NaN if the labels are no classes.
+    """
+
+    loss: Float[Array, ""]
+    accuracy: Float[Array, ""]
+
+
+def evaluate(model: Model, loss: Loss, params: Params, batch: Batch, *, batch_size: int = 1000) -> Evaluation:
     """Loss and accuracy over a whole set, without dropout. D2L 4.3.1, 4.3.3; the book's `validation_step`.
 
     Args:
@@ -29,7 +39,7 @@ def evaluate(
       batch_size: how many examples go through the model at once.
 
     Returns:
-      The loss, and the fraction of examples classified rightly (NaN if the labels are no classes).
+      Loss and accuracy.
 
     Raises:
       ValueError: an empty or damaged set, as for `fit`, or a `batch_size` below 1.
@@ -44,9 +54,7 @@ def evaluate(
     return loss_and_accuracy(model, loss, params, batch, batch_size)
 
 
-def loss_and_accuracy(
-    model: Model, loss: Loss, params: Params, batch: Batch, batch_size: int = 1000
-) -> tuple[Array, Array]:
+def loss_and_accuracy(model: Model, loss: Loss, params: Params, batch: Batch, batch_size: int = 1000) -> Evaluation:
     """`evaluate` of a set that has been looked at before, as `fit` does once for all epochs."""
     outputs = predict(model, params, batch.inputs, batch_size=batch_size)
     return score(outputs, jnp.asarray(batch.labels), loss=loss)
@@ -100,10 +108,10 @@ def predict_on_mesh(model: Model, params: Params, batches: Array, *, n: int, bat
 
 
 @partial(jax.jit, static_argnames="loss")
-def score(outputs: Array, labels: Array, *, loss: Loss) -> tuple[Array, Array]:
+def score(outputs: Array, labels: Array, *, loss: Loss) -> Evaluation:
     """Loss and accuracy of outputs; the accuracy is NaN if the labels are no classes."""
     are_classes = jnp.issubdtype(labels.dtype, jnp.integer) and labels.shape == outputs.shape[:-1]
-    return loss(outputs, labels), accuracy(outputs, labels) if are_classes else jnp.array(jnp.nan)
+    return Evaluation(loss(outputs, labels), accuracy(outputs, labels) if are_classes else jnp.array(jnp.nan))
 
 
 def require_trainable(name: str, batch: Batch, model: Model, loss: Loss) -> None:

@@ -19,7 +19,15 @@ from jaxd2l.data.batching import epoch_indices, shuffle
 from jaxd2l.data.images import to_float
 from jaxd2l.keys import init_key, noise_key, order_key
 from jaxd2l.train import processes, sharding
-from jaxd2l.train.evaluation import evaluate, loss_and_accuracy, predict, predict_on_mesh, require_trainable, score
+from jaxd2l.train.evaluation import (
+    Evaluation,
+    evaluate,
+    loss_and_accuracy,
+    predict,
+    predict_on_mesh,
+    require_trainable,
+    score,
+)
 from jaxd2l.types import Batch, Dataset, History, Loss, Model, Params, TrainState
 
 __all__ = [
@@ -38,19 +46,19 @@ __all__ = [
 
 @runtime_checkable
 class TrainStep(Protocol):
-    """`step(state, batch, key=None)`: the next state, and the loss before the update."""
+    """`step(state, batch, *, key=None)`: the next state, and the loss before the update."""
 
     def __call__(
-        self, state: TrainState, batch: Batch, key: PRNGKeyArray | None = None
+        self, state: TrainState, batch: Batch, *, key: PRNGKeyArray | None = None
     ) -> tuple[TrainState, Float[Array, ""]]: ...
 
 
-def create_state(model: Model, tx: optax.GradientTransformation, key: PRNGKeyArray) -> TrainState:
+def create_state(key: PRNGKeyArray, model: Model, tx: optax.GradientTransformation) -> TrainState:
     """The state from which `fit(model, ..., tx, key=key)` starts: drawn parameters, no step taken.
 
     To start from parameters of your own: `TrainState(params, tx.init(params), jnp.array(0))`.
 
-    >>> state = create_state(models.mlp(784, 256, 10), optax.sgd(0.1), jax.random.key(0))
+    >>> state = create_state(jax.random.key(0), models.mlp(784, 256, 10), optax.sgd(0.1))
     >>> int(state.step)
     0
     """
@@ -59,7 +67,7 @@ def create_state(model: Model, tx: optax.GradientTransformation, key: PRNGKeyArr
 
 
 def make_train_step(model: Model, loss: Loss, tx: optax.GradientTransformation) -> TrainStep:
-    """One step of minibatch SGD as a pure function, `step(state, batch, key=None) -> (state, loss)`.
+    """One step of minibatch SGD as a pure function, `step(state, batch, *, key=None) -> (state, loss)`.
 
     Not compiled: wrap it in `jax.jit`, scan it, or run it op by op to see what compiling buys. D2L 3.4.5; the
     body of torch's `optimizer.zero_grad(); loss.backward(); optimizer.step()`.
@@ -75,13 +83,13 @@ def make_train_step(model: Model, loss: Loss, tx: optax.GradientTransformation) 
 
     >>> model, tx = models.softmax_regression(4, 3), optax.sgd(0.1)
     >>> step = jax.jit(make_train_step(model, losses.cross_entropy, tx), donate_argnames="state")
-    >>> state = create_state(model, tx, jax.random.key(0))
+    >>> state = create_state(jax.random.key(0), model, tx)
     >>> state, loss = step(state, Batch(jnp.ones((2, 4)), jnp.array([0, 2])))
     >>> int(state.step), bool(loss > 1)
     (1, True)
     """
 
-    def step(state: TrainState, batch: Batch, key: PRNGKeyArray | None = None) -> tuple[TrainState, Array]:
+    def step(state: TrainState, batch: Batch, *, key: PRNGKeyArray | None = None) -> tuple[TrainState, Array]:
         def batch_loss(params: Params) -> Array:
             return loss(model.apply(params, jnp.asarray(batch.inputs), key=key), batch.labels)
 
@@ -156,7 +164,7 @@ def fit(
         raise TypeError(f"state must be a TrainState, such as an earlier fit returned; got {type(state).__name__}")
     # Copied, because each epoch takes over the memory of its state: the caller's stays whole, and no array of ours
     # may stand in it twice (some optimisers begin with the parameters themselves).
-    state = jax.tree.map(jnp.copy, create_state(model, tx, key) if state is None else state)
+    state = jax.tree.map(jnp.copy, create_state(key, model, tx) if state is None else state)
     if mesh is not None:
         sharding.require_usable(mesh)
     if mesh is not None and jax.process_count() > 1:
@@ -173,9 +181,9 @@ def fit(
         train, test = jax.device_put((Batch(*dataset.train), Batch(*dataset.test)))
 
         def run_epoch(state: TrainState) -> tuple[TrainState, Array]:
-            return _jitted_epoch(state, train, key, model=model, loss=loss, tx=tx, batch_size=batch_size)
+            return _jitted_epoch(key, state, train, model=model, loss=loss, tx=tx, batch_size=batch_size)
 
-        def measure(params: Params) -> tuple[Array, Array]:
+        def measure(params: Params) -> Evaluation:
             return loss_and_accuracy(model, loss, params, test)
 
     history = History(np.empty((0, steps), np.float32), *(np.empty(0, np.float32) for _ in range(3)))
@@ -195,9 +203,9 @@ def fit(
 
 
 def train_epoch(
+    key: PRNGKeyArray,
     state: TrainState,
     train: Batch,
-    key: PRNGKeyArray,
     *,
     model: Model,
     loss: Loss,
@@ -217,7 +225,7 @@ def train_epoch(
     def visit(state: TrainState, indices: Array) -> tuple[TrainState, Array]:
         inputs, labels = (x.at[indices].get(mode="promise_in_bounds") for x in rows)
         examples = to_float(inputs).reshape(-1, *train.inputs.shape[1:])
-        return step(state, Batch(examples, labels), noise_key(key, state.step))
+        return step(state, Batch(examples, labels), key=noise_key(key, state.step))
 
     state, step_loss = lax.scan(visit, state, order[: n - rest].reshape(num_full, batch_size))
     if rest:
@@ -247,7 +255,7 @@ def train_epoch_on_mesh(
 
     def visit(state: TrainState, batch: Batch, size: int = batch_size) -> tuple[TrainState, Array]:
         inputs, labels = sharding.first_rows(mesh, batch, size)
-        return sharding.everywhere(mesh, step(state, Batch(to_float(inputs), labels), noise_key(key, state.step)))
+        return sharding.everywhere(mesh, step(state, Batch(to_float(inputs), labels), key=noise_key(key, state.step)))
 
     state, step_loss = lax.scan(visit, state, jax.tree.map(lambda x: x[:num_full], batches))
     if rest:
@@ -270,7 +278,7 @@ def _on_mesh(
     dataset: Dataset,
     key: PRNGKeyArray,
     batch_size: int,
-) -> tuple[TrainState, Callable[[TrainState], tuple[TrainState, Array]], Callable[[Params], tuple[Array, Array]]]:
+) -> tuple[TrainState, Callable[[TrainState], tuple[TrainState, Array]], Callable[[Params], Evaluation]]:
     """The state on every device of a mesh, and what `fit` does with it: run an epoch, measure the test set."""
     n, num_test, test_batch = len(dataset.train.inputs), len(dataset.test.inputs), 1000
     test_batches = np.split(np.arange(num_test), range(test_batch, num_test, test_batch))
@@ -284,7 +292,7 @@ def _on_mesh(
         with processes.loss_is_an_error():
             return jax.block_until_ready(_jitted_epoch_on_mesh(state, batches, key, **static))
 
-    def measure(params: Params) -> tuple[Array, Array]:
+    def measure(params: Params) -> Evaluation:
         with processes.loss_is_an_error():
             outputs = predict_on_mesh(model, params, test.inputs, n=num_test, batch_size=test_batch, mesh=mesh)
             return jax.block_until_ready(score(outputs, np.asarray(dataset.test.labels), loss=loss))
@@ -304,6 +312,6 @@ def _require_same_run(
 ) -> None:
     """Every process must be about to train the same; functions are compared by the program they make."""
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), (state, Batch(*dataset.train)))
-    program = _jitted_epoch.lower(*shapes, key, model=model, loss=loss, tx=tx, batch_size=batch_size).as_text()
+    program = _jitted_epoch.lower(key, *shapes, model=model, loss=loss, tx=tx, batch_size=batch_size).as_text()
     facts = {"data": dataset[:2], "seed": jax.random.key_data(key), "number of epochs": epochs}
     processes.require_agreement(facts | {"model, loss, optimiser or batch size": program})

@@ -41,11 +41,11 @@ def assert_same_bits(one, other) -> None:
 
 @pytest.mark.parametrize("batch_size", [11, 8, 30], ids=["whole", "short last batch", "larger than the set"])
 def test_fit_is_the_train_step_over_the_batches_of_epoch_indices(batch_size) -> None:
-    state, step_loss = train.create_state(MODEL, TX, key()), []
+    state, step_loss = train.create_state(key(), MODEL, TX), []
     for epoch in range(2):
         for i in epoch_indices(key(), epoch, 22, batch_size):
             batch = Batch(to_float(DATA.train.inputs[i]), jnp.array(DATA.train.labels[i]))
-            state, loss = STEP(state, batch, noise_key(key(), state.step))
+            state, loss = STEP(state, batch, key=noise_key(key(), state.step))
             step_loss.append(loss)
     fitted, history = fit(key=key(), epochs=2, batch_size=batch_size)
     assert int(fitted.step) == int(state.step) == len(step_loss)
@@ -80,10 +80,10 @@ def test_a_run_stopped_and_resumed_ends_as_one_never_stopped(stop) -> None:
 
 
 def test_the_callers_state_stays_usable() -> None:
-    start = train.create_state(MODEL, TX, key())
+    start = train.create_state(key(), MODEL, TX)
     once = fit(key=key(), epochs=1, batch_size=8, state=start)
     # Not looked at before: a NumPy view of an array would keep its memory from being taken.
-    assert_same_bits(start, train.create_state(MODEL, TX, key()))
+    assert_same_bits(start, train.create_state(key(), MODEL, TX))
     assert_same_bits(fit(key=key(), epochs=1, batch_size=8, state=start), once)
     assert_same_bits(fit(key=key(), epochs=1, batch_size=8), once)  # it is where fit starts by itself
 
@@ -108,11 +108,11 @@ def test_second_epoch_second_run_and_resumption_compile_nothing_new() -> None:
 
 def test_second_step_compiles_nothing_new() -> None:
     step = jax.jit(train.make_train_step(MODEL, LOSS, TX), donate_argnames="state")
-    state = train.create_state(MODEL, TX, key())
+    state = train.create_state(key(), MODEL, TX)
     with jax.checking_leaks():
         for i in epoch_indices(key(), 0, 22, 11):
             batch = Batch(to_float(DATA.train.inputs[i]), jnp.array(DATA.train.labels[i]))
-            state, _ = step(state, batch, noise_key(key(), int(state.step)))
+            state, _ = step(state, batch, key=noise_key(key(), int(state.step)))
     assert step._cache_size() == 1
 
 
@@ -120,7 +120,7 @@ def test_many_seeds_train_at_once_under_vmap() -> None:
     batch = Batch(to_float(DATA.train.inputs), jnp.array(DATA.train.labels))
 
     def run(seed):
-        return STEP(train.create_state(MODEL, TX, jax.random.key(seed)), batch)
+        return STEP(train.create_state(jax.random.key(seed), MODEL, TX), batch)
 
     states, together = jax.jit(jax.vmap(run))(jnp.arange(3))
     _, alone = run(2)
@@ -136,14 +136,14 @@ def test_dropout_is_the_seeds_and_absent_from_evaluation() -> None:
     )
     state = TrainState(params, TX.init(params), jnp.array(0))
     batch = Batch(to_float(DATA.train.inputs), jnp.array(DATA.train.labels))
-    unmasked, masked, again, otherwise = (STEP(state, batch, k)[1] for k in (None, key(1), key(1), key(2)))
+    unmasked, masked, again, otherwise = (STEP(state, batch, key=k)[1] for k in (None, key(1), key(1), key(2)))
     assert masked == again
     assert len({float(unmasked), float(masked), float(otherwise)}) == 3
 
 
 def test_first_step_is_the_gradient_of_the_mean_loss() -> None:
     model, tx = models.softmax_regression(4, 3, init=INIT), optax.sgd(0.5)
-    state = train.create_state(model, tx, key())
+    state = train.create_state(key(), model, tx)
     x, y = to_float(DATA.train.inputs), DATA.train.labels
     after, loss = train.make_train_step(model, LOSS, tx)(state, Batch(x, y))
     logits = np.asarray(model.apply(state.params, x), np.float64)
@@ -216,7 +216,7 @@ def test_an_optimiser_that_begins_with_the_parameters_themselves_can_be_used() -
         lambda params: params, lambda grads, state, params=None: (jax.tree.map(lambda g: -0.1 * g, grads), state)
     )
     state, _ = train.fit(MODEL, LOSS, tx, DATA, key=key(), epochs=2, batch_size=11)
-    assert_same_bits(state.opt_state, train.create_state(MODEL, tx, key()).params)
+    assert_same_bits(state.opt_state, train.create_state(key(), MODEL, tx).params)
 
 
 def replaced(part: str, **fields) -> Dataset:
@@ -277,7 +277,7 @@ def test_sizes_and_states_that_make_no_run_are_refused() -> None:
         fit(key=key(), epochs=-1, batch_size=8)
     with pytest.raises(ValueError, match="got 1 and 0"):
         fit(key=key(), epochs=1, batch_size=0)
-    state = train.create_state(MODEL, TX, key())._replace(step=jnp.array(4))
+    state = train.create_state(key(), MODEL, TX)._replace(step=jnp.array(4))
     with pytest.raises(ValueError, match=r"state has taken 4 steps, .* epochs of 3 steps"):
         fit(key=key(), epochs=2, batch_size=8, state=state)
     with pytest.raises(ValueError, match="at least one example"):

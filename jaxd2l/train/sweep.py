@@ -11,7 +11,7 @@ import optax
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
 from jaxd2l._checks.numbers import require_real, require_whole
-from jaxd2l.train.evaluation import predict, require_trainable, score
+from jaxd2l.train.evaluation import Evaluation, predict, require_trainable, score
 from jaxd2l.train.loop import create_state, train_epoch
 from jaxd2l.types import Batch, Dataset, History, Loss, Model, Params, TrainState
 
@@ -168,7 +168,7 @@ def _create_states(
     keys: Key[Array, " seeds"], points: dict[str, Array], *, model: Model, make_tx: MakeTx
 ) -> TrainState:
     def lane(key: PRNGKeyArray, point: dict[str, Array]) -> TrainState:
-        return create_state(model, make_tx(**point), key)
+        return create_state(key, model, make_tx(**point))
 
     over_points = jax.vmap(lane, (None, 0), _OF_POINTS)
     return jax.vmap(over_points, (0, None), _OF_POINTS)(keys, points)
@@ -187,17 +187,15 @@ def _epoch(
     batch_size: int,
 ) -> tuple[TrainState, Float[Array, "seeds points steps"]]:
     def lane(state: TrainState, key: PRNGKeyArray, point: dict[str, Array]) -> tuple[TrainState, Array]:
-        return train_epoch(state, train, key, model=model, loss=loss, tx=make_tx(**point), batch_size=batch_size)
+        return train_epoch(key, state, train, model=model, loss=loss, tx=make_tx(**point), batch_size=batch_size)
 
     over_points = jax.vmap(lane, (_OF_POINTS, None, 0), (_OF_POINTS, 0))
     return jax.vmap(over_points, (_OF_POINTS, 0, None), (_OF_POINTS, 0))(states, keys, points)
 
 
 @partial(jax.jit, static_argnames=("model", "loss"))
-def _evaluate(
-    params: Params, test: Batch, model: Model, loss: Loss
-) -> tuple[Float[Array, "seeds points"], Float[Array, "seeds points"]]:
-    def lane(params: Params) -> tuple[Array, Array]:
+def _evaluate(params: Params, test: Batch, model: Model, loss: Loss) -> Evaluation:
+    def lane(params: Params) -> Evaluation:
         return score(predict(model, params, test.inputs), test.labels, loss=loss)
 
     return jax.vmap(jax.vmap(lane))(params)

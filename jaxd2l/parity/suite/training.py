@@ -171,7 +171,7 @@ def _float64_run(name: str, parameters: list[np.ndarray], dataset: Dataset, key:
         epoch = jax.jit(train.train_epoch, static_argnames=("model", "loss", "tx", "batch_size"))
         step_loss = []
         for _ in range(EPOCHS):
-            state, epoch_loss = epoch(state, batch, key, model=model, loss=loss, tx=tx, batch_size=BATCH_SIZE)
+            state, epoch_loss = epoch(key, state, batch, model=model, loss=loss, tx=tx, batch_size=BATCH_SIZE)
             step_loss.append(np.array(epoch_loss))
         return Run(np.concatenate(step_loss), _listed(state.params), np.empty(0))
 

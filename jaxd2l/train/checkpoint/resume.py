@@ -126,7 +126,7 @@ def restore(
 
     Args:
       directory: where `save` put them.
-      like: a state with the structure, shapes and dtypes of the one saved: `create_state(model, tx, key)`, or its
+      like: a state with the structure, shapes and dtypes of the one saved: `create_state(key, model, tx)`, or its
         `jax.eval_shape`.
       configuration: from `describe`; the same as was saved.
 

@@ -87,7 +87,7 @@ def test_stopped_after_any_epoch_and_resumed_it_ends_with_the_same_bits(tmp_path
 
     with locked(tmp_path), jax.numpy_dtype_promotion("standard"):  # optax's Adam is not strict
         whole = fit(model, losses.cross_entropy, tx, dataset, on_epoch=on_epoch, **rest)
-    like = jax.eval_shape(lambda: create_state(model, tx, jax.random.key(0)))
+    like = jax.eval_shape(lambda: create_state(jax.random.key(0), model, tx))
     for newest in (4, 3, 2, 1):
         found = restore(tmp_path, like=like, configuration=configuration)
         assert found is not None
