@@ -10,7 +10,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxd2l._checks.arrays import floating
 from jaxd2l._checks.numbers import require_axis, require_flags, require_real
+
+__all__ = ["gelu", "leaky_relu", "log_softmax", "prelu", "relu", "sigmoid", "softmax", "swish", "tanh"]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def softmax(x: Float[Array, "..."], axis: int = -1) -> Float[Array, "..."]:
@@ -55,7 +62,7 @@ def log_softmax(x: Float[Array, "..."], axis: int = -1) -> Float[Array, "..."]:
 
 
 def _subtract_max(x: Array, axis: int) -> Array:
-    x = _floating(x)
+    x = floating("x", x)
     require_axis(axis, x.ndim)
     # `initial` lets an empty axis through, as torch does. The maximum cancels out of the
     # result, so no gradient goes through it.
@@ -68,7 +75,7 @@ def relu(x: Float[Array, "..."]) -> Float[Array, "..."]:
     >>> relu(jnp.array([-2.0, 0.0, 3.0]))
     Array([0., 0., 3.], dtype=float32)
     """
-    return jax.nn.relu(_floating(x))
+    return jax.nn.relu(floating("x", x))
 
 
 def sigmoid(x: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -77,7 +84,7 @@ def sigmoid(x: Float[Array, "..."]) -> Float[Array, "..."]:
     >>> sigmoid(jnp.array([-1000.0, 0.0, 1000.0]))
     Array([0. , 0.5, 1. ], dtype=float32)
     """
-    return jax.nn.sigmoid(_floating(x))
+    return jax.nn.sigmoid(floating("x", x))
 
 
 def tanh(x: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -86,7 +93,7 @@ def tanh(x: Float[Array, "..."]) -> Float[Array, "..."]:
     >>> tanh(jnp.array([-20.0, 0.0, 20.0]))
     Array([-1.,  0.,  1.], dtype=float32)
     """
-    return jnp.tanh(_floating(x))
+    return jnp.tanh(floating("x", x))
 
 
 def leaky_relu(x: Float[Array, "..."], negative_slope: float = 0.01) -> Float[Array, "..."]:
@@ -98,7 +105,7 @@ def leaky_relu(x: Float[Array, "..."], negative_slope: float = 0.01) -> Float[Ar
     >>> leaky_relu(jnp.array([-2.0, 0.0, 3.0]), 0.1)
     Array([-0.2,  0. ,  3. ], dtype=float32)
     """
-    x = _floating(x)
+    x = floating("x", x)
     require_real(negative_slope=negative_slope)
     return jnp.where(x > 0, x, x * negative_slope)
 
@@ -118,7 +125,7 @@ def prelu(x: Float[Array, "..."], slope: Float[Array, "#channels"]) -> Float[Arr
     >>> prelu(jnp.array([-2.0, 3.0]), jnp.array([0.25]))
     Array([-0.5,  3. ], dtype=float32)
     """
-    x, slope = _floating(x), _floating(slope)
+    x, slope = floating("x", x), floating("slope", slope)
     if slope.shape != (1,) and slope.shape != x.shape[-1:]:
         raise ValueError(f"one slope, (1,), or one per channel, {x.shape[-1:]}; got {slope.shape}")
     return jnp.where(x > 0, x, x * (slope[0] if slope.shape == (1,) else slope))
@@ -130,7 +137,7 @@ def swish(x: Float[Array, "..."], beta: float = 1.0) -> Float[Array, "..."]:
     >>> swish(jnp.array([-1000.0, 0.0, 1000.0]))
     Array([  -0.,    0., 1000.], dtype=float32)
     """
-    x = _floating(x)
+    x = floating("x", x)
     require_real(beta=beta)
     return x * jax.nn.sigmoid(beta * x)
 
@@ -153,18 +160,9 @@ def gelu(x: Float[Array, "..."], *, approximate: bool = False) -> Float[Array, "
     >>> np.asarray(gelu(jnp.array([-1.0, 0.0, 1.0]), approximate=True)).round(4)
     array([-0.1588,  0.    ,  0.8412], dtype=float32)
     """
-    x = _floating(x)
+    x = floating("x", x)
     require_flags(approximate=approximate)  # torch's "none" would count as true
     if approximate:
         return 0.5 * x * (1 + jnp.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
     # erfc keeps the digits that 1 + erf would cancel for x far below 0.
     return 0.5 * x * jax.scipy.special.erfc(-x * math.sqrt(0.5))
-
-
-def _floating(x: Array) -> Array:
-    x = jnp.asarray(x)
-    if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise TypeError(
-            f"expected floating-point input, got {x.dtype} of shape {x.shape}; convert it with .astype('float32')"
-        )
-    return x

@@ -86,7 +86,7 @@ def test_shape_and_dtype_are_kept(function, reference, dtype) -> None:
     "function", [softmax, log_softmax, relu, sigmoid, tanh, leaky_relu, swish, gelu, lambda x: prelu(x, jnp.ones(1))]
 )
 def test_integers_are_refused(function) -> None:
-    with pytest.raises(TypeError, match=r"got int32 of shape \(3,\)"):
+    with pytest.raises(TypeError, match=r"x must be floating point, got int32 of shape \(3,\)"):
         function(jnp.arange(3))
 
 
@@ -215,12 +215,16 @@ def test_softmax_under_jit_vmap_and_scan() -> None:
 @pytest.mark.bad_input
 def test_options_that_are_no_numbers_or_axes_are_refused() -> None:
     x = jnp.ones((2, 3))
-    for axis, message in ((1.5, "an axis is an integer"), ("rows", "an axis is an integer"), (2, "no axis 2")):
+    for axis, message in (
+        (1.5, "an axis must be an integer"),
+        ("rows", "an axis must be an integer"),
+        (2, "no axis 2"),
+    ):
         with pytest.raises((TypeError, ValueError), match=message):
             softmax(x, axis)
     with pytest.raises(TypeError, match="negative_slope must be a real number"):
         leaky_relu(x, 1j)  # would give complex numbers
     with pytest.raises(TypeError, match="beta must be a real number"):
         swish(x, [1.0])
-    with pytest.raises(TypeError, match="expected floating-point"):
+    with pytest.raises(TypeError, match="slope must be floating point, got complex64"):
         prelu(x, jnp.array([1j]))

@@ -12,11 +12,28 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
-from jaxd2l._checks.numbers import require_real, require_whole
+from jaxd2l._checks.numbers import require_choice, require_not_negative, require_positive, require_whole
+
+__all__ = [
+    "Fan",
+    "Linear",
+    "LinearInit",
+    "flax_linear",
+    "kaiming_normal",
+    "kaiming_uniform",
+    "normal",
+    "torch_linear",
+    "xavier_normal",
+    "xavier_uniform",
+]
 
 Linear = dict[str, Array]
 LinearInit = Callable[[PRNGKeyArray, int, int], Linear]
 Fan = Literal["fan_in", "fan_out"]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def normal(stddev: float = 0.01) -> LinearInit:
@@ -28,9 +45,7 @@ def normal(stddev: float = 0.01) -> LinearInit:
     >>> layer["kernel"].shape, layer["bias"].shape
     ((784, 10), (10,))
     """
-    require_real(stddev=stddev)
-    if not stddev >= 0 or math.isinf(stddev):
-        raise ValueError(f"stddev must be a finite number, not negative; got {stddev}")
+    require_not_negative(stddev=stddev)
     return _kernel_and_zeros(lambda num_inputs, num_outputs: stddev, "normal")
 
 
@@ -40,19 +55,19 @@ def xavier_normal(gain: float = 1.0) -> LinearInit:
     Keeps the variance of activations and of gradients about equal, halfway between the two. Not truncated,
     unlike `jax.nn.initializers.glorot_normal`.
     """
-    _require_positive(gain=gain)
+    require_positive(gain=gain)
     return _kernel_and_zeros(lambda num_inputs, num_outputs: gain * math.sqrt(2 / (num_inputs + num_outputs)), "normal")
 
 
 def xavier_uniform(gain: float = 1.0) -> LinearInit:
     """Kernel ~ U(-a, a) with `a = gain sqrt(6 / (in + out))`, bias 0. D2L 5.4.2.2; `torch.nn.init.xavier_uniform_`."""
-    _require_positive(gain=gain)
+    require_positive(gain=gain)
     return _kernel_and_zeros(
         lambda num_inputs, num_outputs: gain * math.sqrt(2 / (num_inputs + num_outputs)), "uniform"
     )
 
 
-def kaiming_normal(gain: float = math.sqrt(2), mode: Fan = "fan_in") -> LinearInit:
+def kaiming_normal(gain: float = math.sqrt(2), *, mode: Fan = "fan_in") -> LinearInit:
     """Kernel ~ N(0, gain^2 / fan), bias 0; the gain sqrt(2) is relu's. D2L 5.4; `torch.nn.init.kaiming_normal_`.
 
     Not truncated, unlike `jax.nn.initializers.he_normal`. fan_in keeps the variance of the activations,
@@ -61,7 +76,7 @@ def kaiming_normal(gain: float = math.sqrt(2), mode: Fan = "fan_in") -> LinearIn
     return _kernel_and_zeros(_kaiming_stddev(gain, mode), "normal")
 
 
-def kaiming_uniform(gain: float = math.sqrt(2), mode: Fan = "fan_in") -> LinearInit:
+def kaiming_uniform(gain: float = math.sqrt(2), *, mode: Fan = "fan_in") -> LinearInit:
     """Kernel ~ U(-a, a) with `a = gain sqrt(3 / fan)`, bias 0. D2L 5.4; `torch.nn.init.kaiming_uniform_`."""
     return _kernel_and_zeros(_kaiming_stddev(gain, mode), "uniform")
 
@@ -112,14 +127,6 @@ def _kernel_and_zeros(stddev: Callable[[int, int], float], distribution: Literal
 
 
 def _kaiming_stddev(gain: float, mode: str) -> Callable[[int, int], float]:
-    _require_positive(gain=gain)
-    if mode not in ("fan_in", "fan_out"):
-        raise ValueError(f"mode must be 'fan_in' or 'fan_out', got {mode!r}")
+    require_positive(gain=gain)
+    require_choice(Fan, mode=mode)
     return lambda num_inputs, num_outputs: gain / math.sqrt(num_inputs if mode == "fan_in" else num_outputs)
-
-
-def _require_positive(**values: float) -> None:
-    require_real(**values)
-    for name, value in values.items():
-        if not value > 0 or math.isinf(value):
-            raise ValueError(f"{name} must be a positive finite number, got {value}")

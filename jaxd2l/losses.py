@@ -2,15 +2,24 @@
 
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Integer
 
-from jaxd2l._checks.arrays import floating, host_or_device, real, require_classes
-from jaxd2l._checks.numbers import require_real, require_whole
+from jaxd2l._checks.arrays import classes, floating, host_or_device, real
+from jaxd2l._checks.numbers import require_between, require_choice, require_whole
+from jaxd2l._checks.shapes import require_shapes
 from jaxd2l.activations import log_softmax
 
+__all__ = ["Reduction", "cross_entropy", "cross_entropy_from_probabilities", "squared_loss"]
+
 Reduction = Literal["none", "mean", "sum"]
+"""What becomes of the losses of the examples: each one stays, or their mean or sum is returned."""
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def cross_entropy(
@@ -50,43 +59,16 @@ def cross_entropy(
     >>> cross_entropy(logits, jnp.array([0, 2]), reduction="none").round(4)
     Array([0.2395, 1.0986], dtype=float32)
     """
-    logits, labels = jnp.asarray(logits), host_or_device(labels)
-    if logits.ndim == 0:
-        raise ValueError("logits need at least one axis, that of the classes; got a scalar")
-    if not logits.shape[-1]:
-        raise ValueError(f"logits need at least one class; got shape {logits.shape}")
-    require_real(label_smoothing=label_smoothing)
-    require_whole(None, ignore_index=ignore_index)
-    if not 0.0 <= label_smoothing <= 1.0:
-        raise ValueError(f"label_smoothing must lie in [0, 1], got {label_smoothing}")
-    num_classes = logits.shape[-1]
-    if weight is not None and np.shape(weight) != (num_classes,):
-        raise ValueError(f"weight must have shape ({num_classes},), got {np.shape(weight)}")
-    if weight is not None:
-        real("weight", weight)
+    logits, labels = floating("logits", logits), host_or_device(labels)
+    _require_fitting(logits, labels, weight, ignore_index, label_smoothing)
     costs = -log_softmax(logits)
     if weight is not None:
         costs = costs * jnp.asarray(weight, costs.dtype)
-
     if jnp.issubdtype(labels.dtype, jnp.floating):
-        _require_shape(labels, logits.shape, "soft labels must have the shape of the logits")
-        if ignore_index != -100:
-            raise ValueError("ignore_index is for integer labels; to ignore an example give it soft labels of zeros")
-        targets = (1.0 - label_smoothing) * jnp.asarray(labels, costs.dtype) + label_smoothing / num_classes
-        return _reduce(_expected_cost(targets, costs), None, reduction)
-
-    _require_shape(labels, logits.shape[:-1], "labels must have the logits' shape without the last axis")
-    require_classes(num_classes, ignore_index=ignore_index, labels=labels)
-    kept = jnp.asarray(labels).astype(jnp.int32) != ignore_index
-    classes = jnp.where(kept, jnp.asarray(labels).astype(jnp.int32), 0)
-    loss = (1.0 - label_smoothing) * _pick(costs, classes)
-    if label_smoothing:
-        loss = loss + label_smoothing / num_classes * jnp.sum(costs, -1)
-    loss = jnp.where(kept, loss, 0.0)
-    if weight is None:
-        return _reduce(loss, kept.astype(loss.dtype), reduction)
-    label_weights = _pick(jnp.asarray(weight, loss.dtype), classes)
-    return _reduce(loss, jnp.where(kept, label_weights, 0.0), reduction)
+        loss, denominators = _loss_of_probabilities(costs, labels, label_smoothing), None
+    else:
+        loss, denominators = _loss_of_classes(costs, labels, weight, ignore_index, label_smoothing)
+    return _reduce(loss, denominators, reduction)
 
 
 def cross_entropy_from_probabilities(
@@ -109,21 +91,16 @@ def cross_entropy_from_probabilities(
     >>> cross_entropy_from_probabilities(p, jnp.array([0, 2])).round(4)
     Array(1.4979, dtype=float32)
     """
-    probabilities, labels = floating("probabilities", probabilities), host_or_device(labels)
-    if probabilities.ndim == 0:
-        raise ValueError("probabilities need at least one axis, that of the classes; got a scalar")
-    _require_shape(
-        labels,
-        probabilities.shape[:-1],
-        "labels must have the probabilities' shape without the last axis",
-    )
-    require_classes(probabilities.shape[-1], labels=labels)
-    return jnp.mean(-jnp.log(_pick(probabilities, jnp.asarray(labels).astype(jnp.int32))))
+    probabilities = floating("probabilities", probabilities)
+    require_shapes("*batch classes, *batch", probabilities=probabilities, labels=labels)
+    labels = classes("labels", labels, probabilities.shape[-1])
+    return jnp.mean(-jnp.log(_pick(probabilities, labels)))
 
 
 def squared_loss(
     predictions: Float[Array, "*shape"],
     targets: Float[Array | np.ndarray, "*shape"],
+    *,
     reduction: Reduction = "mean",
 ) -> Float[Array, "..."]:
     """Half the squared error, `(predictions - targets)^2 / 2`.
@@ -143,38 +120,67 @@ def squared_loss(
     >>> squared_loss(jnp.array([1.0, 2.0]), jnp.array([0.0, 5.0]))
     Array(2.5, dtype=float32)
     """
-    for name, values in (("predictions", predictions), ("targets", targets)):
-        floating(name, values)  # differences of unsigned integers would wrap around
-    predictions = jnp.asarray(predictions)
-    _require_shape(targets, predictions.shape, "targets must have the shape of the predictions")
-    return _reduce(jnp.square(predictions - jnp.asarray(targets)) / 2, None, reduction)
+    predictions, targets = floating("predictions", predictions), floating("targets", targets)
+    require_shapes("*shape, *shape", predictions=predictions, targets=targets)
+    return _reduce(jnp.square(predictions - targets) / 2, None, reduction)
 
 
-def _pick(values: Array, classes: Array) -> Array:
+def _loss_of_classes(
+    costs: Array, labels: Array | np.ndarray, weight: Array | np.ndarray | None, ignore_index: int, smoothing: float
+) -> tuple[Array, Array]:
+    """`(1 - e) cost_y + e/C sum_c cost_c`, and the share `w_y` of each example in the mean; 0 where it is ignored."""
+    labels = classes("labels", labels, costs.shape[-1], ignore_index=ignore_index)
+    kept = labels != ignore_index
+    labels = jnp.where(kept, labels, 0)
+    loss = (1.0 - smoothing) * _pick(costs, labels)
+    if smoothing:
+        loss = loss + smoothing / costs.shape[-1] * jnp.sum(costs, -1)
+    loss = jnp.where(kept, loss, 0.0)
+    if weight is None:
+        return loss, kept.astype(loss.dtype)
+    return loss, jnp.where(kept, _pick(jnp.asarray(weight, loss.dtype), labels), 0.0)
+
+
+def _loss_of_probabilities(costs: Array, labels: Array | np.ndarray, smoothing: float) -> Array:
+    """`sum_c q'_c cost_c` with `q' = (1 - e) q + e/C`."""
+    targets = (1.0 - smoothing) * jnp.asarray(labels, costs.dtype) + smoothing / costs.shape[-1]
+    # An impossible class that no label asks for costs nothing: 0 log 0 = 0.
+    costs = jnp.where((targets == 0) & jnp.isinf(costs), 0.0, costs)
+    return jnp.sum(targets * costs, -1)
+
+
+def _pick(values: Array, labels: Array) -> Array:
     """The value of each example's class; NaN, gradient included, where there is no such class."""
-    is_own = classes[..., None] == jnp.arange(values.shape[-1], dtype=jnp.int32)
+    is_own = jax.nn.one_hot(labels, values.shape[-1], dtype=bool)
     is_class = jnp.any(is_own, -1, keepdims=True)
     # NaN has to be a factor of what is summed: a value that is merely not selected has gradient 0.
     values = values * jnp.where(is_class, 1.0, jnp.nan).astype(values.dtype)
     return jnp.sum(jnp.where(is_own | ~is_class, values, 0.0), -1)
 
 
-def _expected_cost(targets: Array, costs: Array) -> Array:
-    # An impossible class that nobody asks for costs nothing: 0 log 0 = 0.
-    costs = jnp.where((targets == 0) & jnp.isinf(costs), 0.0, costs)
-    return jnp.sum(targets * costs, -1)
-
-
-def _reduce(loss: Array, denominators: Array | None, reduction: str) -> Array:
+def _reduce(loss: Array, denominators: Array | None, reduction: Reduction) -> Array:
+    require_choice(Reduction, reduction=reduction)
     if reduction == "none":
         return loss
     if reduction == "sum":
         return jnp.sum(loss)
-    if reduction == "mean":
-        return jnp.mean(loss) if denominators is None else jnp.sum(loss) / jnp.sum(denominators)
-    raise ValueError(f"reduction must be 'none', 'mean' or 'sum', got {reduction!r}")
+    return jnp.mean(loss) if denominators is None else jnp.sum(loss) / jnp.sum(denominators)
 
 
-def _require_shape(array: Array | np.ndarray, expected: tuple[int, ...], rule: str) -> None:
-    if np.shape(array) != expected:
-        raise ValueError(f"{rule}: expected {expected}, got {np.shape(array)}")
+def _require_fitting(
+    logits: Array,
+    labels: Array | np.ndarray,
+    weight: Array | np.ndarray | None,
+    ignore_index: int,
+    label_smoothing: float,
+) -> None:
+    """Refuses shapes and options of `cross_entropy` that do not fit each other."""
+    is_soft = jnp.issubdtype(labels.dtype, jnp.floating)
+    name, shape = ("soft labels", "*batch classes") if is_soft else ("labels", "*batch")
+    require_shapes(f"*batch classes>=1, {shape}", **{"logits": logits, name: labels})
+    require_between(0, 1, label_smoothing=label_smoothing)
+    require_whole(None, ignore_index=ignore_index)
+    if weight is not None:
+        require_shapes("*batch classes, classes", logits=logits, weight=real("weight", weight))
+    if is_soft and ignore_index != -100:
+        raise ValueError("ignore_index is for integer labels; to ignore an example give it soft labels of zeros")

@@ -247,15 +247,15 @@ def test_losses_keep_the_logits_dtype(dtype) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"labels": LABELS[:4]}, r"expected \(5,\), got \(4,\)"),
-        ({"labels": LABELS[:, None]}, r"expected \(5,\), got \(5, 1\)"),
-        ({"labels": SOFT[:, :3]}, r"expected \(5, 4\), got \(5, 3\)"),
-        ({"labels": LABELS.astype(np.float32)}, r"soft labels .* expected \(5, 4\), got \(5,\)"),
-        ({"weight": WEIGHT[:3]}, r"weight must have shape \(4,\), got \(3,\)"),
+        ({"labels": LABELS[:4]}, r"\(\*batch, classes>=1\) and \(\*batch,\); got \(5, 4\) and \(4,\)"),
+        ({"labels": LABELS[:, None]}, r"logits and labels .* got \(5, 4\) and \(5, 1\)"),
+        ({"labels": SOFT[:, :3]}, r"logits and soft labels .* got \(5, 4\) and \(5, 3\)"),
+        ({"labels": LABELS.astype(np.float32)}, r"soft labels .* \(\*batch, classes\); got \(5, 4\) and \(5,\)"),
+        ({"weight": WEIGHT[:3]}, r"weight .* \(\*batch, classes\) and \(classes,\); got \(5, 4\) and \(3,\)"),
         ({"label_smoothing": 1.5}, "label_smoothing must lie in"),
         ({"label_smoothing": float("nan")}, "label_smoothing must lie in"),
         ({"reduction": "average"}, "reduction must be 'none', 'mean' or 'sum', got 'average'"),
-        ({"logits": jnp.array(1.0)}, "at least one axis"),
+        ({"logits": jnp.array(1.0)}, r"\(\*batch, classes>=1\) .* got \(\) and \(5,\)"),
     ],
 )
 def test_what_does_not_fit_is_refused(change, message) -> None:
@@ -265,7 +265,7 @@ def test_what_does_not_fit_is_refused(change, message) -> None:
 
 @pytest.mark.bad_input
 def test_integer_logits_are_refused() -> None:
-    with pytest.raises(TypeError, match="floating-point"):
+    with pytest.raises(TypeError, match="logits must be floating point, got int32"):
         cross_entropy(jnp.arange(20).reshape(5, 4), LABELS)
 
 
@@ -277,10 +277,11 @@ def test_labels_that_are_no_integers_are_refused() -> None:
 
 def test_squared_loss_is_half_the_square_and_its_gradient_the_error() -> None:
     predictions, targets = jnp.array([[1.0], [2.0]]), jnp.array([[0.0], [5.0]])
-    np.testing.assert_array_equal(squared_loss(predictions, targets, "none"), [[0.5], [4.5]])
+    np.testing.assert_array_equal(squared_loss(predictions, targets, reduction="none"), [[0.5], [4.5]])
     assert squared_loss(predictions, targets) == 2.5
-    assert squared_loss(predictions, targets, "sum") == 5
-    np.testing.assert_array_equal(jax.grad(squared_loss)(predictions, targets, "sum"), predictions - targets)
+    assert squared_loss(predictions, targets, reduction="sum") == 5
+    summed = partial(squared_loss, reduction="sum")
+    np.testing.assert_array_equal(jax.grad(summed)(predictions, targets), predictions - targets)
     np.testing.assert_array_equal(jax.jit(jax.grad(squared_loss))(predictions, targets), (predictions - targets) / 2)
     np.testing.assert_array_equal(jax.vmap(squared_loss)(predictions, targets), [0.5, 4.5])
 
@@ -288,7 +289,9 @@ def test_squared_loss_is_half_the_square_and_its_gradient_the_error() -> None:
 def test_squared_loss_is_a_gaussian_negative_log_likelihood() -> None:
     x = jnp.arange(-7, 7, 0.01)
     for mean, sd, peak in ((0, 1, 0.39894), (0, 2, 0.19947), (3, 1, 0.39894)):
-        density = jnp.exp(-squared_loss(x, jnp.full_like(x, mean), "none") / sd**2) / math.sqrt(2 * math.pi * sd**2)
+        density = jnp.exp(-squared_loss(x, jnp.full_like(x, mean), reduction="none") / sd**2) / math.sqrt(
+            2 * math.pi * sd**2
+        )
         np.testing.assert_allclose(density, jax.scipy.stats.norm.pdf(x, mean, sd), rtol=1e-5, atol=1e-8)
         assert round(float(density.max()), 5) == peak
 
@@ -296,14 +299,14 @@ def test_squared_loss_is_a_gaussian_negative_log_likelihood() -> None:
 @pytest.mark.bad_input
 @pytest.mark.parametrize("shape", [(3,), (1, 3), (3, 2), ()])
 def test_squared_loss_never_broadcasts(shape) -> None:
-    with pytest.raises(ValueError, match=r"shape of the predictions: expected \(3, 1\)"):
+    with pytest.raises(ValueError, match=r"must have the same shape \(\*shape,\); got \(3, 1\) and \("):
         squared_loss(jnp.zeros((3, 1)), jnp.zeros(shape))
 
 
 @pytest.mark.bad_input
 def test_squared_loss_refuses_an_unknown_reduction() -> None:
     with pytest.raises(ValueError, match="reduction must be"):
-        squared_loss(jnp.zeros(3), jnp.zeros(3), "median")
+        squared_loss(jnp.zeros(3), jnp.zeros(3), reduction="median")
 
 
 @pytest.mark.bad_input
@@ -316,7 +319,7 @@ def test_integers_are_no_predictions_because_their_differences_wrap_around() -> 
 
 @pytest.mark.bad_input
 def test_no_class_no_axis_and_complex_numbers_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least one class"):
+    with pytest.raises(ValueError, match=r"\(\*batch, classes>=1\) .* got \(3, 0\)"):
         cross_entropy(jnp.zeros((3, 0)), jnp.zeros((3, 0)))
     with pytest.raises(TypeError, match="weight must hold real numbers, got complex64"):
         cross_entropy(jnp.array(LOGITS), jnp.array(LABELS), weight=jnp.array([1j] * 4))
@@ -324,7 +327,7 @@ def test_no_class_no_axis_and_complex_numbers_are_refused() -> None:
         cross_entropy(jnp.array(LOGITS), jnp.array(LABELS), ignore_index=1.5)
     with pytest.raises(TypeError, match="label_smoothing must be a real number"):
         cross_entropy(jnp.array(LOGITS), jnp.array(LABELS), label_smoothing="0.1")
-    with pytest.raises(ValueError, match="got a scalar"):
+    with pytest.raises(ValueError, match=r"probabilities and labels .* got \(\) and \(\)"):
         cross_entropy_from_probabilities(jnp.float32(1), jnp.int32(0))
     with pytest.raises(TypeError, match="probabilities must be floating point"):
         cross_entropy_from_probabilities(jnp.array([[1j, 0j]]), jnp.array([0]))

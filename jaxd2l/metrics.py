@@ -2,20 +2,39 @@
 
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Integer
 
-from jaxd2l._checks.arrays import classes, counts, host_or_device, real, require_classes
+from jaxd2l._checks.arrays import classes, counts, real
 from jaxd2l._checks.numbers import require_choice, require_whole
 from jaxd2l._checks.shapes import require_shapes
 
+__all__ = [
+    "Average",
+    "accuracy",
+    "confusion_matrix",
+    "error_rate",
+    "f1_score",
+    "fall_out",
+    "precision",
+    "recall",
+    "specificity",
+]
+
 Average = Literal["macro", "micro", None]
+"""How the rates of the classes become one: their mean, the rate over all decisions, or not at all."""
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def accuracy(
     logits: Float[Array, "*batch classes"],
     labels: Integer[Array | np.ndarray, "*batch"],
+    *,
     averaged: bool = True,
 ) -> Float[Array, "..."]:
     """Fraction of examples whose largest logit is the label's; the first of equal logits counts. D2L 4.3.3.
@@ -32,16 +51,10 @@ def accuracy(
     >>> accuracy(jnp.array([[0.1, 0.9], [0.8, 0.2]]), jnp.array([1, 1]))
     Array(0.5, dtype=float32)
     """
-    logits, labels = real("logits", logits), host_or_device(labels)
-    if logits.ndim == 0 or not logits.shape[-1]:
-        raise ValueError(f"logits need a last axis of at least one class; got shape {logits.shape}")
-    if labels.shape != logits.shape[:-1]:
-        raise ValueError(
-            "labels must have the logits' shape without the last axis: "
-            f"expected {logits.shape[:-1]}, got {labels.shape}"
-        )
-    require_classes(logits.shape[-1], labels=labels)
-    correct = (jnp.argmax(logits, -1).astype(jnp.int32) == jnp.asarray(labels).astype(jnp.int32)).astype(jnp.float32)
+    logits = real("logits", logits)
+    require_shapes("*batch classes>=1, *batch", logits=logits, labels=labels)
+    labels = classes("labels", labels, logits.shape[-1])
+    correct = (jnp.argmax(logits, -1).astype(jnp.int32) == labels).astype(jnp.float32)
     return jnp.mean(correct) if averaged else correct
 
 
@@ -77,19 +90,14 @@ def confusion_matrix(
     Array([[1, 1],
            [0, 1]], dtype=int32)
     """
-    if np.shape(predictions) != np.shape(labels) or np.ndim(labels) != 1:
-        raise ValueError(
-            f"predictions and labels must both have shape (n,), got {np.shape(predictions)} and {np.shape(labels)}"
-        )
+    require_shapes("n, n", predictions=predictions, labels=labels)
     require_whole(1, num_classes=num_classes)
     predictions, labels = classes("predictions", predictions, num_classes), classes("labels", labels, num_classes)
-    classes_range = jnp.arange(num_classes, dtype=jnp.int32)
-    is_label = labels[:, None] == classes_range
-    is_prediction = predictions[:, None] == classes_range
-    return jnp.einsum("nl,np->lp", is_label.astype(jnp.int32), is_prediction.astype(jnp.int32))
+    is_prediction, is_label = (jax.nn.one_hot(y, num_classes, dtype=jnp.int32) for y in (predictions, labels))
+    return is_label.T @ is_prediction
 
 
-def precision(confusion: Int[Array, "c c"], average: Average = "macro") -> Float[Array, "..."]:
+def precision(confusion: Int[Array, "c c"], *, average: Average = "macro") -> Float[Array, "..."]:
     """Positive predictive value, TP / (TP + FP): how many of those called positive are. D2L 4.3.3.
 
     In each of these rates a class is "positive" against all others.
@@ -105,24 +113,24 @@ def precision(confusion: Int[Array, "c c"], average: Average = "macro") -> Float
       TypeError: shares instead of counts.
       ValueError: a matrix that is not square, a negative count, or 2^31 examples and more.
 
-    >>> precision(jnp.array([[1, 1], [0, 1]]), None)
+    >>> precision(jnp.array([[1, 1], [0, 1]]), average=None)
     Array([1. , 0.5], dtype=float32)
     """
     tp, fp, _, _ = _counts(confusion, average)
     return _rate(tp, tp + fp, average)
 
 
-def recall(confusion: Int[Array, "c c"], average: Average = "macro") -> Float[Array, "..."]:
+def recall(confusion: Int[Array, "c c"], *, average: Average = "macro") -> Float[Array, "..."]:
     """Sensitivity or true positive rate, TP / (TP + FN): how many of the positive are found. See `precision`.
 
-    >>> recall(jnp.array([[1, 1], [0, 1]]), None)
+    >>> recall(jnp.array([[1, 1], [0, 1]]), average=None)
     Array([0.5, 1. ], dtype=float32)
     """
     tp, _, fn, _ = _counts(confusion, average)
     return _rate(tp, tp + fn, average)
 
 
-def f1_score(confusion: Int[Array, "c c"], average: Average = "macro") -> Float[Array, "..."]:
+def f1_score(confusion: Int[Array, "c c"], *, average: Average = "macro") -> Float[Array, "..."]:
     """Harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN). See `precision`.
 
     >>> f1_score(jnp.array([[1, 1], [0, 1]])).round(4)
@@ -132,20 +140,20 @@ def f1_score(confusion: Int[Array, "c c"], average: Average = "macro") -> Float[
     return _rate(2 * tp, 2 * tp + fp + fn, average)
 
 
-def specificity(confusion: Int[Array, "c c"], average: Average = "macro") -> Float[Array, "..."]:
+def specificity(confusion: Int[Array, "c c"], *, average: Average = "macro") -> Float[Array, "..."]:
     """True negative rate, TN / (TN + FP): how many of the negative are left alone. See `precision`.
 
-    >>> specificity(jnp.array([[1, 1], [0, 1]]), None)
+    >>> specificity(jnp.array([[1, 1], [0, 1]]), average=None)
     Array([1. , 0.5], dtype=float32)
     """
     _, fp, _, tn = _counts(confusion, average)
     return _rate(tn, tn + fp, average)
 
 
-def fall_out(confusion: Int[Array, "c c"], average: Average = "macro") -> Float[Array, "..."]:
+def fall_out(confusion: Int[Array, "c c"], *, average: Average = "macro") -> Float[Array, "..."]:
     """False positive rate, FP / (FP + TN) = 1 - specificity: how many of the negative raise an alarm. See `precision`.
 
-    >>> fall_out(jnp.array([[1, 1], [0, 1]]), None)
+    >>> fall_out(jnp.array([[1, 1], [0, 1]]), average=None)
     Array([0. , 0.5], dtype=float32)
     """
     _, fp, _, tn = _counts(confusion, average)

@@ -1,5 +1,6 @@
 """Stochastic gradient descent with PyTorch's semantics, as an optax transformation (D2L 3.4.4, 3.5.4, 3.7)."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -8,17 +9,23 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float
 
-from jaxd2l._checks.numbers import require_flags, require_real
+from jaxd2l._checks.numbers import is_traced, require_between, require_flags, require_real
+
+__all__ = ["kernels", "sgd"]
 
 Number = float | Float[Array, ""]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def sgd(
     learning_rate: Number | optax.Schedule,
+    *,
     momentum: Number = 0.0,
     dampening: Number = 0.0,
     weight_decay: Number = 0.0,
-    *,
     nesterov: bool = False,
     maximize: bool = False,
     weight_decay_mask: Any | Callable[[optax.Params], Any] | None = None,
@@ -108,7 +115,7 @@ def _dampened_trace(momentum: Number, dampening: Number) -> optax.GradientTransf
 
 def _is_zero(value: Number) -> bool:
     """Whether a part can be left out. A traced number may be anything, so it never can."""
-    return not isinstance(value, jax.core.Tracer) and bool(value == 0)
+    return not is_traced(value) and bool(value == 0)
 
 
 def _require_sane(
@@ -118,16 +125,11 @@ def _require_sane(
     weight_decay: Number,
     nesterov: bool,
 ) -> None:
-    numbers = {"momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
-    if not callable(learning_rate):
-        numbers["learning_rate"] = learning_rate
-    require_real(**numbers)
-    for name, value in numbers.items():
-        if name == "dampening" and not isinstance(value, jax.core.Tracer) and value != value:
-            raise ValueError("dampening must not be NaN")
-        # torch lets dampening be negative; not (>= 0) also catches NaN.
-        if name != "dampening" and not isinstance(value, jax.core.Tracer) and not value >= 0:
-            raise ValueError(f"{name} must not be negative, got {value}")
+    rate = {} if callable(learning_rate) else {"learning_rate": learning_rate}
+    require_between(0, math.inf, momentum=momentum, weight_decay=weight_decay, **rate)
+    require_real(dampening=dampening)
+    if not is_traced(dampening) and math.isnan(dampening):  # negative is fine, as in torch
+        raise ValueError("dampening must not be NaN")
     if nesterov and (_is_zero(momentum) or not _is_zero(dampening)):
         raise ValueError(
             f"nesterov needs momentum > 0 and dampening = 0, got momentum={momentum}, dampening={dampening}"

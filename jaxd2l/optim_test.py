@@ -80,13 +80,15 @@ def test_learning_rate_may_be_a_schedule_of_the_step() -> None:
 def test_hyperparameters_may_be_traced_and_zero_among_them_means_off() -> None:
     grid = np.array(list(itertools.product((0.1, 0.01), (0.0, 0.9), (0.0, 0.3), (0.0, 0.1))), np.float32)
     with jax.checking_leaks():
-        paths = jax.jit(jax.vmap(lambda h: descend(sgd(*h))))(jnp.array(grid))
+        paths = jax.jit(jax.vmap(lambda h: descend(sgd(h[0], momentum=h[1], dampening=h[2], weight_decay=h[3]))))(
+            jnp.array(grid)
+        )
     for path, hyperparameters in zip(paths, grid.tolist(), strict=True):
         np.testing.assert_allclose(path, torchs_rule(*hyperparameters), rtol=2e-5, atol=1e-6, err_msg=hyperparameters)
 
 
 def test_momentum_may_be_traced_with_nesterov() -> None:
-    path = jax.jit(lambda momentum: descend(sgd(0.1, momentum, nesterov=True)))(0.9)
+    path = jax.jit(lambda momentum: descend(sgd(0.1, momentum=momentum, nesterov=True)))(0.9)
     np.testing.assert_allclose(path, torchs_rule(0.1, 0.9, nesterov=True), rtol=2e-5, atol=1e-6)
 
 
@@ -109,7 +111,7 @@ def test_any_pytree_keeps_its_shape_and_dtype(dtype) -> None:
 @pytest.mark.parametrize("name", ["learning_rate", "momentum", "weight_decay"])
 @pytest.mark.parametrize("value", [-0.1, float("nan")])
 def test_negative_numbers_are_refused(name, value) -> None:
-    with pytest.raises(ValueError, match=f"{name} must not be negative, got {value}"):
+    with pytest.raises(ValueError, match=f"{name} must be at least 0, got {value}"):
         sgd(**{"learning_rate": 0.1, name: value})
 
 

@@ -174,7 +174,7 @@ plots.lines(x, curves, xlabel="x", ylabel="p(x)")
 sigma = 0.5
 predictions = model.apply(start, batch.inputs)
 likelihood = -jnp.sum(jax.scipy.stats.norm.logpdf(batch.labels, predictions, sigma))
-square = losses.squared_loss(predictions, batch.labels, "sum")
+square = losses.squared_loss(predictions, batch.labels, reduction="sum")
 print(f"{likelihood:.2f} = {32 / 2 * np.log(2 * np.pi * sigma**2) + square / sigma**2:.2f}")
 
 # %% [markdown]

@@ -127,7 +127,7 @@ rates = {
 }
 print(" " * 11, *(f"{name:>11}" for name in rates))
 for average in (None, "macro", "micro"):
-    table = np.stack([np.atleast_1d(rate(confusion, average)) for rate in rates.values()], axis=1)
+    table = np.stack([np.atleast_1d(rate(confusion, average=average)) for rate in rates.values()], axis=1)
     for name, row in zip([average] if average else dataset.class_names, table, strict=True):
         print(f"{name:11}", *(f"{value:11.2f}" for value in row))
 
@@ -147,7 +147,7 @@ nobody = metrics.confusion_matrix(np.zeros(1000, np.int32), illness, num_classes
 print(nobody)
 print(f"accuracy: {jnp.trace(nobody) / nobody.sum():.2f}")
 for name, rate in rates.items():
-    print(f"{name:11} of 'ill': {rate(nobody, None)[1]:.2f}")
+    print(f"{name:11} of 'ill': {rate(nobody, average=None)[1]:.2f}")
 
 # %% [markdown]
 # ## Exercises

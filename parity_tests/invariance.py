@@ -79,7 +79,7 @@ def subjects(sizes: Sizes = Sizes()) -> dict[str, Subject]:  # noqa: B008 (a con
     weights = [np.asarray(w, dtype) for w in weights]
     params = tuple({"kernel": jnp.array(w), "bias": jnp.full(w.shape[1], 0.1, dtype)} for w in weights)
     theirs = [t for w in weights for t in (torch.tensor(w.T.copy()), torch.full((w.shape[1],), 0.1))]
-    mlp, tx = models.mlp(*widths), optim.sgd(0.1, 0.9, weight_decay=1e-3)
+    mlp, tx = models.mlp(*widths), optim.sgd(0.1, momentum=0.9, weight_decay=1e-3)
     state = TrainState(params, tx.init(params), jnp.zeros((), jnp.int32))
     train_step = train.make_train_step(mlp, losses.cross_entropy, tx)
 

@@ -110,6 +110,7 @@ def test_classes_are_int32_and_may_be_ignored() -> None:
         ("*batch classes, *batch", [(3,), ()]),
         ("*shape, *shape", [(), ()]),
         ("*shape, n n", [(1, 2, 3), (4, 4)]),
+        ("n>=2 d>=1, n", [(2, 1), (2,)]),
     ],
 )
 def test_shapes_that_fit(pattern: str, given: list[tuple[int, ...]]) -> None:
@@ -126,6 +127,8 @@ def test_shapes_that_fit(pattern: str, given: list[tuple[int, ...]]) -> None:
         ("n d, n 1", [(5, 2), (5, 2)], r"x0 and x1 must have shapes (n, d) and (n, 1); got (5, 2) and (5, 2)"),
         ("*batch classes, *batch", [(), ()], r"shapes (*batch, classes) and (*batch,); got () and ()"),
         ("*shape, *shape", [(3, 1), (3,)], r"the same shape (*shape,); got (3, 1) and (3,)"),
+        ("n>=2 d", [(1, 3)], r"x0 must have shape (n>=2, d); got (1, 3)"),
+        ("n>=1, n", [(1,), (2,)], r"x0 and x1 must have shapes (n>=1,) and (n,); got (1,) and (2,)"),
         ("a b, b c, a c", [(1, 2), (2, 3), (1, 4)], r"x0, x1 and x2 must have shapes (a, b), (b, c) and (a, c)"),
     ],
 )

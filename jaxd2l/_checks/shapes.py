@@ -10,7 +10,8 @@ _Sizes = dict[str, int | tuple[int, ...]]
 def require_shapes(pattern: str, **arrays: Any) -> None:
     """The arrays have the shapes of the pattern, in which one name stands for one size everywhere.
 
-    `n`, `classes`, ...: any size. `1`, `2`, ...: that size. `*batch`, first in its shape: any number of axes.
+    `n`, `classes`, ...: any size. `n>=1`: at least 1. `1`, `2`, ...: that size. `*batch`, only as the first of its
+    shape: any number of axes.
 
     >>> X, y = np.zeros((5, 3)), np.zeros(5)
     >>> require_shapes("n d, n", inputs=X, targets=y)
@@ -52,10 +53,13 @@ def _fits(spec: list[str], shape: tuple[int, ...], sizes: _Sizes) -> bool:
         if split < 0 or sizes.setdefault(spec[0], shape[:split]) != shape[:split]:
             return False
         spec, shape = spec[1:], shape[split:]
-    return len(spec) == len(shape) and all(
-        size == (int(name) if name.isdecimal() else sizes.setdefault(name, size))
-        for name, size in zip(spec, shape, strict=True)
-    )
+    return len(spec) == len(shape) and all(_has_size(*axis, sizes) for axis in zip(spec, shape, strict=True))
+
+
+def _has_size(axis: str, size: int, sizes: _Sizes) -> bool:
+    name, _, minimum = axis.partition(">=")
+    expected = int(name) if name.isdecimal() else sizes.setdefault(name, size)
+    return size == expected and size >= int(minimum or 0)
 
 
 def _listed(words: Any) -> str:

@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
         predicted = np.asarray(predict(trained.model, trained.params, test.inputs)).argmax(-1)
         confusion = metrics.confusion_matrix(predicted, test.labels, len(names))
         rates = {f.__name__: f for f in (metrics.precision, metrics.recall, metrics.f1_score, metrics.specificity)}
-        per_class = {name: np.asarray(rate(confusion, None)) for name, rate in rates.items()}
+        per_class = {name: np.asarray(rate(confusion, average=None)) for name, rate in rates.items()}
         result |= {"test_accuracy": float(accuracy)}
         result |= {f"macro_{name}": float(values.mean()) for name, values in per_class.items()}
         result |= {"confusion_matrix": confusion, "class_names": names}

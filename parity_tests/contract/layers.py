@@ -111,7 +111,7 @@ OPTIMISERS = (
         ("torch_sgd(lr=.1, momentum=.9)", "[0.486]"),
         ("optax_steps(optax.sgd(.1, .9))", "[0.486]"),
         "",
-        ("optax_steps(optim.sgd(.1, .9))", "[0.486]"),
+        ("optax_steps(optim.sgd(.1, momentum=.9))", "[0.486]"),
     ),
     Row(
         "Nesterov",
@@ -119,7 +119,7 @@ OPTIMISERS = (
         ("torch_sgd(lr=.1, momentum=.9, nesterov=True)", "[0.3273]"),
         ("optax_steps(optax.sgd(.1, .9, nesterov=True))", "[0.3273]"),
         "",
-        ("optax_steps(optim.sgd(.1, .9, nesterov=True))", "[0.3273]"),
+        ("optax_steps(optim.sgd(.1, momentum=.9, nesterov=True))", "[0.3273]"),
     ),
     Row(
         "decay before momentum",
@@ -127,7 +127,7 @@ OPTIMISERS = (
         ("torch_sgd(lr=.1, momentum=.9, weight_decay=.5)", "[0.2631]"),
         ("optax_steps(optax.chain(optax.add_decayed_weights(.5), optax.sgd(.1, .9)))", "[0.2631]"),
         "Equal: decay is part of the gradient.",
-        ("optax_steps(optim.sgd(.1, .9, weight_decay=.5))", "[0.2631]"),
+        ("optax_steps(optim.sgd(.1, momentum=.9, weight_decay=.5))", "[0.2631]"),
     ),
     Row(
         "decay after momentum",
@@ -152,7 +152,7 @@ OPTIMISERS = (
         ("torch_sgd(lr=.1, momentum=.9, dampening=.5)", "[0.6053]"),
         ("optax_steps(optax.chain(optax.scale(1 - .5), optax.sgd(.1, .9)))", "[0.7314]"),
         "The first gradient enters undamped; optax has nothing for it.",
-        ("optax_steps(optim.sgd(.1, .9, dampening=.5))", "[0.6053]"),
+        ("optax_steps(optim.sgd(.1, momentum=.9, dampening=.5))", "[0.6053]"),
     ),
     Row(
         "Nesterov without momentum",

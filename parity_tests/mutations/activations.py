@@ -4,6 +4,8 @@ from parity_tests.mutations.planting import defects
 
 _SUM = "jnp.sum(exponentials, axis, keepdims=True)"
 _LOG_SUM = "jnp.log(jnp.sum(jnp.exp(shifted), axis, keepdims=True))"
+_RELU = 'jax.nn.relu(floating("x", x))'
+_SIGMOID = 'jax.nn.sigmoid(floating("x", x))'
 _SOFTMAX = "softmax axis=-1|softmax 1000"
 _LOG_SOFTMAX = "log_softmax axis=-1|log_softmax 1000|scores far apart"
 
@@ -42,21 +44,21 @@ ACTIVATIONS = (
     ),
     *defects(
         "activations.relu",
-        ("derivative 1/2 at 0", "jax.nn.relu(_floating(x))", "jnp.maximum(x, 0)", "relu|kinks"),
-        ("derivative 1 at 0", "jax.nn.relu(_floating(x))", "jnp.where(x >= 0, x, 0)", "relu|kinks"),
+        ("derivative 1/2 at 0", _RELU, "jnp.maximum(x, 0)", "relu|kinks"),
+        ("derivative 1 at 0", _RELU, "jnp.where(x >= 0, x, 0)", "relu|kinks"),
         ("capped at 6", "jax.nn.relu(", "jax.nn.relu6(", "relu"),
         ("smooth", "jax.nn.relu(", "jax.nn.softplus(", "relu"),
     ),
     *defects(
         "activations.sigmoid",
-        ("overflows", "jax.nn.sigmoid(_floating(x))", "1 / (1 + jnp.exp(-x))", "sigmoid"),
+        ("overflows", _SIGMOID, "1 / (1 + jnp.exp(-x))", "sigmoid"),
         ("piecewise linear", "jax.nn.sigmoid(", "jax.nn.hard_sigmoid(", "sigmoid"),
-        ("twice as steep", "_floating(x)", "2 * _floating(x)", "sigmoid"),
-        ("e^x / (1 + e^x)", "jax.nn.sigmoid(_floating(x))", "jnp.exp(x) / (1 + jnp.exp(x))", "sigmoid"),
+        ("twice as steep", "(floating(", "(2 * floating(", "sigmoid"),
+        ("e^x / (1 + e^x)", _SIGMOID, "jnp.exp(x) / (1 + jnp.exp(x))", "sigmoid"),
     ),
     *defects(
         "activations.tanh",
-        ("2 sigmoid(2x) - 1 cancels near 0", "jnp.tanh(_floating(x))", "2 * jax.nn.sigmoid(2 * x) - 1", "tanh"),
+        ("2 sigmoid(2x) - 1 cancels near 0", 'jnp.tanh(floating("x", x))', "2 * jax.nn.sigmoid(2 * x) - 1", "tanh"),
         ("piecewise linear", "jnp.tanh(", "jax.nn.hard_tanh(", "tanh"),
     ),
     *defects(

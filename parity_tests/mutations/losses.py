@@ -5,8 +5,10 @@ from parity_tests.mutations.planting import defects
 _PLAIN = "cross_entropy weight=False ignore=-100 smoothing=0.0 mean"
 _SMOOTH = "cross_entropy weight=False ignore=-100 smoothing=0.1"
 _WEIGHTED = "cross_entropy weight=True ignore=2 smoothing=0.0"
+_IGNORED = "cross_entropy weight=False ignore=2 smoothing=0.0"
 _BOTH = "cross_entropy weight=True ignore=2 smoothing=0.1"
 _SOFT = "cross_entropy soft labels weight=True smoothing=0.1"
+_SHARE = "jnp.where(kept, _pick(jnp.asarray(weight, loss.dtype), labels), 0.0)"
 
 LOSSES = (
     *defects(
@@ -33,73 +35,56 @@ LOSSES = (
             _PLAIN,
         ),
         ("bits, not nats", "-log_softmax(logits)", "-log_softmax(logits) / 0.6931471805599453", _PLAIN),
-        (
-            "-100 whatever is ignored",
-            "!= ignore_index\n",
-            "!= -100\n",
-            "cross_entropy weight=False ignore=2 smoothing=0.0",
-        ),
-        (
-            "ignored examples cost",
-            "loss = jnp.where(kept, loss, 0.0)",
-            "loss = loss",
-            "cross_entropy weight=False ignore=2 smoothing=0.0",
-        ),
-        (
-            "ignored examples in the denominator",
-            "kept.astype(loss.dtype)",
-            "jnp.ones_like(loss)",
-            "cross_entropy weight=False ignore=2 smoothing=0.0",
-        ),
-        (
-            "ignored weights in the denominator",
-            "jnp.where(kept, label_weights, 0.0)",
-            "label_weights",
-            _WEIGHTED,
-        ),
-        (
-            "weights not in the denominator",
-            "jnp.where(kept, label_weights, 0.0)",
-            "kept.astype(loss.dtype)",
-            _WEIGHTED,
-        ),
         ("weights not used", "costs = costs * jnp", "costs * jnp", _WEIGHTED),
         ("weights twice", "costs * jnp.asarray(weight, costs.dtype)", "costs * jnp.asarray(weight) ** 2", _WEIGHTED),
+    ),
+    *defects(
+        "losses._loss_of_classes",
+        ("-100 whatever is ignored", "!= ignore_index\n", "!= -100\n", _IGNORED),
+        ("ignored examples cost", "loss = jnp.where(kept, loss, 0.0)", "loss = loss", _IGNORED),
+        ("ignored examples in the denominator", "kept.astype(loss.dtype)", "jnp.ones_like(loss)", _IGNORED),
+        ("ignored weights in the denominator", _SHARE, "_pick(jnp.asarray(weight, loss.dtype), labels)", _WEIGHTED),
+        ("weights not in the denominator", _SHARE, "jnp.where(kept, 1.0, 0.0)", _WEIGHTED),
         (
             "smoothing over C - 1",
-            "label_smoothing / num_classes * jnp.sum",
-            "label_smoothing / (num_classes - 1) * jnp.sum",
+            "smoothing / costs.shape[-1] * jnp.sum",
+            "smoothing / (costs.shape[-1] - 1) * jnp.sum",
             _SMOOTH,
         ),
-        ("smoothing on top of the whole label", "loss = (1.0 - label_smoothing) * _pick", "loss = _pick", _SMOOTH),
-        ("smoothing not used", "if label_smoothing:", "if not label_smoothing:", _SMOOTH),
+        ("smoothing on top of the whole label", "loss = (1.0 - smoothing) * _pick", "loss = _pick", _SMOOTH),
+        ("smoothing not used", "if smoothing:", "if not smoothing:", _SMOOTH),
         ("smoothing by the mean of sums", "jnp.sum(costs, -1)", "jnp.mean(costs, -1)", _SMOOTH),
-        ("smoothing without weights", "jnp.sum(costs, -1)", "jnp.sum(-log_softmax(logits), -1)", _BOTH),
         (
-            "soft labels: smoothing over C - 1",
-            "+ label_smoothing / num_classes\n",
-            "+ label_smoothing / (num_classes - 1)\n",
-            _SOFT,
+            "smoothing without weights",
+            "jnp.sum(costs, -1)",
+            "jnp.sum(costs / jnp.asarray(weight, costs.dtype), -1)",
+            _BOTH,
         ),
-        ("soft labels: smoothing on top", "targets = (1.0 - label_smoothing) * ", "targets = ", _SOFT),
-        ("soft labels: hardened", "jnp.asarray(labels, costs.dtype)", "jnp.round(labels)", _SOFT),
-        ("soft labels: no gradient", "jnp.asarray(labels, costs.dtype)", "jax.lax.stop_gradient(labels)", _SOFT),
         (
             "labels unchecked",
-            "require_classes(num_classes, ignore_index=ignore_index, labels=labels)",
-            "pass",
+            ' = classes("labels", labels, costs.shape[-1], ignore_index=ignore_index)',
+            " = jnp.asarray(labels).astype(jnp.int32)",
             "labels out of range",
         ),
     ),
     *defects(
-        "losses._pick",
-        ("off-by-one label", "classes[..., None] ==", "(classes[..., None] + 1) % values.shape[-1] ==", _PLAIN),
-        ("no NaN for a label out of range", "jnp.nan", "1.0", "labels out of range"),
-    ),
-    *defects(
-        "losses._expected_cost",
+        "losses._loss_of_probabilities",
+        (
+            "soft labels: smoothing over C - 1",
+            "+ smoothing / costs.shape[-1]",
+            "+ smoothing / (costs.shape[-1] - 1)",
+            _SOFT,
+        ),
+        ("soft labels: smoothing on top", "targets = (1.0 - smoothing) * ", "targets = ", _SOFT),
+        ("soft labels: hardened", "jnp.asarray(labels, costs.dtype)", "jnp.round(labels)", _SOFT),
+        ("soft labels: no gradient", "jnp.asarray(labels, costs.dtype)", "jax.lax.stop_gradient(labels)", _SOFT),
         ("mean over classes", "jnp.sum(targets * costs, -1)", "jnp.mean(targets * costs, -1)", _SOFT),
         ("0 times infinity", "costs = jnp.where", "jnp.where", "impossible class"),
+    ),
+    *defects(
+        "losses._pick",
+        ("off-by-one label", "one_hot(labels", "one_hot((labels + 1) % values.shape[-1]", _PLAIN),
+        ("no NaN for a label out of range", "jnp.nan", "1.0", "labels out of range"),
     ),
     *defects(
         "losses._reduce",
@@ -119,8 +104,13 @@ LOSSES = (
         "losses.squared_loss",
         ("half missing", " / 2, None", ", None", "squared_loss"),
         ("absolute", "jnp.square(", "jnp.abs(", "squared_loss"),
-        ("targets without gradient", "jnp.asarray(targets))", "jax.lax.stop_gradient(targets))", "squared_loss"),
-        ("(n, 1) against (n,) accepted", "_require_shape(", "(lambda *_: None)(", "shapes that do not fit"),
+        (
+            "targets without gradient",
+            "square(predictions - targets)",
+            "square(predictions - jax.lax.stop_gradient(targets))",
+            "squared_loss",
+        ),
+        ("(n, 1) against (n,) accepted", "require_shapes(", "(lambda *_, **__: None)(", "shapes that do not fit"),
     ),
 )
 
@@ -140,8 +130,8 @@ METRICS = (
     *defects("metrics.error_rate", ("accuracy instead", "1.0 - accuracy", "accuracy", "accuracy")),
     *defects(
         "metrics.confusion_matrix",
-        ("transposed", "nl,np->lp", "nl,np->pl", "confusion_matrix"),
-        ("counted twice", "is_label.astype", "2 * is_label.astype", "confusion_matrix"),
+        ("transposed", "is_label.T @ is_prediction", "is_prediction.T @ is_label", "confusion_matrix"),
+        ("counted twice", "is_label.T", "2 * is_label.T", "confusion_matrix"),
     ),
     *defects("metrics.precision", ("recall instead", "tp, fp, _, _ = ", "tp, _, fp, _ = ", "rates")),
     *defects("metrics.recall", ("precision instead", "tp, _, fn, _ = ", "tp, fn, _, _ = ", "rates")),

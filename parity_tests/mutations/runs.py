@@ -37,7 +37,7 @@ def _by_hand(seed: int) -> Iterator[Row]:
         draw(np.random.default_rng(seed), SIZES, "tanh", 1)[1:],
         jax.random.key(seed),
     )
-    tx = optim.sgd(0.1, 0.9)
+    tx = optim.sgd(0.1, momentum=0.9)
     params = to_params([jnp.array(p) for p in parameters])
     start = TrainState(params, tx.init(params), jnp.zeros((), jnp.int32))
     state, history = train.fit(
@@ -91,7 +91,7 @@ def _resumed(seed: int) -> Iterator[Row]:
             MODEL, losses.cross_entropy, tx, dataset, key=key, epochs=epochs, batch_size=BATCH_SIZE, state=state
         )
 
-    tx = optim.sgd(0.1, 0.9)
+    tx = optim.sgd(0.1, momentum=0.9)
     whole, history = run(3)
     half, _ = run(1)
     rest, later = run(3, half)

@@ -99,7 +99,7 @@ def squared_loss(reduction: Reduction = "mean") -> Pair:
         value = error**2 if reduction == "none" else np.sum(error**2) * share
         return value, np.abs(c) * error * share, np.abs(c) * error * share
 
-    ours = lambda predictions, targets: losses.squared_loss(predictions, targets, reduction)  # noqa: E731
+    ours = lambda predictions, targets: losses.squared_loss(predictions, targets, reduction=reduction)  # noqa: E731
     return Pair(theirs, ours, scale, ("predictions", "targets"))
 
 

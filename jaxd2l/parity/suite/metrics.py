@@ -60,7 +60,7 @@ def _accuracy_rows(name: str, logits: np.ndarray, labels: np.ndarray) -> list[Ro
     rows = []
     for averaged in (True, False):
         theirs = book_accuracy(torch.tensor(logits), torch.tensor(labels), averaged).numpy()
-        ours = np.array(metrics.accuracy(jnp.array(logits), labels.astype(np.int32), averaged))
+        ours = np.array(metrics.accuracy(jnp.array(logits), labels.astype(np.int32), averaged=averaged))
         right = np.argmax(logits, 1) == labels
         oracle = np.mean(right) if averaged else np.float64(right)
         rows.append(compare_accuracy(f"{name} averaged={averaged}", theirs, ours, oracle, oracle))
@@ -83,7 +83,7 @@ def _rate_rows(seed: int) -> list[Row]:
         for average in AVERAGES:
             theirs, oracle = (book_rate(name, table, average, dtype) for dtype in (torch.float32, torch.float64))
             rate: Any = getattr(metrics, name)
-            ours = np.array(rate(jnp.array(table, np.int32), average))
+            ours = np.array(rate(jnp.array(table, np.int32), average=average))
             rows.append(compare_accuracy(f"{name} average={average}", theirs, ours, oracle, oracle))
     return rows
 
