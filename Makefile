@@ -1,9 +1,9 @@
-# `make train` and `make test` are all that is needed: each makes .venv and installs what it uses.
+# `make train` and `make test` are all you need: each makes .venv and installs what it uses.
 PYTHON ?= python3
 VENV ?= .venv
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: train test test-long notebooks lint types audit clean
+.PHONY: train test test-long notebooks lint types dist audit clean
 
 train: $(VENV)/jaxd2l.installed
 	$(VENV)/bin/jaxd2l train mlp
@@ -11,6 +11,7 @@ train: $(VENV)/jaxd2l.installed
 test: $(VENV)/tests.installed
 	$(VENV)/bin/python -m pytest -m "not long"
 
+# What a stranger need not wait for: long trajectories, kills, planted defects.
 test-long: $(VENV)/tests.installed
 	$(VENV)/bin/python -m pytest -m long
 
@@ -24,16 +25,24 @@ lint: $(VENV)/tests.installed
 types: $(VENV)/tests.installed
 	$(VENV)/bin/mypy
 
-# Strict: a package that could not be looked up is not a clean one.
+# Builds the sdist and the wheel into dist/, and installs the wheel in an empty environment.
+dist: $(VENV)/bin/python
+	$(PIP) build hatchling twine
+	rm -rf dist
+	$(VENV)/bin/python -m build --no-isolation
+	$(VENV)/bin/twine check --strict dist/*
+	$(VENV)/bin/python .ci/check_dist.py
+
+# --strict: a package that pip-audit could not look up fails, too.
 audit: $(VENV)/tests.installed
 	$(PIP) pip-audit
 	$(VENV)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) dist
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("jaxd2l needs Python 3.11 or newer and this is " + sys.version.split()[0] + "; name another: make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("jaxd2l needs Python 3.11 or newer, and this is " + sys.version.split()[0] + "; choose another: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/jaxd2l.installed: $(VENV)/bin/python pyproject.toml constraints.txt
