@@ -1,7 +1,7 @@
 """What is timed: a model, data and settings; and the ways in which an epoch of it can be run."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -10,8 +10,10 @@ from jaxd2l import data, losses, models
 from jaxd2l.models.products import Precision
 from jaxd2l.types import Batch, Dataset, Loss, Model
 
+Family = Literal["JAX", "torch", "the book"]
+
 ORDER_SEED, WEIGHTS_SEED = 0, 2
-"""Decide the order of the examples, and the weights that every way starts from."""
+"""They decide the order of the examples, and the weights that every way starts from."""
 
 
 class Case(NamedTuple):
@@ -24,15 +26,30 @@ class Case(NamedTuple):
     lr: float
 
 
-class Way(NamedTuple):
-    """One way to run epochs of a case, all from the same weights.
+class Loop(NamedTuple):
+    """A training loop made ready for one case. Every loop of a case starts from the same weights.
 
-    losses: the loss of every step of a first epoch, on the first of `data.epoch_indices` (ORDER_SEED).
+    first_losses: the loss of every step of a first epoch, on the first of `data.epoch_indices` (ORDER_SEED).
     epoch: runs one epoch to its very end.
     """
 
-    losses: Callable[[], np.ndarray]
+    first_losses: Callable[[], np.ndarray]
     epoch: Callable[[], object]
+
+
+class Way(NamedTuple):
+    """One way to run an epoch.
+
+    name: what tables and pictures call it.
+    family: whose code it is.
+    precision: of its matrix products.
+    prepare: makes its loop ready for a case.
+    """
+
+    name: str
+    family: Family
+    precision: Precision
+    prepare: Callable[[Case], Loop]
 
 
 def model(case: Case, precision: Precision = "float32") -> Model:
@@ -51,7 +68,7 @@ def loss(case: Case) -> Loss:
 
 
 def flops(case: Case) -> float:
-    """Floating-point operations of an epoch's matrix products: forward, and the gradients by weights and by inputs.
+    """Floating-point operations of an epoch's matrix products: the forward pass and the gradients.
 
     The first layer's inputs need no gradient.
     """
@@ -60,7 +77,7 @@ def flops(case: Case) -> float:
 
 
 def books_models(names: Sequence[str]) -> Iterator[Case]:
-    """The book's models with the book's settings, and a larger one, by name: linear, softmax, mlp, mlp-3x512."""
+    """The book's models with the book's settings, and a larger one. Names: linear, softmax, mlp, mlp-3x512."""
     for name in names:
         if name == "linear":
             line = data.synthetic_regression(jax.random.key(1), np.array([2.0, -3.4]), 4.2)
@@ -72,7 +89,7 @@ def books_models(names: Sequence[str]) -> Iterator[Case]:
 
 
 def growth(axis: str, n: int) -> Iterator[tuple[int, Case]]:
-    """The MLP on n images, with one thing growing: batch size, width, depth or examples (which then are not n)."""
+    """The MLP on n images while one thing grows: batch size, width, depth, or examples (then n does not count)."""
     dataset = data.fashion_mnist()
 
     def case(hidden: tuple[int, ...] = (256,), batch_size: int = 256, examples: int = n) -> Case:

@@ -1,4 +1,4 @@
-"""An epoch in JAX: op by op, a compiled step, a compiled epoch, and that in bfloat16."""
+"""An epoch in JAX: step by step in a Python loop, or compiled whole."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,35 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxd2l.bench.cases import ORDER_SEED, WEIGHTS_SEED, Case, Way, loss, model
+from jaxd2l.bench.cases import ORDER_SEED, WEIGHTS_SEED, Case, Loop, loss, model
 from jaxd2l.data import epoch_indices, to_float
 from jaxd2l.models.products import Precision
 from jaxd2l.train import create_state, make_train_step, train_epoch
 from jaxd2l.types import Batch, TrainState
-
-EAGER, STEP, SCAN, BFLOAT16 = (
-    "JAX op by op",
-    "JAX, compiled step",
-    "JAX, compiled epoch",
-    "JAX, compiled epoch, bfloat16",
-)
-
-
-def ways() -> dict[str, Callable[[Case], Way]]:
-    """The ways by name. `jaxd2l.train.fit` goes the way of the compiled epoch."""
-    return {
-        EAGER: partial(_by_steps, compile_=lambda step: step),
-        STEP: partial(_by_steps, compile_=partial(jax.jit, donate_argnums=0)),
-        SCAN: partial(_by_epochs, precision="float32"),
-        BFLOAT16: partial(_by_epochs, precision="bfloat16"),
-    }
 
 
 def _start(case: Case, tx: optax.GradientTransformation) -> TrainState:
     return create_state(jax.random.key(WEIGHTS_SEED), model(case), tx)
 
 
-def _by_steps(case: Case, compile_: Callable[[Any], Any]) -> Way:
+def by_steps(case: Case, *, compiled: bool) -> Loop:
     """A Python loop over the batches; each step gathers its examples from the device's copy, as an epoch does."""
     tx = optax.sgd(case.lr)
     train_step = make_train_step(model(case), loss(case), tx)
@@ -47,7 +30,7 @@ def _by_steps(case: Case, compile_: Callable[[Any], Any]) -> Way:
         inputs, labels = (jnp.asarray(x)[indices] for x in train)
         return train_step(state, Batch(to_float(inputs), labels))
 
-    step = compile_(take)
+    step: Callable[[TrainState, jax.Array], Any] = jax.jit(take, donate_argnums=0) if compiled else take
     n = len(train.labels)
     generator = np.random.default_rng(0)
 
@@ -69,10 +52,10 @@ def _by_steps(case: Case, compile_: Callable[[Any], Any]) -> Way:
         start = jax.tree.map(jnp.copy, _start(case, tx))
         return np.array(run(start, epoch_indices(jax.random.key(ORDER_SEED), 0, n, case.batch_size))[1])
 
-    return Way(first_losses, epoch)
+    return Loop(first_losses, epoch)
 
 
-def _by_epochs(case: Case, precision: Precision) -> Way:
+def by_epochs(case: Case, *, precision: Precision) -> Loop:
     """`train.train_epoch`, compiled as `train.fit` compiles it."""
     tx = optax.sgd(case.lr)
     run = jax.jit(
@@ -86,4 +69,4 @@ def _by_epochs(case: Case, precision: Precision) -> Way:
         nonlocal state
         state, _ = jax.block_until_ready(run(key, state, train))
 
-    return Way(lambda: np.asarray(run(key, _start(case, tx), train)[1]), epoch)
+    return Loop(lambda: np.asarray(run(key, _start(case, tx), train)[1]), epoch)

@@ -1,20 +1,21 @@
-"""Fair timing: all ways of a case check that they compute the same, then run in turns in one process."""
+"""Fair timing: the ways of a case first prove that they compute the same, then run in turns in one process."""
 
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from jaxd2l.bench.cases import Case, Way
+from jaxd2l.bench.cases import Case, Loop, Way
+from jaxd2l.models.products import Precision
 
-BAND, BFLOAT16_BAND = 1e-4, 2e-2
-"""Largest difference of any step's loss in an epoch from the compiled epoch's, relative to the first loss."""
+BANDS: dict[Precision, float] = {"float32": 1e-4, "bfloat16": 2e-2}
+"""How far any step's loss in an epoch may be from the reference's, relative to the first loss."""
 
 SLOW = 2.0
 """A way whose epoch takes more seconds than this is run in every fourth turn only."""
@@ -24,11 +25,11 @@ QUIET = 0.1
 
 
 class Ready(NamedTuple):
-    """A way that has run one epoch. first: the seconds this took; compiling: how many of them JAX compiled."""
+    """A loop that has run one epoch, the seconds this took, and how many of them JAX spent compiling."""
 
-    way: Way
-    first: float
-    compiling: float
+    loop: Loop
+    first_s: float
+    compiling_s: float
 
 
 class Timing(NamedTuple):
@@ -38,66 +39,82 @@ class Timing(NamedTuple):
     quiet: list[bool]
 
 
-def prepare(case: Case, makers: Mapping[str, Callable[[Case], Way]], reference: str) -> dict[str, Ready]:
-    """Makes the ways, and makes sure that they do the same: one epoch from the same weights on the same batches.
+class Summary(NamedTuple):
+    """Seconds of an epoch over the turns that count, and ratios to the reference's. quiet: only quiet turns count."""
+
+    median_s: float
+    quartiles_s: tuple[float, float]
+    min_s: float
+    turns: int
+    quiet: bool
+    ratio_of_medians: float
+    ratio_of_minima: float
+
+
+def prepare(case: Case, ways: Iterable[Way], reference: Way) -> dict[Way, Ready]:
+    """Prepares the ways and makes sure that they do the same: one epoch from the same weights on the same batches.
 
     Raises:
-      RuntimeError: a way's loss differs by more than its band. Times would mean nothing, and none are taken.
+      RuntimeError: a way's loss is further from the reference's than its band allows. Times would mean nothing.
     """
     ready, losses = {}, {}
-    for name, make in makers.items():
-        way = make(case)
+    for way in ways:
+        loop = way.prepare(case)
         with compile_seconds() as compiling:
             begun = time.perf_counter()
-            losses[name] = way.losses()
-        ready[name] = Ready(way, time.perf_counter() - begun, sum(compiling))
+            losses[way] = loop.first_losses()
+        ready[way] = Ready(loop, time.perf_counter() - begun, sum(compiling))
     expected = losses[reference]
-    for name, own in losses.items():
-        difference = np.abs(own - expected) / expected[0]
-        if not difference.max() <= (band := BFLOAT16_BAND if "bfloat16" in name else BAND):  # NaN, too
-            step = int(np.argmax(~(difference <= band)))
+    for way, own in losses.items():
+        within = np.abs(own - expected) / expected[0] <= BANDS[way.precision]
+        if not within.all():  # a NaN is not within, either
+            step = int(np.argmin(within))
             raise RuntimeError(
-                f"{case.name}: {name} and {reference} differ from step {step} on, from the same weights and batches: "
-                f"a loss of {own[step]:.7g} against {expected[step]:.7g}. Nothing was timed."
+                f"{case.name}: {way.name} and {reference.name} differ from step {step} on, from the same weights and "
+                f"batches: a loss of {own[step]:.7g} against {expected[step]:.7g}. Nothing was timed."
             )
     return ready
 
 
-def in_turns(ready: Mapping[str, Ready], turns: int) -> dict[str, Timing]:
-    """Runs an epoch of every way in each turn, forwards and backwards, so that what else goes on meets all alike.
+def in_turns(ready: Mapping[Way, Ready], turns: int) -> dict[Way, Timing]:
+    """Runs an epoch of every way in each turn, forwards and backwards, so that other processes disturb all alike.
 
     An epoch that is over in less than a twentieth of a second is run several times in a turn, and counts by the median.
     """
-    warm = {name: seconds(r.way.epoch) for name, r in ready.items()}
-    timings = {name: Timing([], []) for name in ready}
+    warm = {way: seconds(r.loop.epoch) for way, r in ready.items()}
+    timings = {way: Timing([], []) for way in ready}
     for turn in range(turns):
-        names = [name for name in ready if warm[name] <= SLOW or turn % 4 == 0][:: -1 if turn % 2 else 1]
+        ways = [way for way in ready if warm[way] <= SLOW or turn % 4 == 0][:: -1 if turn % 2 else 1]
         before, begun = machine_seconds(), time.perf_counter()
-        for name in names:
-            repeats = 1 + int(0.05 / warm[name])
-            timings[name].epochs.append(statistics.median(seconds(ready[name].way.epoch) for _ in range(repeats)))
+        for way in ways:
+            repeats = 1 + int(0.05 / warm[way])
+            timings[way].epochs.append(statistics.median(seconds(ready[way].loop.epoch) for _ in range(repeats)))
         every, own = (after - start for after, start in zip(machine_seconds(), before, strict=True))
         others = max(0.0, every - own) / (time.perf_counter() - begun) / (os.cpu_count() or 1)
-        for name in names:
-            timings[name].quiet.append(others <= QUIET)
+        for way in ways:
+            timings[way].quiet.append(others <= QUIET)
     return timings
 
 
-def summary(timing: Timing, baseline: Timing) -> dict[str, Any]:
-    """Median, quartiles and minimum over the quiet turns (over all, if none was), and ratios to a baseline."""
-    is_quiet = any(timing.quiet)
-    epochs = [t for t, quiet in zip(timing.epochs, timing.quiet, strict=True) if quiet or not is_quiet]
+def summary(timing: Timing, reference: Timing) -> Summary:
+    """Median, quartiles and minimum over the quiet turns (over all, if none was), and ratios to the reference."""
+    epochs, base = _counted(timing), _counted(reference)
     low, _, high = statistics.quantiles(epochs, n=4) if len(epochs) > 1 else epochs * 3
-    base = [t for t, quiet in zip(baseline.epochs, baseline.quiet, strict=True) if quiet or not any(baseline.quiet)]
-    return {
-        "median_s": statistics.median(epochs),
-        "quartiles_s": [low, high],
-        "least_s": min(epochs),
-        "turns": len(epochs),
-        "quiet": is_quiet,
-        "ratio_of_medians": statistics.median(epochs) / statistics.median(base),
-        "ratio_of_least": min(epochs) / min(base),
-    }
+    median = statistics.median(epochs)
+    return Summary(
+        median_s=median,
+        quartiles_s=(low, high),
+        min_s=min(epochs),
+        turns=len(epochs),
+        quiet=any(timing.quiet),
+        ratio_of_medians=median / statistics.median(base),
+        ratio_of_minima=min(epochs) / min(base),
+    )
+
+
+def _counted(timing: Timing) -> list[float]:
+    """The epochs in quiet turns, or all if no turn was quiet."""
+    return [t for t, quiet in zip(*timing, strict=True) if quiet or not any(timing.quiet)]
 
 
 def seconds(function: Callable[[], object]) -> float:
@@ -124,9 +141,9 @@ def compile_seconds() -> Iterator[list[float]]:
 
 
 def machine_seconds() -> tuple[float, float]:
-    """CPU seconds that all processes, and that this one and its finished children, have used so far.
+    """CPU seconds used so far by all processes, and by this one with its finished children.
 
-    (0, 0) where the system does not tell.
+    (0, 0) where the system does not count them in /proc/stat.
     """
     if not Path("/proc/stat").exists():
         return 0.0, 0.0

@@ -1,115 +1,157 @@
-"""What a benchmark measured, as tables and sentences."""
+"""What a benchmark measured: as tables and sentences, as a page of Markdown, and as JSON."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from jaxd2l.bench.beyond_epochs import SOURCE
-from jaxd2l.bench.measure import BAND, BFLOAT16_BAND, QUIET, SLOW
+from jaxd2l._tables import markdown_table
+from jaxd2l.bench.book_timings import Task
+from jaxd2l.bench.measure import BANDS, QUIET, SLOW
+from jaxd2l.bench.suite import Alone, Epoch, Grown, Result
 
-Table = tuple[str, list[str], list[list[str]]]
-"""Title, headings, rows."""
+
+class Table(NamedTuple):
+    """A table with its title."""
+
+    title: str
+    headings: list[str]
+    rows: list[list[str]]
 
 
-def tables(result: dict[str, Any]) -> Iterator[Table]:
-    """Every table of a result of `suite.run`."""
-    yield _ways(result["ways"])
-    if "alone" in result:
-        yield _alone(result["alone"])
-    if "shell" in result:
-        rows = [[str(row["epochs"]), _seconds(row["cold_s"]), _seconds(row["warm_s"])] for row in result["shell"]]
+def tables(result: Result) -> Iterator[Table]:
+    """One table for each part that was measured."""
+    yield _epochs(result.ways)
+    if result.alone:
+        yield _alone(result.alone)
+    if result.shell:
+        rows = [[str(run.epochs), _seconds(run.cold_s), _seconds(run.warm_s)] for run in result.shell]
         headings = ["epochs", "seconds, nothing compiled before", "seconds, compiled programs kept"]
-        yield "`jaxd2l train mlp --dataset fashion_mnist`, from the shell to the saved result", headings, rows
-    if result["growth"]:
-        yield _growth(result["growth"])
-    if "many" in result:
-        rows = [[str(row["models"]), _ms(row["per_model_s"])] for row in result["many"]]
-        yield "Many models at once: the MLP on 6000 images, `sweep`", ["models", "ms per model and epoch"], rows
-    for name, title in (
-        ("vectorisation", "Adding two vectors of 10000 (D2L 3.1.2)"),
-        ("loading", "60000 images, shuffled, in batches of 64 (D2L 4.2.2)"),
-    ):
-        rows = [[what, _seconds(t), _seconds(SOURCE.get(_in_source(what)))] for what, t in result[name].items()]
-        yield title, ["what", "seconds", "the book's figure"], rows
-    peaks = [[name, f"{rate / 1e9:.0f}"] for name, rate in result["peaks"].items()]
-    yield "Best rate of a matrix product here", ["library and precision", "GFLOP/s"], peaks
+        yield Table("`jaxd2l train mlp --dataset fashion_mnist`, from the shell to the saved result", headings, rows)
+    if result.growth:
+        yield _growth(result.growth)
+    if result.many:
+        rows = [[str(row.models), _ms(row.per_model_s)] for row in result.many]
+        headings = ["models", "ms per model and epoch"]
+        yield Table("Many models at once: the MLP on 6000 images, `sweep`", headings, rows)
+    yield _tasks("Adding two vectors of 10000 (D2L 3.1.2)", result.vectorisation)
+    yield _tasks("60000 images, shuffled, in batches of 64 (D2L 4.2.2)", result.loading)
+    rows = [[f"{peak.library} {peak.precision}", f"{peak.rate / 1e9:.0f}"] for peak in result.peaks]
+    yield Table("Best rate of a matrix product here", ["library and precision", "GFLOP/s"], rows)
 
 
-def notes(result: dict[str, Any]) -> list[str]:
-    """What the tables mean, and on what they were measured."""
-    env = result["environment"]
-    versions = ", ".join(f"{name} {version}" for name, version in env["versions"].items())
-    quiet = sum(row["quiet"] for row in result["ways"])
+def notes(result: Result) -> list[str]:
+    """What the tables mean, and where they were measured."""
+    env = result.environment
+    versions = ", ".join(f"{name} {version}" for name, version in env.versions.items())
+    quiet = sum(epoch.summary.quiet for epoch in result.ways)
     sentences = [
-        f"{env['cpu']}, {env['cores']} cores, JAX on {env['device']}; {versions}.",
+        f"{env.cpu}, {env.cores} cores, JAX on {env.kind}; {versions}.",
         "Linear regression: 1000 x 2, batch 32. The others: Fashion-MNIST, batch 256, unless a row says otherwise.",
-        "All ways of a model ran in turns in one process. Median and quartiles are over the turns in which other "
-        f"processes took at most {QUIET:.0%} of the machine ({quiet} of {len(result['ways'])} ways had such), else "
-        f"over all. A way slower than {SLOW:g} s was timed in every fourth turn.",
-        '"Ratio" divides medians, "least" the shortest times, by those of the compiled epoch, which is what '
-        "`train.fit` runs.",
-        '"First" is the first epoch, compilation included; "compiling" is what JAX says it spent on that.',
+        "All ways of a model took turns in one process. Median and quartiles are over the turns in which other "
+        f"processes took at most {QUIET:.0%} of the machine; {quiet} of {len(result.ways)} ways had such turns, and "
+        f"for the others all turns count. A way slower than {SLOW:g} s was timed in every fourth turn.",
+        '"Ratio" divides the median by the median of the compiled epoch, which is what `train.fit` runs; "ratio of '
+        'min" divides the shortest times.',
+        '"First" is the first epoch, compilation included; "compiling" is the part of it that JAX spent compiling.',
         '"Of peak": operations of the matrix products alone, per second, over the best rate of a product here at that '
         "precision.",
         '"To its products": the shortest time over that of the epoch\'s large matrix products alone, each at the best '
-        "rate seen here for its shape in either library.",
-        "Before anything was timed, each step's loss of an epoch agreed with the compiled epoch's from the same "
-        f"weights on the same batches, relative to the first loss, within {BAND:g}; bfloat16 within {BFLOAT16_BAND:g}.",
+        "rate measured here for its shape in either library.",
+        "Before anything was timed, an epoch from the same weights on the same batches gave the same loss in every "
+        f"step as the compiled epoch, relative to the first loss, within {BANDS['float32']:g}; bfloat16 within "
+        f"{BANDS['bfloat16']:g}.",
         "The book's way is a DataLoader with per-example transforms, eager steps, and validation after the epoch; the "
-        "other ways train only. Op by op means that each operation is a call of its own, none compiled together.",
+        "other ways only train. Op by op means that each operation is a call of its own, and none are compiled "
+        "together.",
     ]
-    if "torch" not in env["versions"]:
+    if "torch" not in env.versions:
         sentences.append("torch is not installed (`pip install jaxd2l[parity]`): only JAX's half was timed.")
     return sentences
 
 
-def markdown(result: dict[str, Any], command: str, pictures: Sequence[str] = ()) -> str:
+def markdown(result: Result, command: str, pictures: Sequence[str] = ()) -> str:
     """All of it as a page."""
     parts = [f"# How long an epoch takes, and why\n\nMade by `{command}`.\n"]
     parts += [f"![{name.removesuffix('.png')}]({name})\n" for name in pictures]
-    for title, headings, rows in tables(result):
-        lines = [headings, ["---"] * len(headings), *rows]
-        parts.append(f"## {title}\n\n" + "".join(f"| {' | '.join(cells)} |\n" for cells in lines))
+    parts += [f"## {title}\n\n{markdown_table(headings, rows)}\n" for title, headings, rows in tables(result)]
     parts.append("## Notes\n\n" + "".join(f"- {sentence}\n" for sentence in notes(result)))
     return "\n".join(parts)
 
 
-def _ways(rows: Iterable[dict[str, Any]]) -> Table:
-    headings = ["model", "way", "median ms", "quartiles ms", "ratio", "least", "turns", "first s", "compiling s"]
-    cells = []
-    for row in rows:
-        low, high = row["quartiles_s"]
-        turns = f"{row['turns']}" if row["quiet"] else f"{row['turns']}, none quiet"
-        ratios = [f"{row['ratio_of_medians']:.2f}", f"{row['ratio_of_least']:.2f}"]
-        times = [_ms(row["median_s"]), f"{_ms(low)} to {_ms(high)}"]
-        first = [f"{row['first_s']:.2f}", f"{row['compiling_s']:.2f}" if row["compiling_s"] else ""]
-        speed = [f"{row['examples_per_s']:,.0f}", f"{row['share_of_peak']:.0%}"]
-        alone = row["products_alone_s"]
-        over = "" if alone is None else f"{row['least_s'] / alone:.2f}"
-        cells.append([row["model"], row["way"], *times, *ratios, turns, *first, *speed, over])
-    return "One epoch", [*headings, "examples/s", "of peak", "to its products"], cells
+def as_json(result: Result) -> dict[str, Any]:
+    """All of it as dicts and lists of plain values."""
+
+    def epoch(row: Epoch) -> dict[str, Any]:
+        fields = row._asdict()
+        summary = fields.pop("summary")
+        return fields | summary._asdict()
+
+    return {
+        "environment": result.environment._asdict(),
+        "peaks": {f"{peak.library} {peak.precision}": peak.rate for peak in result.peaks},
+        "ways": [epoch(row) for row in result.ways],
+        "growth": [{"axis": row.axis, "value": row.value, **epoch(row.epoch)} for row in result.growth],
+        "alone": [
+            {
+                "model": row.model,
+                "way": row.way,
+                "to_first_epoch_s": row.first_epoch.to_first_epoch_s,
+                "peak_bytes": row.first_epoch.peak_bytes._asdict(),
+            }
+            for row in result.alone
+        ],
+        "shell": [row._asdict() for row in result.shell],
+        "vectorisation": {task.what: task.seconds for task in result.vectorisation},
+        "loading": {task.what: task.seconds for task in result.loading},
+        "many": [row._asdict() for row in result.many],
+    }
 
 
-def _alone(rows: Iterable[dict[str, Any]]) -> Table:
-    cells = []
-    for row in rows:
-        peak = row["peak_bytes"]
-        memory = [f"{peak[place] / 2**20:.0f}" if place in peak else "" for place in ("process", "device")]
-        cells.append([row["model"], row["way"], f"{row['to_first_epoch_s']:.2f}", *memory])
+def _epochs(epochs: Iterable[Epoch]) -> Table:
+    headings = ["model", "way", "median ms", "quartiles ms", "ratio", "ratio of min", "turns", "first s", "compiling s"]
+    rows = []
+    for epoch in epochs:
+        times, alone_s = epoch.summary, epoch.products_alone_s
+        low, high = times.quartiles_s
+        rows.append(
+            [
+                epoch.model,
+                epoch.way,
+                _ms(times.median_s),
+                f"{_ms(low)} to {_ms(high)}",
+                f"{times.ratio_of_medians:.2f}",
+                f"{times.ratio_of_minima:.2f}",
+                f"{times.turns}" if times.quiet else f"{times.turns}, none quiet",
+                f"{epoch.first_s:.2f}",
+                f"{epoch.compiling_s:.2f}" if epoch.compiling_s else "",
+                f"{epoch.examples_per_s:,.0f}",
+                f"{epoch.share_of_peak:.0%}",
+                "" if alone_s is None else f"{times.min_s / alone_s:.2f}",
+            ]
+        )
+    return Table("One epoch", [*headings, "examples/s", "of peak", "to its products"], rows)
+
+
+def _alone(alone: Iterable[Alone]) -> Table:
+    rows = []
+    for model, way, (seconds, peak) in alone:
+        memory = ["" if held is None else f"{held / 2**20:.0f}" for held in peak]
+        rows.append([model, way, f"{seconds:.2f}", *memory])
     headings = ["model", "way", "seconds to the end of the first epoch", "peak MB, process", "peak MB, GPU"]
-    return "In a process of its own, imports included", headings, cells
+    return Table("In a process of its own, imports included", headings, rows)
 
 
-def _growth(rows: Sequence[dict[str, Any]]) -> Table:
-    ways = list(dict.fromkeys(row["way"] for row in rows))
+def _growth(grown: Sequence[Grown]) -> Table:
+    ways = list(dict.fromkeys(row.epoch.way for row in grown))
     cells: dict[tuple[str, int], list[str]] = {}
-    for row in rows:
-        cells.setdefault((row["axis"], row["value"]), []).append(_ms(row["median_s"]))
-    lines = [[f"{axis} {value}", *times] for (axis, value), times in cells.items()]
-    return "How an epoch of the MLP 784-256-10 grows, ms (12000 images, batch 256)", ["what grows", *ways], lines
+    for axis, value, epoch in grown:
+        cells.setdefault((axis, value), []).append(_ms(epoch.summary.median_s))
+    rows = [[f"{axis} {value}", *times] for (axis, value), times in cells.items()]
+    return Table("How an epoch of the MLP 784-256-10 grows, ms (12000 images, batch 256)", ["what grows", *ways], rows)
 
 
-def _in_source(what: str) -> str:
-    return "the book's loader" if what.endswith("the book's loader") else what
+def _tasks(title: str, tasks: Iterable[Task]) -> Table:
+    rows = [[task.what, _seconds(task.seconds), _seconds(task.book_s)] for task in tasks]
+    return Table(title, ["what", "seconds", "the book's figure"], rows)
 
 
 def _ms(seconds: float) -> str:

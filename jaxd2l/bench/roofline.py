@@ -1,35 +1,52 @@
-"""How fast this machine multiplies matrices: the measured roof that every epoch stays under."""
+"""How fast this machine multiplies matrices: the measured roof that no epoch can exceed."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from itertools import pairwise
-from typing import get_args
+from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
 
 from jaxd2l.bench.cases import Case
+from jaxd2l.bench.measure import seconds
 from jaxd2l.models.products import Precision
 
 SHAPES = ((256, 784, 256), (784, 256, 256), (256, 512, 512), (1024, 1024, 1024), (2048, 2048, 2048))
 """(rows, summed over, columns): the models' own products and larger ones."""
 
 LARGE = 1e7
-"""Operations of a product from which on its time is its own, and not that of the call."""
+"""A product with fewer operations spends its time on the call, not on multiplying."""
 
 
-def peaks() -> dict[str, float]:
-    """The best rate seen over all shapes, by library and precision, in operations per second."""
-    return {
-        f"{library} {precision}": max(rate(library, precision, shape) for shape in SHAPES)
+Library = Literal["JAX", "torch"]
+
+
+class Peak(NamedTuple):
+    """The best rate of a library at a precision, in operations per second."""
+
+    library: Library
+    precision: Precision
+    rate: float
+
+
+def peaks() -> tuple[Peak, ...]:
+    """The best rate over all shapes, for every library that is installed and every precision."""
+    return tuple(
+        Peak(library, precision, max(rate(library, precision, shape) for shape in SHAPES))
         for library in libraries()
         for precision in get_args(Precision)
-    }
+    )
 
 
-def libraries() -> tuple[str, ...]:
-    """Those that are here."""
+def roof(found: Iterable[Peak], precision: Precision) -> float:
+    """The machine's peak at a precision: that of the faster library."""
+    return max(peak.rate for peak in found if peak.precision == precision)
+
+
+def libraries() -> tuple[Library, ...]:
+    """Those that are installed."""
     return ("JAX",) if find_spec("torch") is None else ("JAX", "torch")
 
 
@@ -38,13 +55,13 @@ def products_alone(case: Case, precision: Precision) -> float | None:
 
     The best of both libraries. None if no product has `LARGE` operations.
     """
-    n, seconds = case.batch_size, 0.0
+    n, total = case.batch_size, 0.0
     for i, (a, b) in enumerate(pairwise(case.sizes)):
         # Forwards, for the weights' gradient, and for the inputs', which the first layer's inputs do not need.
         for shape in [(n, a, b), (a, n, b)] + [(n, b, a)] * (i > 0):
             if operations(shape) >= LARGE:
-                seconds += operations(shape) / max(rate(library, precision, shape) for library in libraries())
-    return seconds * len(case.dataset.train.labels) / n or None
+                total += operations(shape) / max(rate(library, precision, shape) for library in libraries())
+    return total * len(case.dataset.train.labels) / n or None
 
 
 def operations(shape: tuple[int, int, int]) -> float:
@@ -53,27 +70,13 @@ def operations(shape: tuple[int, int, int]) -> float:
     return 2.0 * rows * inner * columns
 
 
-def rate(library: str, precision: Precision, shape: tuple[int, int, int]) -> float:
+def rate(library: Library, precision: Precision, shape: tuple[int, int, int]) -> float:
     """The best rate of one product, in operations per second."""
-    if library == "JAX":
-        return _rate(_jax_product(shape, precision), shape)
-    from jaxd2l.bench import torch_work as torch_timing
-
-    return _rate(torch_timing.product(shape, precision), shape)
-
-
-def roof(rates: dict[str, float], precision: str) -> float:
-    """The machine's peak at a precision: that of the faster library."""
-    return max(rate for name, rate in rates.items() if name.endswith(precision))
-
-
-def _rate(product: Callable[[], object], shape: tuple[int, int, int]) -> float:
+    product = _jax_product(shape, precision) if library == "JAX" else _torch_product(shape, precision)
     product()
     best, until = float("inf"), time.perf_counter() + 0.3
     while time.perf_counter() < until:
-        begun = time.perf_counter()
-        product()
-        best = min(best, time.perf_counter() - begun)
+        best = min(best, seconds(product))
     return operations(shape) / best
 
 
@@ -85,3 +88,19 @@ def _jax_product(shape: tuple[int, int, int], precision: Precision) -> Callable[
         lambda a, b: jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST, preferred_element_type=jnp.float32)
     )
     return lambda: product(a, b).block_until_ready()
+
+
+def _torch_product(shape: tuple[int, int, int], precision: Precision) -> Callable[[], object]:
+    import torch
+
+    from jaxd2l.bench.torch_ways import device, wait
+
+    rows, inner, columns = shape
+    dtype = getattr(torch, precision)
+    a, b = (torch.ones(size, dtype=dtype, device=device()) for size in ((rows, inner), (inner, columns)))
+
+    def multiply() -> None:
+        torch.matmul(a, b)
+        wait()
+
+    return multiply

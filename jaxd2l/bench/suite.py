@@ -1,19 +1,19 @@
-"""The whole benchmark, from the check that all compute the same to one dictionary of what was measured."""
+"""The whole benchmark, from the check that all ways compute the same to one value with everything measured."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from typing import Any, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 from jaxd2l import _environment
-from jaxd2l.bench import beyond_epochs as others
-from jaxd2l.bench import fresh_process as alone
-from jaxd2l.bench import jax_ways, roofline
-from jaxd2l.bench.cases import Case, Way, books_models, flops, growth
-from jaxd2l.bench.measure import in_turns, prepare, summary
+from jaxd2l._environment import Environment
+from jaxd2l.bench import book_timings, fresh_process, roofline, ways
+from jaxd2l.bench.book_timings import Task
+from jaxd2l.bench.cases import Case, Family, Way, books_models, flops, growth
+from jaxd2l.bench.fresh_process import FirstEpoch, ShellRun
+from jaxd2l.bench.many_models import ManyModels, many_models
+from jaxd2l.bench.measure import Summary, in_turns, prepare, summary
+from jaxd2l.bench.roofline import Peak
 from jaxd2l.models.products import Precision
-
-REFERENCE = jax_ways.SCAN
-"""What every way must agree with, and what ratios are to."""
 
 
 class Plan(NamedTuple):
@@ -21,14 +21,14 @@ class Plan(NamedTuple):
 
     models: tuple[str, ...]
     turns: int
-    without: tuple[str, ...] = ()
+    without: tuple[Way, ...] = ()
     growth: tuple[str, ...] = ()
     n: int = 12000
     many: tuple[int, ...] = ()
 
 
 SUITES = {
-    "quick": Plan(("linear", "softmax", "mlp"), turns=5, without=("torch.compile",)),
+    "quick": Plan(("linear", "softmax", "mlp"), turns=5, without=(ways.TORCH_COMPILED,)),
     "full": Plan(
         ("linear", "softmax", "mlp", "mlp-3x512"),
         turns=9,
@@ -38,90 +38,133 @@ SUITES = {
 }
 
 
-def run(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
-    """Measures everything that the plan names.
+class Epoch(NamedTuple):
+    """An epoch of a model in one way.
+
+    summary: its times.
+    first_s, compiling_s: seconds of the first epoch, and how many of them JAX spent compiling.
+    share_of_peak: rate of its matrix products, relative to the machine's best at that precision.
+    products_alone_s: seconds that its large matrix products take by themselves; None if it has none.
+    """
+
+    model: str
+    way: str
+    family: Family
+    precision: Precision
+    examples: int
+    batch_size: int
+    summary: Summary
+    first_s: float
+    compiling_s: float
+    examples_per_s: float
+    share_of_peak: float
+    products_alone_s: float | None
+
+
+class Grown(NamedTuple):
+    """An epoch where one thing, `axis`, has grown to `value`."""
+
+    axis: str
+    value: int
+    epoch: Epoch
+
+
+class Alone(NamedTuple):
+    """The first epoch of a model in one way, in a process of its own."""
+
+    model: str
+    way: str
+    first_epoch: FirstEpoch
+
+
+class Result(NamedTuple):
+    """Everything that was measured; what the plan leaves out is empty."""
+
+    environment: Environment
+    peaks: tuple[Peak, ...]
+    ways: tuple[Epoch, ...]
+    growth: tuple[Grown, ...]
+    alone: tuple[Alone, ...]
+    shell: tuple[ShellRun, ...]
+    vectorisation: tuple[Task, ...]
+    loading: tuple[Task, ...]
+    many: tuple[ManyModels, ...]
+
+
+def run(plan: Plan, say: Callable[[str], None]) -> Result:
+    """Measures everything that the plan names. `say` is called with what comes next.
 
     Raises:
       RuntimeError: two ways do not compute the same.
     """
+    available = ways.available()
     say("how fast this machine multiplies")
-    rates = roofline.peaks()
-    result: dict[str, Any] = {"environment": environment(), "peaks": rates, "ways": [], "growth": []}
+    peaks = roofline.peaks()
+    epochs: list[Epoch] = []
+    alone: list[Alone] = []
     for model, case in zip(plan.models, books_models(plan.models), strict=True):
-        chosen = {name: make for name, make in all_ways().items() if name not in plan.without and _suits(name, case)}
-        result["ways"] += _rows(case, chosen, plan.turns, rates, say)
-        if model == "mlp":
-            result["alone"] = []
-            for name in chosen:
-                say(f"{name}, in a process of its own")
-                result["alone"].append({"model": case.name, "way": name, **alone.measure(model, name)})
-    compared = {n: m for n, m in all_ways().items() if n in (jax_ways.STEP, jax_ways.SCAN, "torch eager")}
+        chosen = [way for way in available if way not in plan.without and _suits(way, case)]
+        epochs += _epochs(case, chosen, plan.turns, peaks, say)
+        for way in chosen if model == "mlp" else ():
+            say(f"{way.name}, in a process of its own")
+            alone.append(Alone(case.name, way.name, fresh_process.first_epoch(model, way.name)))
+    shell: tuple[ShellRun, ...] = ()
     if "mlp" in plan.models:
         say("from the shell")
-        result["shell"] = alone.shell()
-    for axis in plan.growth:
-        for value, case in growth(axis, plan.n):
-            rows = _rows(case, compared, max(3, plan.turns // 2), rates, say)
-            result["growth"] += [{"axis": axis, "value": value, **row} for row in rows]
+        shell = fresh_process.shell()
+    compared = [way for way in available if way in (ways.JAX_STEP, ways.JAX_EPOCH, ways.TORCH_EAGER)]
+    turns = max(3, plan.turns // 2)
+    grown = tuple(
+        Grown(axis, value, epoch)
+        for axis in plan.growth
+        for value, case in growth(axis, plan.n)
+        for epoch in _epochs(case, compared, turns, peaks, say)
+    )
     say("a loop against a vector, and a pass over the data")
-    result |= {"vectorisation": others.vectorisation(), "loading": others.loading()}
+    vectorisation, loading = book_timings.vectorisation(), book_timings.loading()
     if plan.many:
         say("many models at once")
-        result["many"] = others.many_models(plan.many)
-    return result
+    many = many_models(plan.many)
+    return Result(environment(), peaks, tuple(epochs), grown, tuple(alone), shell, vectorisation, loading, many)
 
 
-def all_ways(only: str | None = None) -> dict[str, Callable[[Case], Way]]:
-    """JAX's ways and, if torch is installed, torch's. With `only`, torch is not imported for a way of JAX's."""
-    ways = jax_ways.ways()
-    if find_spec("torch") is None or only in ways:
-        return ways
-    from jaxd2l.bench import torch_ways
-
-    return ways | torch_ways.ways()
-
-
-def environment() -> dict[str, Any]:
+def environment() -> Environment:
     """What the figures depend on."""
     packages = ["python", "jaxd2l", "jax", "jaxlib", "optax", "numpy"] + (["torch"] if find_spec("torch") else [])
-    here = _environment.environment(*packages)
-    return {"cpu": here.cpu, "cores": here.cores, "device": here.kind, "versions": here.versions}
+    return _environment.environment(*packages)
 
 
-def _suits(way: str, case: Case) -> bool:
+def _suits(way: Way, case: Case) -> bool:
     """A regression on two numbers is not done in bfloat16."""
-    return case.sizes[-1] > 1 or "bfloat16" not in way
+    return case.sizes[-1] > 1 or way.precision != "bfloat16"
 
 
-def _rows(
-    case: Case,
-    makers: dict[str, Callable[[Case], Way]],
-    turns: int,
-    rates: dict[str, float],
-    say: Callable[[str], None],
-) -> list[dict[str, Any]]:
+def _epochs(
+    case: Case, chosen: Sequence[Way], turns: int, peaks: Sequence[Peak], say: Callable[[str], None]
+) -> list[Epoch]:
     say(f"{case.name}, {case.sizes}: do all compute the same?")
-    ready = prepare(case, makers, REFERENCE)
+    ready = prepare(case, chosen, ways.REFERENCE)
     say(f"{case.name}, {case.sizes}")
     timings = in_turns(ready, turns)
-    alone_s = {each: roofline.products_alone(case, each) for each in get_args(Precision)}
-    rows = []
-    for name, timing in timings.items():
-        precision: Precision = "bfloat16" if "bfloat16" in name else "float32"
-        row = summary(timing, timings[REFERENCE])
-        peak = roofline.roof(rates, precision)
-        rows.append(
-            {
-                "model": case.name,
-                "way": name,
-                "examples": len(case.dataset.train.labels),
-                "batch_size": case.batch_size,
-                **row,
-                "first_s": ready[name].first,
-                "compiling_s": ready[name].compiling,
-                "examples_per_s": len(case.dataset.train.labels) / row["median_s"],
-                "share_of_peak": flops(case) / row["median_s"] / peak,
-                "products_alone_s": alone_s[precision],
-            }
+    alone_s = {precision: roofline.products_alone(case, precision) for precision in get_args(Precision)}
+    examples = len(case.dataset.train.labels)
+    epochs = []
+    for way, timing in timings.items():
+        times = summary(timing, timings[ways.REFERENCE])
+        epochs.append(
+            Epoch(
+                model=case.name,
+                way=way.name,
+                family=way.family,
+                precision=way.precision,
+                examples=examples,
+                batch_size=case.batch_size,
+                summary=times,
+                first_s=ready[way].first_s,
+                compiling_s=ready[way].compiling_s,
+                examples_per_s=examples / times.median_s,
+                share_of_peak=flops(case) / times.median_s / roofline.roof(peaks, way.precision),
+                products_alone_s=alone_s[way.precision],
+            )
         )
-    return rows
+    return epochs

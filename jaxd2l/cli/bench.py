@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         command = shlex.join(["jaxd2l", *sys.argv[1:]])
         write_file(options.markdown, report.markdown(result, command, names).encode())
     if options.json:
-        print(runs.to_json(result))
+        print(runs.to_json(report.as_json(result)))
         return 0
     console = Console() if sys.stdout.isatty() else Console(width=170)
     for title, headings, rows in report.tables(result):

@@ -1,6 +1,6 @@
-"""The book's models and training loops in PyTorch, to time and to compare with. D2L 3.2-3.5, 4.2-4.5, 5.2.
+"""Training loops in PyTorch: eager steps on data in memory, and the book's, with its loaders. D2L 3.2-3.4, 4.2-4.4.
 
-The classes and loops are written as the book writes them, without its plotting. Needs `pip install jaxd2l[parity]`.
+The book's loop is written as the book writes it, without its plotting. Needs `pip install jaxd2l[parity]`.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,79 +13,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from jaxd2l.parity.bridge import to_torch
-
-Loss = Callable[[Tensor, Tensor], Tensor]
-Network = Callable[[Tensor], Tensor]
-
-
-class LinearRegression(nn.Module):
-    """D2L 3.5.1; with the book's N(0, 0.01^2) and zero bias."""
-
-    def __init__(self, num_inputs: int) -> None:
-        super().__init__()
-        self.net = nn.Linear(num_inputs, 1)
-        draw_as_the_book(self)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.net(x)
-
-
-class SoftmaxRegression(nn.Module):
-    """D2L 4.5.1; with the weights of 4.4.2."""
-
-    def __init__(self, num_inputs: int, num_outputs: int) -> None:
-        super().__init__()
-        self.net = nn.Sequential(nn.Flatten(), nn.Linear(num_inputs, num_outputs))
-        draw_as_the_book(self)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.net(x)
-
-
-class MLP(nn.Module):
-    """D2L 5.2.2, with any number of hidden layers; with the weights of 5.2.1."""
-
-    def __init__(self, num_inputs: int, *others: int) -> None:
-        super().__init__()
-        layers: list[nn.Module] = [nn.Flatten(), nn.Linear(num_inputs, others[0])]
-        for i in range(1, len(others)):
-            layers += [nn.ReLU(), nn.Linear(others[i - 1], others[i])]
-        self.net = nn.Sequential(*layers)
-        draw_as_the_book(self)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.net(x)
-
-
-def network(sizes: tuple[int, ...]) -> nn.Module:
-    """The book's class for these units from inputs to outputs."""
-    if len(sizes) > 2:
-        return MLP(*sizes)
-    return LinearRegression(sizes[0]) if sizes[1] == 1 else SoftmaxRegression(*sizes)
-
-
-def draw_as_the_book(net: nn.Module, sigma: float = 0.01) -> None:
-    """Weights ~ N(0, sigma^2), biases 0."""
-    for layer in linear_layers(net):
-        nn.init.normal_(layer.weight, std=sigma)
-        nn.init.zeros_(layer.bias)
-
-
-def linear_layers(net: nn.Module) -> list[nn.Linear]:
-    """The fully connected layers, from inputs to outputs."""
-    return [module for module in net.modules() if isinstance(module, nn.Linear)]
-
-
-def load_params(net: nn.Module, params: Any) -> None:
-    """Copies a jaxd2l model's parameters into `net`: one `{"kernel", "bias"}` per layer, or a tuple of them."""
-    names = [name for name, module in net.named_modules() if isinstance(module, nn.Linear)]
-    layers = [""] if isinstance(params, dict) else [f"{i}." for i in range(len(params))]
-    # By order: of equal, square layers no shape tells which is which.
-    weights: dict[str, Any] = {}
-    for name, layer in zip(names, layers, strict=True):
-        weights |= {f"{name}.weight": (f"{layer}kernel", "transpose"), f"{name}.bias": f"{layer}bias"}
-    net.load_state_dict(to_torch(params, net.state_dict(), weights))
+Forward = Callable[[Tensor], Tensor]
+Criterion = Callable[[Tensor, Tensor], Tensor]
 
 
 def half_mse(predictions: Tensor, targets: Tensor) -> Tensor:
@@ -114,7 +43,7 @@ def random_batches(n: int, batch_size: int) -> tuple[Tensor, ...]:
     return torch.randperm(n).split(batch_size)
 
 
-def train_step(net: Network, loss: Loss, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor) -> Tensor:
+def train_step(net: Forward, loss: Criterion, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor) -> Tensor:
     """One eager step of minibatch SGD; returns the loss before the update."""
     optimizer.zero_grad()
     value = loss(net(x), y)
@@ -124,13 +53,12 @@ def train_step(net: Network, loss: Loss, optimizer: torch.optim.Optimizer, x: Te
 
 
 def train_eager(
-    net: Network,
-    loss: Loss,
+    net: Forward,
+    loss: Criterion,
     optimizer: torch.optim.Optimizer,
     train: Tensors,
     batches: Iterable[Tensor],
-    test: Tensors | None = None,
-) -> tuple[Tensor, tuple[float, float] | None]:
+) -> Tensor:
     """One epoch of eager torch at its best: the data is one tensor in memory.
 
     Args:
@@ -139,16 +67,14 @@ def train_eager(
       optimizer: of `net.parameters()`.
       train: the training set.
       batches: indices of each step's examples: `random_batches(n, batch_size)`, or those of jaxd2l.
-      test: if given, evaluated after the epoch.
 
     Returns:
-      The loss of every step, and `evaluate`'s result.
+      The loss of every step.
     """
-    losses = [train_step(net, loss, optimizer, train.inputs[i], train.labels[i]) for i in batches]
-    return torch.stack(losses), None if test is None else evaluate(net, loss, test)
+    return torch.stack([train_step(net, loss, optimizer, train.inputs[i], train.labels[i]) for i in batches])
 
 
-def evaluate(net: Network, loss: Loss, test: Tensors, batch_size: int = 1000) -> tuple[float, float]:
+def evaluate(net: Forward, loss: Criterion, test: Tensors, batch_size: int = 1000) -> tuple[float, float]:
     """Loss and accuracy over a whole set (accuracy NaN for regression)."""
     with torch.no_grad():
         outputs = torch.cat([net(x) for x in test.inputs.split(batch_size)])
@@ -177,7 +103,7 @@ class ImageFiles(Dataset):
 def book_loaders(
     train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], batch_size: int, num_workers: int = 4
 ) -> tuple[DataLoader, DataLoader]:
-    """The book's loaders for training and validation: images by `num_workers` processes (4.2.2), others by none."""
+    """The book's loaders for training and validation. Only images are loaded by `num_workers` processes (4.2.2)."""
     if np.asarray(train[0]).dtype == np.uint8:
         sets: list[Dataset] = [ImageFiles(*train), ImageFiles(*test)]
         options: dict[str, Any] = {"num_workers": num_workers, "timeout": 120}
@@ -191,7 +117,7 @@ def book_loaders(
 
 
 def train_book(
-    net: nn.Module, loss: Loss, optimizer: torch.optim.Optimizer, train_loader: DataLoader, test_loader: DataLoader
+    net: nn.Module, loss: Criterion, optimizer: torch.optim.Optimizer, train_loader: DataLoader, test_loader: DataLoader
 ) -> tuple[Tensor, tuple[float, float]]:
     """One epoch as the book's `Trainer.fit_epoch` (3.2.4, 3.4.5): steps from a loader, then the validation set.
 

@@ -1,0 +1,72 @@
+"""The book's models in PyTorch, with the weights of ours. D2L 3.5, 4.5, 5.2. Needs `pip install jaxd2l[parity]`."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from jaxd2l.parity.bridge import to_torch
+
+
+class LinearRegression(nn.Module):
+    """D2L 3.5.1; with the book's N(0, 0.01^2) and zero bias."""
+
+    def __init__(self, num_inputs: int) -> None:
+        super().__init__()
+        self.net = nn.Linear(num_inputs, 1)
+        _draw_as_the_book(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+
+class SoftmaxRegression(nn.Module):
+    """D2L 4.5.1; with the weights of 4.4.2."""
+
+    def __init__(self, num_inputs: int, num_outputs: int) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Flatten(), nn.Linear(num_inputs, num_outputs))
+        _draw_as_the_book(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+
+class MLP(nn.Module):
+    """D2L 5.2.2, with any number of hidden layers; with the weights of 5.2.1."""
+
+    def __init__(self, num_inputs: int, *others: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Flatten(), nn.Linear(num_inputs, others[0])]
+        for i in range(1, len(others)):
+            layers += [nn.ReLU(), nn.Linear(others[i - 1], others[i])]
+        self.net = nn.Sequential(*layers)
+        _draw_as_the_book(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+
+def books_module(sizes: tuple[int, ...]) -> nn.Module:
+    """The book's class for these units from inputs to outputs."""
+    if len(sizes) > 2:
+        return MLP(*sizes)
+    return LinearRegression(sizes[0]) if sizes[1] == 1 else SoftmaxRegression(*sizes)
+
+
+def load_params(net: nn.Module, params: Any) -> None:
+    """Copies a jaxd2l model's parameters into `net`: one `{"kernel", "bias"}`, or a tuple of them, one per layer."""
+    names = [name for name, module in net.named_modules() if isinstance(module, nn.Linear)]
+    layers = [""] if isinstance(params, dict) else [f"{i}." for i in range(len(params))]
+    # Paired by order, since several layers may have the same shape.
+    weights: dict[str, Any] = {}
+    for name, layer in zip(names, layers, strict=True):
+        weights |= {f"{name}.weight": (f"{layer}kernel", "transpose"), f"{name}.bias": f"{layer}bias"}
+    net.load_state_dict(to_torch(params, net.state_dict(), weights))
+
+
+def _draw_as_the_book(net: nn.Module) -> None:
+    """Weights ~ N(0, 0.01^2), biases 0."""
+    for layer in net.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.zeros_(layer.bias)
