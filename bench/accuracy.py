@@ -1,4 +1,4 @@
-"""What accuracy the book's settings reach, in jaxd2l and in torch, and which settings do better.
+"""Which accuracy the book's settings reach, in jaxd2l and in torch, and which settings do better.
 
     python -m bench.accuracy [--markdown PATH]
 
@@ -19,12 +19,13 @@ import optax
 from rich.console import Console
 
 from jaxd2l import data, initializers, losses, models, optim, train
+from jaxd2l._tables import markdown_table
 from jaxd2l.types import Dataset, Model
 
 try:
     import torch
 
-    from jaxd2l.bench import book_torch
+    from jaxd2l.bench import torch_loops, torch_models
 except ModuleNotFoundError as error:
     if error.name != "torch":
         raise
@@ -42,6 +43,15 @@ class Setting(NamedTuple):
     tx: optax.GradientTransformation
     epochs: int = 10
     seeds: int = 5
+
+
+class Accuracy(NamedTuple):
+    """Final test accuracy of a setting by seed, and the seconds of all its runs together."""
+
+    name: str
+    epochs: int
+    by_seed: list[float]
+    seconds: float
 
 
 BOOK = [
@@ -80,7 +90,7 @@ BETTER = [  # those of seven settings tried that reached 0.88, on seeds 0 and 1
 
 LINE = np.array([2.0, -3.4]), 4.2
 EXPECTED_MEAN, EXPECTED_SD = (0.109, -0.189, 0.230), (0.031, 0.036, 0.022)
-"""Error (true - found) of w1, w2 and b after 3 epochs, batch 32, lr 0.03: what to expect over 64 seeds.
+"""The error (true - found) of w1, w2 and b to expect over 64 seeds, after 3 epochs with batch 32 and lr 0.03.
 
 The mean is nearly the true value times 0.97^96: SGD has not converged, whatever the seed.
 """
@@ -105,36 +115,35 @@ def train_jax(setting: Setting, dataset: Dataset) -> list[float]:
 
 def train_torch(make: Callable[[], Any], dataset: Dataset, seeds: int = 2, epochs: int = 10) -> list[float]:
     """Final test accuracy by seed of the book's class, trained eagerly with the data in memory, lr 0.1."""
-    examples, test = book_torch.in_memory(*dataset.train), book_torch.in_memory(*dataset.test)
+    examples, test = torch_loops.in_memory(*dataset.train), torch_loops.in_memory(*dataset.test)
     accuracies = []
     for seed in range(seeds):
         torch.manual_seed(seed)
         net = make()
         optimizer = torch.optim.SGD(net.parameters(), 0.1)
         for _ in range(epochs):
-            batches = book_torch.random_batches(len(examples.inputs), BATCH_SIZE)
-            book_torch.train_eager(net, torch.nn.functional.cross_entropy, optimizer, examples, batches)
-        _, accuracy = book_torch.evaluate(net, torch.nn.functional.cross_entropy, test)
+            batches = torch_loops.random_batches(len(examples.inputs), BATCH_SIZE)
+            torch_loops.train_eager(net, torch.nn.functional.cross_entropy, optimizer, examples, batches)
+        _, accuracy = torch_loops.evaluate(net, torch.nn.functional.cross_entropy, test)
         accuracies.append(accuracy)
     return accuracies
 
 
-def accuracies(dataset: Dataset) -> Iterator[dict[str, Any]]:
-    """One line for each setting: name, epochs, accuracy by seed, seconds."""
+def accuracies(dataset: Dataset) -> Iterator[Accuracy]:
+    """Trains every setting: ours, and the book's two in torch if it is installed."""
 
-    def line(name: str, epochs: int, trained: Callable[[], list[float]]) -> dict[str, Any]:
+    def timed(name: str, epochs: int, trained: Callable[[], list[float]]) -> Accuracy:
         begin = time.perf_counter()
-        values = trained()
-        return {"name": name, "epochs": epochs, "accuracy": values, "seconds": time.perf_counter() - begin}
+        return Accuracy(name, epochs, trained(), time.perf_counter() - begin)
 
     for setting in BOOK + BETTER:
-        yield line(setting.name, setting.epochs, lambda setting=setting: train_jax(setting, dataset))
+        yield timed(setting.name, setting.epochs, lambda setting=setting: train_jax(setting, dataset))
     if torch:
         for name, make in (
-            ("softmax", lambda: book_torch.SoftmaxRegression(784, 10)),
-            ("mlp", lambda: book_torch.MLP(784, 256, 10)),
+            ("softmax", lambda: torch_models.SoftmaxRegression(784, 10)),
+            ("mlp", lambda: torch_models.MLP(784, 256, 10)),
         ):
-            yield line(f"torch, the book's {name}", 10, lambda make=make: train_torch(make, dataset))
+            yield timed(f"torch, the book's {name}", 10, lambda make=make: train_torch(make, dataset))
 
 
 def regression_errors(seeds: int = 64) -> np.ndarray:
@@ -149,43 +158,31 @@ def regression_errors(seeds: int = 64) -> np.ndarray:
     return np.array(errors)
 
 
-def page(lines: list[dict[str, Any]], errors: np.ndarray) -> str:
+def page(measured: list[Accuracy], errors: np.ndarray) -> str:
     """Everything measured, as Markdown."""
-    text = [
+    headings = ["setting", "epochs", "mean", "sd", "by seed", "seconds per run"]
+    rows = []
+    for name, epochs, values, seconds in measured:
+        mean, sd = f"{np.mean(values):.4f}", f"{np.std(values, ddof=1):.4f}"
+        by_seed = " ".join(f"{value:.4f}" for value in values)
+        rows.append([name, epochs, mean, sd, by_seed, f"{seconds / len(values):.1f}"])
+    error_rows = []
+    for i, name in enumerate(("w1", "w2", "b")):
+        mean, sd = (f"{statistic:.4f}" for statistic in (errors[:, i].mean(), errors[:, i].std(ddof=1)))
+        error_rows.append([name, mean, f"{EXPECTED_MEAN[i]:.3f}", sd, f"{EXPECTED_SD[i]:.3f}"])
+    parts = [
         "# What accuracy the settings reach",
-        "",
         "Made by `python -m bench.accuracy --markdown bench/accuracy.md`: Fashion-MNIST, batches of 256, accuracy over "
         "the 10000 test images after the last epoch.",
-        "",
-        "| setting | epochs | mean | sd | by seed | seconds per run |",
-        "| --- | --- | --- | --- | --- | --- |",
+        markdown_table(headings, rows),
+        f"Linear regression, 3 epochs, batch 32, lr 0.03, {len(errors)} seeds: the true value minus the one found.",
+        markdown_table(["", "mean", "expected", "sd", "expected"], error_rows),
+        f"On {os.cpu_count()} cores, JAX on {jax.devices()[0].device_kind}; jax {jax.__version__}, "
+        f"optax {optax.__version__}.",
     ]
-    for line in lines:
-        values = line["accuracy"]
-        cells = (
-            line["name"],
-            str(line["epochs"]),
-            f"{np.mean(values):.4f}",
-            f"{np.std(values, ddof=1):.4f}",
-            " ".join(f"{value:.4f}" for value in values),
-            f"{line['seconds'] / len(values):.1f}",
-        )
-        text.append(f"| {' | '.join(cells)} |")
-    text += [
-        "",
-        f"Linear regression, 3 epochs, batch 32, lr 0.03, {len(errors)} seeds: what is true minus what was found.",
-        "",
-        "| | mean | expected | sd | expected |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for i, name in enumerate(("w1", "w2", "b")):
-        mean, sd = errors[:, i].mean(), errors[:, i].std(ddof=1)
-        text.append(f"| {name} | {mean:.4f} | {EXPECTED_MEAN[i]:.3f} | {sd:.4f} | {EXPECTED_SD[i]:.3f} |")
-    device = jax.devices()[0].device_kind
-    text += ["", f"On {os.cpu_count()} cores, JAX on {device}; jax {jax.__version__}, optax {optax.__version__}."]
     if not torch:
-        text.append("torch is not installed (`pip install 'jaxd2l[parity]'`): the book's own classes are not here.")
-    return "\n".join(text) + "\n"
+        parts.append("torch is not installed (`pip install 'jaxd2l[parity]'`): the book's own classes are missing.")
+    return "\n\n".join(parts) + "\n"
 
 
 def main() -> None:
@@ -193,13 +190,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.accuracy", description=__doc__.splitlines()[0])
     parser.add_argument("--markdown", type=Path, metavar="PATH")
     options = parser.parse_args()
-    lines = []
+    measured = []
     with Console(stderr=True).status("training") as status:
-        for line in accuracies(data.fashion_mnist()):
-            lines.append(line)
-            status.update(f"done: {line['name']}")
+        for accuracy in accuracies(data.fashion_mnist()):
+            measured.append(accuracy)
+            status.update(f"done: {accuracy.name}")
         errors = regression_errors()
-    text = page(lines, errors)
+    text = page(measured, errors)
     print(text, end="")
     if options.markdown:
         options.markdown.write_text(text)

@@ -2,8 +2,8 @@
 
     python -m bench.checkpoint_time [--epochs 20] [--markdown PATH]
 
-An epoch with its evaluation, and then the saving of a checkpoint, each timed by itself, for the MLPs on digits and
-Fashion-MNIST. Other processes are in these times: on a busy machine only the minima can be relied on.
+Times an epoch with its evaluation, and the saving of a checkpoint after it, for the MLPs on digits and Fashion-MNIST.
+Other processes slow both down: on a busy machine trust only the minima.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import jax
 import optax
 
 from jaxd2l import data, losses, models, train
+from jaxd2l._tables import markdown_table
 from jaxd2l.train import checkpoint
 from jaxd2l.types import Dataset, History, TrainState
 
@@ -55,25 +56,24 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--markdown", type=Path, metavar="PATH")
     options = parser.parse_args()
-    lines = [
-        "# Time of a checkpoint",
-        "",
-        f"Made by `python -m bench.checkpoint_time --epochs {options.epochs}` on {platform.machine()}, "
-        f"{jax.devices()[0].platform}, jax {jax.__version__}; ms: median (minimum).",
-        "",
-        "| model | epoch with evaluation | saving after it | a checkpoint's size |",
-        "| --- | --- | --- | --- |",
-    ]
+    rows = []
     for name, dataset, batch_size in (
         ("MLP 64-256-10 on digits, 1500 examples", data.digits(), 32),
         ("MLP 784-256-10 on Fashion-MNIST, 60000 examples", data.fashion_mnist(), 256),
     ):
         epochs, saving, size = measure(dataset, 256, batch_size, options.epochs)
-        cells = (f"{statistics.median(t) * 1e3:.1f} ({min(t) * 1e3:.1f})" for t in (epochs, saving))
-        lines.append(f"| {name} | {' | '.join(cells)} | {size / 1e3:.0f} kB |")
-    print("\n".join(lines))
+        times = (f"{statistics.median(t) * 1e3:.1f} ({min(t) * 1e3:.1f})" for t in (epochs, saving))
+        rows.append([name, *times, f"{size / 1e3:.0f} kB"])
+    page = (
+        "# Time of a checkpoint\n\n"
+        f"Made by `python -m bench.checkpoint_time --epochs {options.epochs}` on {platform.machine()}, "
+        f"{jax.devices()[0].platform}, jax {jax.__version__}; ms: median (minimum).\n\n"
+        + markdown_table(["model", "epoch with evaluation", "saving after it", "a checkpoint's size"], rows)
+        + "\n"
+    )
+    print(page, end="")
     if options.markdown:
-        options.markdown.write_text("\n".join(lines) + "\n")
+        options.markdown.write_text(page)
     return 0
 
 

@@ -2,9 +2,9 @@
 
     python -m bench.devices [--fashion-mnist] [--json PATH] [--markdown PATH]
 
-Every way starts from the same weights and sees the same batches; each runs in processes of its own, the devices being
-parts of this CPU. Differences are rounding: sums over a batch are taken in another order. How large rounding is
-anyway is told by the first row, one device in float32 against the same in float64.
+Every way starts from the same weights and sees the same batches. Each runs in processes of its own, with parts of this
+CPU as devices. Differences are rounding, because sums over a batch are taken in another order. The first row shows how
+large rounding is anyway: one device in float32 against the same in float64.
 """
 
 import argparse
@@ -25,6 +25,7 @@ import numpy as np
 import optax
 
 from jaxd2l import data, losses, models, train
+from jaxd2l._tables import markdown_table
 from jaxd2l.keys import init_key
 from jaxd2l.parity.rule import compare_accuracy, holds
 from jaxd2l.train import processes, sharding
@@ -41,6 +42,20 @@ class Case(NamedTuple):
     lr: float
     batch_size: int
     epochs: int
+
+
+class Difference(NamedTuple):
+    """How far a way of running is from one device: the largest difference of any step's loss and of any parameter.
+
+    within_rule: what `verdict` says; nothing for the first row, which measures rounding itself.
+    """
+
+    dataset: str
+    way: str
+    steps: int
+    loss: float
+    parameters: float
+    within_rule: str
 
 
 CASES = {"digits": Case("digits", 256, 0.1, 32, 3), "fashion_mnist": Case("fashion_mnist", 256, 0.1, 256, 1)}
@@ -103,21 +118,14 @@ def results(case: Case, *, devices: int = 1, count: int = 1, on_mesh: bool = Tru
             return [saved[f"arr_{i}"] for i in range(len(saved.files))]
 
 
-def rows(case: Case) -> Iterator[dict[str, Any]]:
-    """One row for each way: the largest difference of any loss and any parameter from those of one device."""
+def rows(case: Case) -> Iterator[Difference]:
+    """One row for each way of running: its largest differences from one device without a mesh."""
     exact = results(case, on_mesh=False, double=True)
     single = results(case, on_mesh=False)
 
-    def row(way: str, ours: list[Any], theirs: list[Any], within: str) -> dict[str, Any]:
-        differences = [float(np.max(np.abs(a - b))) for a, b in zip(ours, theirs, strict=True)]
-        return {
-            "dataset": case.dataset,
-            "way": way,
-            "steps": len(ours[0]),
-            "loss": differences[0],
-            "parameters": max(differences[1:]),
-            "within the parity rule": within,
-        }
+    def row(way: str, ours: list[Any], theirs: list[Any], within_rule: str) -> Difference:
+        loss, *parameters = (float(np.max(np.abs(a - b))) for a, b in zip(ours, theirs, strict=True))
+        return Difference(case.dataset, way, len(ours[0]), loss, max(parameters), within_rule)
 
     yield row("rounding itself: float32 against float64", single, exact, "")
     ways = [("1 process", d, 1) for d in DEVICES] + [(f"{p} processes", 1, p) for p in PROCESSES if p > 1]
@@ -145,35 +153,32 @@ def verdict(single: list[Any], ours: list[Any], exact: list[Any]) -> str:
     return f"but for {len(beyond)} of {len(ours[1])} hidden units" if elsewhere else "no"
 
 
-def markdown(table: Sequence[dict[str, Any]]) -> str:
+NOTES = (
+    "MLP with 256 hidden units, SGD at 0.1; digits in batches of 32 for 3 epochs, Fashion-MNIST in batches of 256 for "
+    "one. Each epoch ends with a short batch (28 and 96 examples). The devices are parts of one CPU; processes "
+    "exchange data by gloo on loopback.",
+    "Differences are over all steps from one device without a mesh, with the same weights and the same batches.",
+    "The parity rule: measured against float64, many devices may err twice as much as one does, plus 4 roundings. It "
+    "holds for the loss of every step, and for every parameter relative to the largest of its layer.",
+    "Where the input of a ReLU is 0 but for rounding, two ways may find it on either side of the kink. Then that one "
+    "hidden unit differs by one example's gradient, far more than all others. It counts as beyond the rule unless one "
+    "device itself finds it on another side than float64 does.",
+    f"jax {jax.__version__}, numpy {np.__version__}.",
+)
+
+
+def markdown(table: Sequence[Difference]) -> str:
     """The table as `bench/devices.md` shows it."""
-    lines = [
-        "# One device and many",
-        "",
-        "Made by `python -m bench.devices --fashion-mnist --markdown bench/devices.md`.",
-        "",
-        "| dataset | way | steps | largest difference of a loss | of a parameter | within the parity rule |",
-        "| --- | --- | --- | --- | --- | --- |",
+    headings = [
+        "dataset", "way", "steps", "largest difference of a loss", "of a parameter", "within the parity rule",
+    ]  # fmt: skip
+    cells = [
+        [row.dataset, row.way, row.steps, f"{row.loss:.1e}", f"{row.parameters:.1e}", row.within_rule] for row in table
     ]
-    for row in table:
-        lines.append(
-            f"| {row['dataset']} | {row['way']} | {row['steps']} | {row['loss']:.1e} | {row['parameters']:.1e} "
-            f"| {row['within the parity rule']} |"
-        )
-    lines += [
-        "",
-        "- MLP with 256 hidden units, SGD at 0.1; digits in batches of 32 for 3 epochs, Fashion-MNIST in batches of "
-        "256 for one. Short last batches (28 and 96 examples) are among them. Devices are parts of one CPU; processes "
-        "exchange by gloo on loopback.",
-        "- Differences are from one device without a mesh, from the same weights on the same batches, over all steps.",
-        "- The parity rule: against float64, the many may err twice as much as the one does, plus 4 roundings; for "
-        "every step's loss, and for every parameter relative to the largest of its layer.",
-        "- Where the input of a ReLU is 0 but for rounding, two ways may find it on either side of the kink; that one "
-        "hidden unit then differs by one example's gradient, far more than all others. It is counted as beyond the "
-        "rule unless one device itself stands on the other side than float64.",
-        f"- jax {jax.__version__}, numpy {np.__version__}.",
-    ]
-    return "\n".join(lines) + "\n"
+    made_by = "Made by `python -m bench.devices --fashion-mnist --markdown bench/devices.md`."
+    return f"# One device and many\n\n{made_by}\n\n{markdown_table(headings, cells)}\n\n" + "".join(
+        f"- {note}\n" for note in NOTES
+    )
 
 
 def main() -> None:
@@ -199,7 +204,7 @@ def main() -> None:
             table.append(row)
             print(row, flush=True)
     if args.json:
-        args.json.write_text(json.dumps(table, indent=1) + "\n")
+        args.json.write_text(json.dumps([row._asdict() for row in table], indent=1) + "\n")
     if args.markdown:
         args.markdown.write_text(markdown(table))
 

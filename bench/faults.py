@@ -1,9 +1,9 @@
-"""Breaks checkpoints in every way we could think of, resumes, and says what came of it.
+"""Breaks checkpoints in every way we could think of, resumes, and reports what came of it.
 
     python -m bench.faults [--markdown PATH]
 
-Each fault meets the checkpoints of three epochs on digits, and the command asks for four. The exit code is 0 if every
-outcome is the one wanted: the run ends with the bits of one that was left alone, or it is refused.
+Each fault is injected into the checkpoints of three epochs on digits; then the command asks for four. The exit code is
+0 if every outcome is the one wanted: the run ends with the same bits as one left alone, or it is refused.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
+from jaxd2l._tables import markdown_table
 from jaxd2l.cli import run
 from jaxd2l.train.checkpoint import arrays, locked, resume, sealed
 
@@ -33,20 +34,30 @@ Folders = list[Path]
 class Fault(NamedTuple):
     """What is done to the checkpoints, and what should come of it.
 
-    bits: whether the run must end with the bits of one left alone; else it must be refused.
+    bits: whether the run must end with the same bits as one left alone; otherwise it must be refused.
     code: the exit code that the run must have.
-    told: a part of what must be said on standard error.
-    arguments: what the command asks for besides.
-    meanwhile: what goes on in the folder while it runs.
+    message: a part of what standard error must say.
+    arguments: further arguments of the command.
+    meanwhile: what happens to the folder while the command runs.
     """
 
     kind: str
     do: Callable[[Folders], Any]
     bits: bool
     code: int
-    told: str
+    message: str
     arguments: tuple[str, ...] = ()
     meanwhile: Callable[[Path], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
+
+
+class Outcome(NamedTuple):
+    """What came of a fault. right: whether it is what should; said: the line of standard error that says so."""
+
+    kind: str
+    right: bool
+    code: int
+    result: str
+    said: str
 
 
 def newest(change: Callable[[Path], Any]) -> Callable[[Folders], Any]:
@@ -162,7 +173,7 @@ FAULTS = [
 
 
 def train(*arguments: str) -> tuple[int, str]:
-    """Runs the command here. Returns its exit code and what it said on standard error."""
+    """Runs the command in this process. Returns its exit code and its standard error."""
     err = io.StringIO()
     handler = logging.StreamHandler(err)
     logger = logging.getLogger("jaxd2l")
@@ -182,8 +193,8 @@ def result() -> tuple[bytes, str]:
     )
 
 
-def outcome(fault: Fault, expected: tuple[bytes, str]) -> tuple[str, bool]:
-    """Breaks, resumes, and says what came of it and whether that is what should."""
+def outcome(fault: Fault, expected: tuple[bytes, str]) -> Outcome:
+    """Breaks the checkpoints, resumes, and looks at what came of it."""
     shutil.rmtree("run", ignore_errors=True)
     shutil.rmtree("c", ignore_errors=True)
     shutil.copytree("template", "c")
@@ -191,12 +202,11 @@ def outcome(fault: Fault, expected: tuple[bytes, str]) -> tuple[str, bool]:
     with fault.meanwhile(Path("c")):
         code, err = train("--checkpoint-dir", "c", "--resume", *fault.arguments)
     bits = Path("run/run.json").exists() and result() == expected
-    right = (bits, code) == (fault.bits, fault.code) and fault.told in " ".join(err.split())
+    lines = [" ".join(line.split()) for line in err.splitlines()]
+    said = next((line for line in lines if fault.message in line), err[-300:])
+    right = (bits, code) == (fault.bits, fault.code) and fault.message in " ".join(err.split())
     right &= not Path("sprung").exists() and "Traceback" not in err
-    said = next(
-        (" ".join(line.split()) for line in err.splitlines() if fault.told in " ".join(line.split())), err[-300:]
-    )
-    return f"{code} | {'same bits' if bits else 'refused' if code == 1 else 'OTHER BITS'} | {said}", right
+    return Outcome(fault.kind, right, code, "same bits" if bits else "refused" if code == 1 else "OTHER BITS", said)
 
 
 def main() -> int:
@@ -210,20 +220,15 @@ def main() -> int:
         expected = result()
         shutil.rmtree("run")
         assert train("--epochs", "3", "--checkpoint-dir", "template")[0] == 0
-        outcomes = [(fault.kind, *outcome(fault, expected)) for fault in FAULTS]
-    right = sum(is_right for _, _, is_right in outcomes)
-    lines = [
-        "# Faults injected",
-        "",
-        f"Made by `python -m bench.faults`: {len(outcomes)} kinds, {right} with the outcome wanted.",
-        "",
-        "| Fault | as wanted | exit code | result | what is said |",
-        "| --- | --- | --- | --- | --- |",
-        *(f"| {kind} | {'yes' if is_right else 'NO'} | {text} |" for kind, text, is_right in outcomes),
-    ]
-    print("\n".join(lines))
+        outcomes = [outcome(fault, expected) for fault in FAULTS]
+    right = sum(each.right for each in outcomes)
+    headings = ["Fault", "as wanted", "exit code", "result", "message"]
+    rows = [[kind, "yes" if is_right else "NO", *rest] for kind, is_right, *rest in outcomes]
+    made_by = f"Made by `python -m bench.faults`: {len(outcomes)} kinds, {right} with the outcome wanted."
+    text = f"# Faults injected\n\n{made_by}\n\n{markdown_table(headings, rows)}\n"
+    print(text, end="")
     if page:
-        page.write_text("\n".join(lines) + "\n")
+        page.write_text(text)
     return 0 if right == len(outcomes) else 1
 
 

@@ -22,6 +22,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from jaxd2l._tables import markdown_table
+
 EPOCHS, STEPS = 30, 47
 KILLS_PER_RUN = 5
 PATIENCE = 600
@@ -198,18 +200,15 @@ def report(runs: list[Run], made_by: str) -> str:
         for kill in run.kills:
             tried[kill.hit] += 1
             survived[kill.hit] += not run.fault
-    lines = [
+    rows = [[name, tried[name], survived[name]] for name in sorted(tried)]
+    parts = [
         "# Kills survived",
-        "",
         f"Made by `{made_by}`: {len(runs)} runs of {EPOCHS} epochs, each killed up to {KILLS_PER_RUN} times.",
-        "",
-        "| Killed while | tried | survived |",
-        "| --- | --- | --- |",
-        *(f"| {name} | {tried[name]} | {survived[name]} |" for name in sorted(tried)),
-        f"| all | {tried.total()} | {survived.total()} |",
+        markdown_table(["Killed while", "tried", "survived"], [*rows, ["all", tried.total(), survived.total()]]),
     ]
-    faults = [f"- {run.fault}" for run in runs if run.fault]
-    return "\n".join(lines + (["", *faults] if faults else [])) + "\n"
+    if faults := [f"- {run.fault}" for run in runs if run.fault]:
+        parts.append("\n".join(faults))
+    return "\n\n".join(parts) + "\n"
 
 
 if __name__ == "__main__":

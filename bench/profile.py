@@ -2,11 +2,11 @@
 
     python -m bench.profile [--markdown PATH]
 
-Each epoch runs twice to warm up, and once under JAX's profiler. What an operation computes is read from the compiled
-program (HLO): its result, and which of JAX's operations it comes from. Operations may overlap, so shares are of the sum
-of all and not of the epoch.
+Each epoch runs twice to warm up, and once under JAX's profiler. The compiled program (HLO) says what an operation
+computes: its result, and which of JAX's operations it comes from. Operations may overlap, so shares are of the sum of
+all, not of the epoch.
 
-The linear regression's epoch is too short for that: it is taken apart by timing its parts, on all cores and on one.
+The linear regression's epoch is too short for that; instead its parts are timed, on all cores and on one.
 """
 
 import argparse
@@ -26,7 +26,8 @@ from typing import Any, NamedTuple
 import jax
 import optax
 
-from jaxd2l.bench import cases, jax_ways, torch_ways
+from jaxd2l._tables import markdown_table
+from jaxd2l.bench import cases, ways
 from jaxd2l.bench.measure import seconds
 from jaxd2l.bench.suite import environment
 from jaxd2l.data import shuffle
@@ -90,7 +91,7 @@ def _summed(events: list[dict[str, Any]], lines: dict[str, str]) -> list[Operati
 
 
 def parts() -> dict[str, float]:
-    """Seconds of an epoch of linear regression and of what it holds: medians of REPEATS calls, the least of ROUNDS."""
+    """Seconds of an epoch of linear regression and of its parts: medians of REPEATS calls, the min of ROUNDS."""
     [case] = cases.books_models(["linear"])
     n = len(case.dataset.train.labels)
     nothing, order = jax.jit(lambda x: x + 1), jax.jit(partial(shuffle, n=n))
@@ -98,8 +99,8 @@ def parts() -> dict[str, float]:
     calls = {
         "calling a compiled program that adds 1": lambda: jax.block_until_ready(nothing(zero)),
         f"drawing the order of {n} examples": lambda: jax.block_until_ready(order(key)),
-        "the compiled epoch": jax_ways.ways()[jax_ways.SCAN](case).epoch,
-        "torch's eager epoch": torch_ways.ways()["torch eager"](case).epoch,
+        "the compiled epoch": ways.JAX_EPOCH.prepare(case).epoch,
+        "torch's eager epoch": ways.TORCH_EAGER.prepare(case).epoch,
     }
     for call in calls.values():
         call()
@@ -123,46 +124,45 @@ def parts_of(cores: int) -> dict[str, float]:
 def page_of_parts(cores: int) -> list[str]:
     """Why the smallest epoch takes what it takes, as Markdown."""
     every, one = parts_of(cores), parts_of(1)
-    text = [
-        "",
+    rows = [[name, f"{1e3 * took:.3f}", f"{1e3 * one[name]:.3f}"] for name, took in every.items()]
+    return [
         "## linear regression, float32: the parts of an epoch",
-        "",
-        "1000 examples of two numbers, batch 32. Medians; the epoch holds the first two. What one core does faster",
-        f"than {cores} is lost in handing XLA's operations, shorter than that itself, from one thread to another.",
-        "",
-        f"| what | ms on {cores} cores | ms on one core |",
-        "| --- | --- | --- |",
+        "1000 examples of two numbers, batch 32. Medians; the epoch includes the first two. One core is faster than\n"
+        f"{cores} because XLA's operations are shorter than the time it takes to hand them from one thread to another.",
+        markdown_table(["what", f"ms on {cores} cores", "ms on one core"], rows),
     ]
-    return text + [f"| {name} | {1e3 * took:.3f} | {1e3 * one[name]:.3f} |" for name, took in every.items()]
 
 
 def page() -> str:
     """All profiles, as Markdown."""
     env = environment()
-    text = [
+    parts = [
         "# Where an epoch's time goes",
-        "",
         "Made by `python -m bench.profile --markdown bench/profile.md` on "
-        f"{env['cpu']}, {env['cores']} cores, jax {jax.__version__}. One epoch each, Fashion-MNIST, batch 256.",
+        f"{env.cpu}, {env.cores} cores, jax {jax.__version__}. One epoch each, Fashion-MNIST, batch 256.",
     ]
     for name, precision in PROFILED:
         [case] = cases.books_models([name])
         operations = profile(case, precision)
         total = sum(operation.seconds for operation in operations)
-        text += [
-            "",
-            f"## {case.name}, {precision}: {1e3 * total:.1f} ms of operations",
-            "",
-            "| operation | calls | ms | share | result | comes from |",
-            "| --- | --- | --- | --- | --- | --- |",
-        ]
-        for operation in operations[:SHOWN]:
-            share = f"{1e3 * operation.seconds:.1f} | {operation.seconds / total:.0%}"
-            end = f"`{operation.result}` | {operation.source}"
-            text.append(f"| `{operation.name}` | {operation.calls} | {share} | {end} |")
-        rest = sum(operation.seconds for operation in operations[SHOWN:])
-        text.append(f"| {len(operations) - SHOWN} others | | {1e3 * rest:.1f} | {rest / total:.0%} | | |")
-    return "\n".join(text + page_of_parts(env["cores"])) + "\n"
+        parts.append(f"## {case.name}, {precision}: {1e3 * total:.1f} ms of operations")
+        parts.append(table(operations, total))
+    return "\n\n".join(parts + page_of_parts(os.cpu_count() or 1)) + "\n"
+
+
+def table(operations: list[Operation], total: float) -> str:
+    """The longest operations, and all the others together, as a Markdown table."""
+
+    def ms_and_share(seconds: float) -> list[str]:
+        return [f"{1e3 * seconds:.1f}", f"{seconds / total:.0%}"]
+
+    rows = [
+        [f"`{name}`", calls, *ms_and_share(took), f"`{result}`", source]
+        for name, calls, took, result, source in operations[:SHOWN]
+    ]
+    rest = sum(operation.seconds for operation in operations[SHOWN:])
+    rows.append([f"{len(operations) - SHOWN} others", "", *ms_and_share(rest), "", ""])
+    return markdown_table(["operation", "calls", "ms", "share", "result", "comes from"], rows)
 
 
 def main() -> int:
