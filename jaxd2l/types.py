@@ -6,11 +6,19 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from jaxd2l import _summaries
+
+__all__ = ["Apply", "Batch", "Dataset", "History", "Loss", "Model", "Params", "TrainState"]
+
 Params = Any
 """A pytree of arrays: the weights of a model."""
 
 Loss = Callable[[Array, Any], Array]
 """`loss(outputs, labels)`: the mean loss of a batch, a scalar."""
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 class Apply(Protocol):
@@ -29,9 +37,12 @@ class Model(NamedTuple):
     init: Callable[[PRNGKeyArray], Params]
     apply: Apply
 
+    def __repr__(self) -> str:
+        return _summaries.model(self)
+
 
 class Batch(NamedTuple):
-    """Examples and what they should give. The first axis of both counts examples.
+    """Examples and their labels. The first axis of both counts examples.
 
     inputs: features (n, d) float32, or images (n, height, width, channels) uint8.
     labels: classes (n,) int32, or targets (n, 1) float32.
@@ -39,6 +50,9 @@ class Batch(NamedTuple):
 
     inputs: np.ndarray | Array
     labels: np.ndarray | Array
+
+    def __repr__(self) -> str:
+        return _summaries.batch(self)
 
 
 class Dataset(NamedTuple):
@@ -48,6 +62,9 @@ class Dataset(NamedTuple):
     test: Batch
     class_names: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return _summaries.dataset(self)
+
 
 class TrainState(NamedTuple):
     """All that a training run changes: parameters, the optimiser's state and the number of steps taken."""
@@ -56,6 +73,9 @@ class TrainState(NamedTuple):
     opt_state: Any
     step: Int[Array, ""]
 
+    def __repr__(self) -> str:
+        return _summaries.train_state(self)
+
 
 class History(NamedTuple):
     """What a run reported. One row per epoch; NumPy float32.
@@ -63,10 +83,13 @@ class History(NamedTuple):
     step_loss: loss of every step, before its update, (epochs, steps per epoch).
     train_loss: mean of the step losses over the epoch's examples, (epochs,).
     test_loss: loss over the whole test set after the epoch, (epochs,).
-    test_accuracy: fraction of test examples classified rightly, (epochs,); NaN for regression.
+    test_accuracy: fraction of test examples classified correctly, (epochs,); NaN for regression.
     """
 
     step_loss: Float[np.ndarray, "epochs steps"]
     train_loss: Float[np.ndarray, " epochs"]
     test_loss: Float[np.ndarray, " epochs"]
     test_accuracy: Float[np.ndarray, " epochs"]
+
+    def __repr__(self) -> str:
+        return _summaries.history(self)
