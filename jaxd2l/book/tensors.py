@@ -1,7 +1,8 @@
 """Tensors (D2L 2.1, 2.3): the operations in which JAX and torch differ.
 
-All else is `jax.numpy` itself: creation, reshaping, arithmetic, broadcasting, concatenation, products. Those raise
-clear errors for shapes that do not fit. `jax.jit(f, donate_argnums=0)` updates in place; `x.item()` is a Python number.
+For everything else use `jax.numpy` itself: creation, reshaping, arithmetic, broadcasting, concatenation, products. It
+raises clear errors for shapes that do not fit. `jax.jit(f, donate_argnums=0)` updates in place; `x.item()` returns a
+Python number.
 """
 
 import math
@@ -12,24 +13,33 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num, Shaped
 
-from jaxd2l._checks.arrays import narrowed, real
-from jaxd2l._checks.numbers import require_axis, require_real
+from jaxd2l._checks.arrays import cast, floating, narrowed, real
+from jaxd2l._checks.numbers import require_axis, require_between, require_real
+from jaxd2l._checks.shapes import require_not_empty
+
+__all__ = ["at", "copy_from", "median", "norm", "set_at", "std", "var"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 Axis = int | tuple[int, ...] | None
 
 
 def at(x: Shaped[Array, "..."], index: Any) -> Shaped[Array, "..."]:
-    """Reads `x[index]`, and refuses an index out of bounds, where JAX would hand out the last element.
+    """Reads `x[index]`, and refuses an index out of bounds; JAX itself would return the last element.
 
     D2L 2.1.2; indexing in torch.
 
     Args:
       x: any shape and dtype.
-      index: whatever indexes a NumPy array: integers, slices, lists, arrays, masks, `...`, None, or a tuple of them.
+      index: anything that indexes a NumPy array: integers, slices, lists, arrays, masks, `...`, None, or a tuple of
+        these.
 
     Raises:
-      IndexError: an index out of bounds, or too many. Under `jit` a traced index cannot be seen; out of bounds it
-        reads NaN (of integers, the smallest).
+      IndexError: an index out of bounds, or too many indices. Under `jit` the value of a traced index is unknown; out
+        of bounds it reads NaN, or the smallest integer from an integer array.
 
     >>> X = jnp.arange(12.0).reshape(3, 4)
     >>> at(X, -1)
@@ -44,20 +54,21 @@ def at(x: Shaped[Array, "..."], index: Any) -> Shaped[Array, "..."]:
 
 
 def set_at(x: Shaped[Array, "..."], index: Any, value: Any) -> Shaped[Array, "..."]:
-    """A copy of `x` in which `x[index]` is `value`; refuses to write out of bounds, where JAX would write nothing.
+    """A copy of `x` in which `x[index]` is `value`; refuses to write out of bounds, where JAX writes nothing.
 
-    In a jitted function whose `x` is donated, or not used again, nothing is copied. D2L 2.1.2, 2.1.5;
+    A jitted function copies nothing if `x` is donated or not used again. D2L 2.1.2, 2.1.5;
     `x[index] = value` in torch.
 
     Args:
       x: any shape and dtype.
       index: as for `at`.
-      value: a number, or an array that broadcasts to the place.
+      value: a number, or an array that broadcasts to `x[index]`.
 
     Raises:
-      IndexError: an index out of bounds, or too many. Under `jit` a traced index cannot be seen; out of bounds it
-        writes nothing.
-      TypeError: a value with a fraction, or an imaginary part, for an array that holds none; torch would cut it off.
+      IndexError: an index out of bounds, or too many indices. Under `jit` the value of a traced index is unknown; out
+        of bounds it writes nothing.
+      TypeError: a floating-point value for an array of integers, or a complex value for an array of real numbers;
+        torch would cut it off.
       OverflowError: a value that the array's dtype cannot hold.
       ValueError: a value whose shape does not fit.
 
@@ -67,29 +78,21 @@ def set_at(x: Shaped[Array, "..."], index: Any, value: Any) -> Shaped[Array, "..
     """
     x = _as_jax(x)
     parts, _ = _check_index(index, x.shape)
-    value = value if isinstance(value, jax.Array) else np.asarray(value)
-    if any(
-        jnp.issubdtype(value.dtype, k) and not jnp.issubdtype(x.dtype, k) for k in (jnp.inexact, np.complexfloating)
-    ):
-        dtype = jax.dtypes.canonicalize_dtype(value.dtype)
-        raise TypeError(f"an array of {x.dtype} cannot hold {dtype} values; convert one of them with .astype")
-    if not isinstance(value, jax.core.Tracer):
-        value = jnp.asarray(narrowed(np.asarray(value), x.dtype))
-    return x.at[parts].set(value.astype(x.dtype))
+    return x.at[parts].set(cast("value", value, x.dtype))
 
 
 def _check_index(index: Any, shape: tuple[int, ...]) -> tuple[tuple[Any, ...], bool]:
-    """The index as a tuple that JAX takes, and whether all of it could be checked."""
+    """The index as a tuple that JAX accepts, and whether all of it could be checked."""
     parts = index if isinstance(index, tuple) else (index,)
     parts = tuple(np.array(part, None if part else int) if isinstance(part, list) else part for part in parts)
-    # A traced index is judged as if it were 0. NumPy is the judge, on an array of this shape that takes one byte.
+    # NumPy checks the index on an array of this shape that takes one byte; a traced index stands for 0.
     is_traced = [isinstance(part, jax.core.Tracer) for part in parts]
-    seen = (
-        np.zeros(part.shape, part.dtype) if unknown else np.asarray(part) if isinstance(part, jax.Array) else part
-        for part, unknown in zip(parts, is_traced, strict=True)
+    known = (
+        np.zeros(part.shape, part.dtype) if traced else np.asarray(part) if isinstance(part, jax.Array) else part
+        for part, traced in zip(parts, is_traced, strict=True)
     )
     try:
-        np.broadcast_to(np.False_, shape)[tuple(seen)]
+        np.broadcast_to(np.False_, shape)[tuple(known)]
     except IndexError as error:
         raise IndexError(f"{error}; the array has shape {shape}") from None
     return parts, not any(is_traced)
@@ -98,16 +101,16 @@ def _check_index(index: Any, shape: tuple[int, ...]) -> tuple[tuple[Any, ...], b
 def copy_from(external: Any) -> Shaped[Array, "..."]:
     """Copies a NumPy array or a torch tensor into JAX, and refuses numbers that do not fit.
 
-    A copy always: memory shared with torch would let an in-place update change an immutable array. 64-bit numbers
-    become 32-bit ones (unless `jax_enable_x64` is on): float64 is rounded; int64 must fit, where JAX alone would wrap
-    2**40 to 0. The way back is `np.array(x)`, and `torch.from_dlpack(x).clone()`. D2L 2.1.6.
+    It always copies: if memory were shared with torch, an in-place update there would change an immutable array.
+    64-bit numbers become 32-bit ones (unless `jax_enable_x64` is on): float64 is rounded; int64 must fit, where JAX
+    alone would wrap 2**40 to 0. The way back is `np.array(x)` or `torch.from_dlpack(x).clone()`. D2L 2.1.6.
 
     Args:
       external: a NumPy array, or anything with `__dlpack__`, such as a detached torch tensor; torch is not imported.
 
     Raises:
       OverflowError: a number that the narrower dtype cannot hold.
-      BufferError: a torch tensor that requires a gradient; hand over `tensor.detach()`.
+      BufferError: a torch tensor that requires a gradient; pass `tensor.detach()` instead.
 
     >>> copy_from(np.array([1.5, 2.5]))
     Array([1.5, 2.5], dtype=float32)
@@ -145,13 +148,13 @@ def norm(
 
     Args:
       x: floating point.
-      p: at least 1, which makes it a norm; `math.inf` for the largest magnitude.
+      p: at least 1, below which it is no norm; `math.inf` for the largest magnitude.
       axis: the axes that hold the vectors; None for all of them.
-      keepdims: leave these axes in, with size 1.
+      keepdims: keep these axes, with size 1.
 
     Raises:
-      TypeError: if `x` is not floating point.
-      ValueError: if `p` is below 1.
+      TypeError: `x` is not floating point.
+      ValueError: `p` is below 1, or there is no such axis.
 
     >>> u = jnp.array([3.0, -4.0])
     >>> float(norm(u)), float(norm(u, 1)), float(norm(jnp.ones((4, 9))))
@@ -159,11 +162,9 @@ def norm(
     >>> jax.grad(norm)(jnp.zeros(2))
     Array([0., 0.], dtype=float32)
     """
-    x = _floating(x)
-    require_real(p=p)
+    x = floating("x", x)
     require_axis(axis, x.ndim)
-    if not p >= 1:
-        raise ValueError(f"a norm needs p of at least 1, got {p}")
+    require_between(1, math.inf, p=p)
     magnitudes = x * jnp.sign(x)  # the derivative of jnp.abs at 0 is 1
     if p == 1:
         return jnp.sum(magnitudes, axis, keepdims=keepdims)
@@ -175,29 +176,30 @@ def norm(
 def var(
     x: Float[Array, "..."], axis: Axis = None, *, ddof: float | int = 1, keepdims: bool = False
 ) -> Float[Array, "..."]:
-    """Sample variance, `sum_i (x_i - mean)^2 / (n - ddof)`; `ddof` is 1, as in torch, where `jnp.var` has 0.
+    """Sample variance, `sum_i (x_i - mean)^2 / (n - ddof)`, with a `ddof` of 1 as in torch; that of `jnp.var` is 0.
 
-    NaN if there are no more than `ddof` numbers. D2L 2.3.6; `torch.var`, whose option is called `correction`.
+    NaN if there are no more than `ddof` numbers. D2L 2.3.6; `torch.var`, which calls this option `correction`.
 
     Raises:
-      TypeError: if `x` is not floating point.
+      TypeError: `x` is not floating point.
+      ValueError: there is no such axis.
 
     >>> var(jnp.array([1.0, 2.0, 3.0, 4.0])).round(4)
     Array(1.6667, dtype=float32)
     """
-    x = _floating(x)
+    x = floating("x", x)
     require_axis(axis, x.ndim)
     require_real(ddof=ddof)
-    return jnp.var(x, axis, ddof=ddof, keepdims=keepdims)  # type: ignore[arg-type]  # its annotation has only int
+    return jnp.var(x, axis, ddof=ddof, keepdims=keepdims)  # type: ignore[arg-type]  # it takes floats too
 
 
 def std(
     x: Float[Array, "..."], axis: Axis = None, *, ddof: float | int = 1, keepdims: bool = False
 ) -> Float[Array, "..."]:
-    """Sample standard deviation, the root of `var`, with gradient 0 where all numbers are equal. `torch.std`.
+    """Sample standard deviation, the square root of `var`; its gradient is 0 where all numbers are equal. `torch.std`.
 
     Raises:
-      TypeError: if `x` is not floating point.
+      TypeError, ValueError: as for `var`.
 
     >>> std(jnp.array([1.0, 2.0, 3.0, 4.0])).round(4)
     Array(1.291, dtype=float32)
@@ -208,41 +210,33 @@ def std(
 
 
 def median(x: Num[Array, "..."], axis: int | None = None) -> Num[Array, "..."]:
-    """The middle number, and of an even count the lower of the two, where `jnp.median` has their mean. `torch.median`.
+    """The middle number; of an even count the lower of the two in the middle, where `jnp.median` takes their mean.
 
-    The dtype is that of `x`. NaN if there is one.
+    It has the dtype of `x`, and is NaN if any number is. `torch.median`.
 
     Args:
       x: real numbers.
-      axis: where to look for it; None for all of `x`.
+      axis: the axis to go along; None for all of `x`.
 
     Raises:
       TypeError: complex numbers, which have no order.
-      ValueError: if there are no numbers, or no such axis.
-      OverflowError: a NumPy number that its 32-bit dtype cannot hold.
+      ValueError: there are no numbers, or no such axis.
+      OverflowError: a NumPy number that the 32-bit dtype cannot hold.
 
     >>> median(jnp.array([4, 1, 3, 2]))
     Array(2, dtype=int32)
     """
     x = real("x", _as_jax(x))
     require_axis(axis, x.ndim)
+    require_not_empty(axis, x=x)
     x, axis = (jnp.ravel(x), 0) if axis is None else (x, axis)
-    if x.shape[axis] == 0:
-        raise ValueError(f"no numbers have no median; the array has shape {x.shape}")
     in_order = jnp.sort(x, axis)  # NaN comes last
     middle, last = (jnp.take(in_order, i, axis, mode="clip") for i in ((x.shape[axis] - 1) // 2, x.shape[axis] - 1))
     return jnp.where(jnp.isnan(last), last, middle)
 
 
 def _root(total: Array, p: float | int) -> Array:
-    # The slope of a root at 0 is infinite, and infinity times 0 would be NaN: there the root is taken of 1 instead.
+    # A root has infinite slope at 0, and infinity times 0 would be NaN: at 0 take the root of 1 instead.
     is_zero = total == 0
     positive = jnp.where(is_zero, 1.0, total)
     return jnp.where(is_zero, 0.0, jnp.sqrt(positive) if p == 2 else positive ** (1 / p))
-
-
-def _floating(x: Array) -> Array:
-    x = jnp.asarray(x)
-    if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise TypeError(f"expected floating-point numbers, got {x.dtype}; convert them with .astype('float32')")
-    return x

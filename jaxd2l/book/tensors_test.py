@@ -183,7 +183,7 @@ def test_an_index_that_is_none_is_an_error(index) -> None:
 
 
 def test_what_does_not_fit_is_not_written() -> None:
-    with pytest.raises(TypeError, match="int32 cannot hold float32"):
+    with pytest.raises(TypeError, match="value holds float32, which an array of int32 cannot hold"):
         set_at(jnp.arange(3), 0, 17.5)
     with pytest.raises(ValueError, match=r"broadcasting.*\[3\].*\[4\]"):
         set_at(X, 0, jnp.ones(3))
@@ -351,7 +351,7 @@ def test_concatenation_and_splitting_undo_each_other(x, y) -> None:
 def test_numbers_that_do_not_fit_are_not_wrapped_around() -> None:
     with pytest.raises(OverflowError, match="300 does not fit into uint8"):
         set_at(jnp.zeros(2, jnp.uint8), 0, 300)  # would become 44
-    with pytest.raises(TypeError, match="cannot hold complex64"):
+    with pytest.raises(TypeError, match="holds complex64, which"):
         set_at(jnp.zeros(2), 0, 1j)
     with pytest.raises(OverflowError, match="4294967296 does not fit into int32"):
         median(np.array([2**32]))  # would be 0
