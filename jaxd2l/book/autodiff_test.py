@@ -38,7 +38,7 @@ def test_difference_quotients_of_the_book(h, slope) -> None:
 
 
 def test_a_difference_quotient_needs_a_step() -> None:
-    with pytest.raises(ValueError, match="other than 0"):
+    with pytest.raises(ValueError, match="h must not be 0"):
         difference_quotient(parabola, 1.0, 0.0)
 
 
@@ -244,7 +244,7 @@ def test_a_tolerance_of_ones_own() -> None:
 def test_what_has_no_gradient() -> None:
     with pytest.raises(TypeError, match="int32"):
         numerical_gradient(jnp.sum, jnp.arange(3))
-    with pytest.raises(ValueError, match=r"shape \(4,\)"):
+    with pytest.raises(ValueError, match=r"the value of f must have shape \(\); got \(4,\)"):
         numerical_gradient(lambda x: x, x)
     with pytest.raises(TypeError, match="int"):
         check_gradient(lambda x: jnp.argmax(x), x)
@@ -270,5 +270,5 @@ def test_small_numbers_double_alike_in_both_forms() -> None:
 
 
 def test_there_is_no_slope_at_infinity() -> None:
-    with pytest.raises(ValueError, match="x is inf"):
+    with pytest.raises(ValueError, match=r"x\[1\] is inf"):
         numerical_gradient(jnp.sum, np.array([1.0, np.inf]))
