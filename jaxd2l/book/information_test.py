@@ -124,7 +124,7 @@ def test_what_is_no_distribution_is_an_error_or_nan(wrong) -> None:
         lambda w: kl_divergence(p, w),
         lambda w: cross_entropy(p, w),
     ):
-        with pytest.raises(ValueError, match="sum to 1; got"):
+        with pytest.raises(ValueError, match="sum to 1"):
             function(wrong)
         value, gradient = jax.jit(jax.value_and_grad(function))(wrong)
         assert jnp.isnan(value)
@@ -132,7 +132,7 @@ def test_what_is_no_distribution_is_an_error_or_nan(wrong) -> None:
 
 
 def test_the_error_names_the_distribution() -> None:
-    with pytest.raises(ValueError, match=r"in q .* got \[0.5 0.6\] at index \(1, 0\)"):
+    with pytest.raises(ValueError, match=r"q\[1\] is \[0.5 0.6\], but must"):
         kl_divergence(jnp.ones((2, 2)) / 2, jnp.array([[0.5, 0.5], [0.5, 0.6]]))
     value = jax.jit(entropy)(jnp.array([[0.5, 0.6], [0.5, 0.5]]))
     np.testing.assert_array_equal(jnp.isnan(value), [True, False])
@@ -140,7 +140,7 @@ def test_the_error_names_the_distribution() -> None:
 
 @pytest.mark.parametrize("wrong", [-0.1, 1.1, math.nan])
 def test_what_is_no_probability_is_an_error_or_nan(wrong) -> None:
-    with pytest.raises(ValueError, match="between 0 and 1; got"):
+    with pytest.raises(ValueError, match=r"p\[1\] is .*, but must lie in \[0, 1\]"):
         surprisal(jnp.array([0.5, wrong]))
     np.testing.assert_array_equal(jnp.isnan(jax.jit(surprisal)(jnp.array([0.5, wrong]))), [False, True])
 
@@ -155,7 +155,7 @@ def test_what_is_no_base_is_an_error(base) -> None:
 def test_shapes_that_do_not_fit() -> None:
     with pytest.raises(ValueError, match=r"\(3,\) and \(2,\)"):
         cross_entropy(UNIFORM, jnp.array([0.5, 0.5]))
-    with pytest.raises(ValueError, match="scalar"):
+    with pytest.raises(ValueError, match=r"p must have shape \(\*batch, n\); got \(\)"):
         entropy(jnp.array(1.0))
 
 
