@@ -76,15 +76,15 @@ def test_a_feature_that_does_not_vary_does_no_harm():
 def test_bad_weights_and_samples_are_refused():
     with pytest.raises(ValueError, match=r"shapes \(n, d\) and \(m, d\)"):
         covariate_shift_weights(SOURCE, np.ones((5, 2), np.float32))
-    with pytest.raises(ValueError, match=r"shapes \(n, d\) and \(m, d\)"):
+    with pytest.raises(ValueError, match=r"target must not be empty, got shape \(0, 1\)"):
         fit_domain_classifier(SOURCE, SOURCE[:0])
     with pytest.raises(ValueError, match="clip must be positive"):
         covariate_shift_weights(SOURCE, TARGET, clip=0.0)
     with pytest.raises(ValueError, match="l2 must be positive"):
         fit_domain_classifier(SOURCE, TARGET, l2=0.0)
-    with pytest.raises(ValueError, match="weights must not be negative"):
+    with pytest.raises(ValueError, match=r"weights\[1\] is -1.0, but must be at least 0"):
         weighted_risk(jnp.ones(2), np.array([1.0, -1.0]))
-    with pytest.raises(ValueError, match=r"must both have shape \(n,\)"):
+    with pytest.raises(ValueError, match=r"must have the same shape \(n,\)"):
         weighted_risk(jnp.ones(2), np.ones((2, 1)))
 
 
@@ -134,11 +134,11 @@ def test_label_shift_without_an_answer_is_refused():
         target_label_distribution(np.array([[8, 2], [0, 0]]), np.array([0]))
     with pytest.raises(ValueError, match="no unique solution"):
         target_label_distribution(np.array([[5, 5], [5, 5]]), np.array([0]))
-    with pytest.raises(ValueError, match="target_predictions must be classes 0 to 1"):
+    with pytest.raises(ValueError, match=r"target_predictions\[0\] is 2, but must be a class from 0 to 1"):
         target_label_distribution(good, np.array([2]))
-    with pytest.raises(ValueError, match="source_labels must be classes 0 to 1"):
+    with pytest.raises(ValueError, match=r"source_labels\[0\] is -1, but must be a class from 0 to 1"):
         label_shift_weights(good, np.array([0]), np.array([-1]))
-    with pytest.raises(ValueError, match="square"):
+    with pytest.raises(ValueError, match=r"confusion must have shape \(classes, classes\)"):
         target_label_distribution(np.ones((2, 3), int), np.array([0]))
 
 
@@ -163,7 +163,7 @@ def test_samples_of_different_sizes_do_not_fool_the_accuracy():
 
 
 def test_too_few_rows_to_test_are_refused():
-    with pytest.raises(ValueError, match="at least 4 rows each"):
+    with pytest.raises(ValueError, match="rows of source must be at least 4, got 3"):
         shift_test(jax.random.key(0), SOURCE[:3], TARGET)
 
 
@@ -177,7 +177,7 @@ def test_integers_lose_no_fractions_and_nan_is_no_shift() -> None:
     rows = counts.astype(np.float32)
     with pytest.raises(ValueError, match=r"target\[.* is nan"):
         shift_test(jax.random.key(0), rows, rows * np.nan)  # the p-value would be the smallest
-    with pytest.raises(TypeError, match="counts, integers"):
+    with pytest.raises(TypeError, match="confusion must be integers"):
         target_label_distribution(np.eye(2), np.array([0]))
-    with pytest.raises(TypeError, match="target_predictions must be integers of shape"):
+    with pytest.raises(ValueError, match=r"target_predictions must have shape \(n,\)"):
         target_label_distribution(np.eye(2, dtype=int), np.array([[0]]))
