@@ -59,7 +59,7 @@ print(f"100 products: largest entry about 10^{math.log10(M.abs().max().item()):.
 print(inspect.getsource(stability.random_product).split('"""')[2].strip("\n"))
 
 # %%
-growth = jax.vmap(lambda key: stability.random_product(key, 200))(jax.random.split(jax.random.key(0), 64))
+growth = jax.vmap(lambda key: stability.random_product(key, num_matrices=200))(jax.random.split(jax.random.key(0), 64))
 limit = math.log10(np.finfo(np.float32).max)
 print(f"length of a vector after 100 factors: 10^{55.8 / math.log(10):.1f} expected")
 print(f"largest of the 16 entries, mean of 64 products: 10^{growth[:, 99].mean():.1f}")

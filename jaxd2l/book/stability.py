@@ -10,13 +10,20 @@ from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxd2l import activations
-from jaxd2l._checks.numbers import require_real, require_whole
+from jaxd2l._checks.arrays import require_layer
+from jaxd2l._checks.numbers import require_all_whole, require_real, require_whole
 from jaxd2l.initializers import Linear, LinearInit
-from jaxd2l.models.linear import init_layers, linear, require_layer
+from jaxd2l.models.linear import init_layers, linear
+
+__all__ = ["Variances", "constant_init", "distinct_units", "random_product", "variances_through_depth"]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 class Variances(NamedTuple):
-    """Mean square through the depth of a network, one entry per layer, the first layer's first.
+    """Mean squares through the depth of a network, one entry per layer, first layer first.
 
     activations: of each layer's outputs.
     gradients: of the gradient with respect to each layer's outputs, for a random gradient of variance 1 at the top.
@@ -26,21 +33,24 @@ class Variances(NamedTuple):
     gradients: Float[np.ndarray, " layers"]
 
 
-def random_product(key: PRNGKeyArray, num_matrices: int = 100, size: int = 4) -> Float[Array, "matrices"]:
-    """log10 of the largest entry of a growing product of N(0, 1) matrices, after each factor: it explodes.
+def random_product(key: PRNGKeyArray, *, num_matrices: int = 100, size: int = 4) -> Float[Array, "matrices"]:
+    """log10 of the largest entry of a product of N(0, 1) matrices, after each factor: it explodes.
 
-    Rescaled after each factor, so that no number of factors overflows; the book multiplies 100 matrices of 4 x 4,
-    and prints entries of about 1e24. D2L 5.4.1.2.
+    The product is rescaled after each factor, so that it never overflows. The book multiplies 100 matrices of 4 x 4 and
+    prints entries of about 1e24. D2L 5.4.1.2.
+
+    Args:
+      key: decides the matrices.
+      num_matrices: number of factors.
+      size: number of rows and columns of each.
 
     Raises:
-      ValueError: a size below 1.
+      TypeError, ValueError: a number that is not whole, or below 1.
 
     >>> bool(random_product(jax.random.key(0))[-1] > 15)
     True
     """
-    require_whole(None, num_matrices=num_matrices, size=size)
-    if num_matrices < 1 or size < 1:
-        raise ValueError(f"num_matrices and size must be at least 1; got {num_matrices} and {size}")
+    require_whole(1, num_matrices=num_matrices, size=size)
 
     def multiply(product: Array, key: PRNGKeyArray) -> tuple[Array, Array]:
         product = product @ jax.random.normal(key, (size, size))
@@ -59,19 +69,20 @@ def variances_through_depth(
     activation: Callable[[Array], Array] = activations.relu,
     num_examples: int = 256,
 ) -> Variances:
-    """What becomes of a signal of variance 1 on its way up, and of a gradient of variance 1 on its way down.
+    """How a signal of variance 1 changes on its way up, and a gradient of variance 1 on its way down.
 
-    Xavier's initialisation keeps both near 1 for tanh, Kaiming's for relu; N(0, 0.01^2) loses both, and a sigmoid
-    loses at least a factor of 16 of the gradient's mean square per layer. D2L 5.4.1.1, 5.4.2.2.
+    Xavier's initialisation keeps both near 1 for tanh, Kaiming's for relu. N(0, 0.01^2) loses both, and a sigmoid
+    divides the gradient's mean square by at least 16 in each layer. D2L 5.4.1.1, 5.4.2.2.
 
     Args:
-      key: decides weights, inputs and the gradient at the top.
-      sizes: width of every layer, inputs first; at least two.
+      key: decides the weights, the inputs and the gradient at the top.
+      sizes: width of each layer, inputs first; at least two.
       init: initialiser of each layer.
-      activation: after every layer.
-      num_examples: how many random inputs are averaged.
+      activation: after each layer.
+      num_examples: number of random inputs to average over.
 
     Raises:
+      TypeError: sizes that are not a list or tuple of whole numbers.
       ValueError: fewer than two sizes, a size below 1, or no examples.
 
     >>> from jaxd2l import initializers
@@ -80,17 +91,15 @@ def variances_through_depth(
     >>> bool(0.2 < variances.activations[-1] < 5)
     True
     """
-    if not isinstance(sizes, Sequence) or isinstance(sizes, str | bytes) or len(sizes) < 2:
-        raise ValueError(f"sizes must name at least the inputs and one layer; got {sizes!r}")
-    for size in sizes:
-        require_whole(1, size=size)
+    require_all_whole(1, sizes=sizes)
+    require_whole(2, **{"the number of sizes": len(sizes)})
     require_whole(1, num_examples=num_examples)
     params_key, inputs_key, gradient_key = jax.random.split(key, 3)
     layers = init_layers(params_key, sizes, init)
     x = jax.random.normal(inputs_key, (num_examples, sizes[0]))
 
     def outputs(nudges: list[Array]) -> tuple[Array, list[Array]]:
-        # The gradient with respect to a nudge of 0 is that with respect to the value it is added to.
+        # The gradient with respect to a nudge of 0 is the gradient with respect to the value it is added to.
         h, values = x, []
         for layer, nudge in zip(layers, nudges, strict=True):
             h = activation(linear(layer, h)) + nudge
@@ -104,7 +113,7 @@ def variances_through_depth(
 
 
 def constant_init(value: float) -> LinearInit:
-    """Kernel of one constant, bias 0: what not to do. Units that begin alike stay alike. D2L 5.4.1.3.
+    """Kernel of one constant, bias 0. An example of what not to do: units that begin equal stay equal. D2L 5.4.1.3.
 
     >>> constant_init(0.5)(jax.random.key(0), 2, 1)["kernel"].tolist()
     [[0.5], [0.5]]
@@ -112,16 +121,19 @@ def constant_init(value: float) -> LinearInit:
     require_real(value=value)
 
     def init(key: PRNGKeyArray, num_inputs: int, num_outputs: int) -> Linear:
-        del key  # nothing is drawn
+        del key  # draws nothing
         return {"kernel": jnp.full((num_inputs, num_outputs), value), "bias": jnp.zeros(num_outputs)}
 
     return init
 
 
 def distinct_units(layer: Linear) -> int:
-    """How many units of a layer differ in weights or bias: 1 if gradient descent could not break their symmetry.
+    """How many different units a layer has, by weights and bias: 1 if gradient descent has not broken their symmetry.
 
-    Dropout breaks it, since it hits units one by one. D2L 5.4.1.3.
+    Dropout breaks it, because it drops units one by one. D2L 5.4.1.3.
+
+    Raises:
+      TypeError, ValueError: what is not a layer of kernel (inputs, outputs) and bias (outputs,).
 
     >>> distinct_units({"kernel": jnp.array([[1.0, 1.0, 2.0]]), "bias": jnp.zeros(3)})
     2

@@ -19,13 +19,15 @@ def test_a_product_of_100_random_matrices_explodes():
     assert growth.shape == (100,)
     # log ||M v|| of a 4 x 4 Gaussian grows by E[log chi_4] = (log 2 + digamma(2)) / 2 = 0.558 per factor.
     np.testing.assert_allclose(growth[-1], 100 * 0.558 / np.log(10), atol=6)
-    assert np.isfinite(random_product(jax.random.key(1), 2000)[-1])  # e^1100: no float32 holds it
+    assert np.isfinite(random_product(jax.random.key(1), num_matrices=2000)[-1])  # e^1100: no float32 holds it
 
 
 def test_growth_is_that_of_the_product():
     matrices = [jax.random.normal(k, (3, 3)) for k in jax.random.split(jax.random.key(3), 5)]
     product = np.linalg.multi_dot([np.asarray(m, np.float64) for m in matrices])
-    np.testing.assert_allclose(random_product(jax.random.key(3), 5, 3)[-1], np.log10(np.abs(product).max()), atol=1e-4)
+    np.testing.assert_allclose(
+        random_product(jax.random.key(3), num_matrices=5, size=3)[-1], np.log10(np.abs(product).max()), atol=1e-4
+    )
 
 
 def test_kaiming_keeps_the_signal_of_relu_and_of_its_gradient():
@@ -74,16 +76,16 @@ def test_units_that_begin_alike_stay_alike_and_dropout_parts_them():
 
 
 def test_sizes_that_are_none_are_refused():
-    with pytest.raises(ValueError, match="at least 1; got 0 and 4"):
-        random_product(jax.random.key(0), 0)
-    with pytest.raises(ValueError, match="inputs and one layer"):
+    with pytest.raises(ValueError, match="num_matrices must be at least 1, got 0"):
+        random_product(jax.random.key(0), num_matrices=0)
+    with pytest.raises(ValueError, match="the number of sizes must be at least 2, got 1"):
         variances_through_depth(jax.random.key(0), (5,), init=initializers.normal())
 
 
 @pytest.mark.bad_input
 def test_no_units_and_no_examples_are_refused():
     init = initializers.normal()
-    with pytest.raises(ValueError, match="size must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"sizes\[1\] must be at least 1, got 0"):
         variances_through_depth(jax.random.key(0), (5, 0), init=init)
     with pytest.raises(ValueError, match="num_examples must be at least 1"):
         variances_through_depth(jax.random.key(0), (5, 2), init=init, num_examples=0)
