@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 2.1 Data manipulation
 #
-# Data comes in arrays. This section makes them, reads and writes parts of them, computes with them, and hands them to
-# other libraries. JAX arrays look like NumPy's, with one deep difference: **they never change**. Everything below that
-# differs from PyTorch follows from that.
+# Deep learning keeps its data in arrays. This section creates arrays, reads and writes parts of them, computes with
+# them, and passes them to other libraries. JAX arrays look like NumPy's, with one deep difference: **they never
+# change**. Most of the differences from PyTorch below follow from that.
 
 # %%
 # %matplotlib inline
@@ -17,8 +17,8 @@ from jaxd2l.book import tensors
 # %% [markdown]
 # ## Getting started
 #
-# An array is a grid of numbers of one type. `arange(12)` has 12 elements along one axis; `reshape` arranges the same
-# elements along others, and -1 stands for the length that is left over.
+# An array is a grid of numbers of one type. `arange(12)` has 12 elements along one axis. `reshape` arranges the same
+# elements along other axes, and works out the length of the axis that you give as -1.
 
 # %%
 x = jnp.arange(12, dtype=jnp.float32)
@@ -30,8 +30,9 @@ print(X)
 print(bool((x.reshape(-1, 4) == X).all()), bool((x.reshape(3, -1) == X).all()))
 
 # %% [markdown]
-# Constants, literals, and random numbers. JAX has no global random state: a sample is a function of a **key**, and the
-# same key gives the same sample. New samples need new keys, which `jax.random.split` makes.
+# Arrays can also hold constants, literal values, or random numbers. JAX has no global random state: a sample is a
+# function of a **key**, and the same key gives the same sample. New samples need new keys, which you get from
+# `jax.random.split`.
 
 # %%
 print(jnp.zeros((2, 3, 4)).sum(), jnp.ones((2, 3, 4)).sum())
@@ -45,19 +46,19 @@ print(bool((sample == jax.random.normal(second, (3, 4))).all()))
 # %% [markdown]
 # ## Indexing and slicing
 #
-# Reading works as in NumPy. Writing returns a new array: `x.at[i].set(v)` where PyTorch has `x[i] = v`.
+# Reading works as in NumPy. Writing returns a new array: where PyTorch has `x[i] = v`, JAX has `x.at[i].set(v)`.
 
 # %%
 print(X[-1])
 print(X[1:3])
 written = X.at[1, 2].set(17).at[:2, :].set(12)
 print(written)
-print(X[0])  # as it was
+print(X[0])  # unchanged
 
 # %% [markdown]
-# An index out of bounds is where JAX and PyTorch part ways. On an accelerator nothing can raise, so JAX reads the
-# nearest element and drops the write. `tensors.at` and `tensors.set_at` check the index where it is known, which is
-# everywhere outside `jit`.
+# JAX and PyTorch part ways when an index is out of bounds. A program running on an accelerator cannot raise an
+# exception, so JAX reads the nearest element instead, and ignores a write. `tensors.at` and `tensors.set_at` check
+# every index whose value is known, and outside `jit` that is all of them.
 
 # %%
 print("JAX reads X[7]:", X[7])
@@ -75,7 +76,8 @@ for attempt in (
 # %% [markdown]
 # ## Operations
 #
-# Elementwise functions apply to every element; the operators do the same for two arrays of one shape.
+# An elementwise function acts on each element. The arithmetic operators combine two arrays of the same shape element by
+# element.
 
 # %%
 x, y = jnp.array([1.0, 2.0, 4.0, 8.0]), jnp.array([2.0, 2.0, 2.0, 2.0])
@@ -90,8 +92,8 @@ print(X == Y)
 print(X.sum())
 
 # %% [markdown]
-# The book computes `exp(x)` after it has written into `X`, a reshaped `x`. In PyTorch `reshape` returns a **view**: the
-# write went through to `x`. In JAX it cannot.
+# The book computes `exp(x)` after writing into `X`, which is `x` reshaped. In PyTorch `reshape` returns a **view**, so
+# the write changes `x` as well. In JAX it cannot.
 
 # %%
 in_torch = torch.arange(12, dtype=torch.float32)
@@ -105,8 +107,8 @@ print("JAX, the array written:", jnp.exp(written).ravel())
 # %% [markdown]
 # ## Broadcasting
 #
-# Two shapes are compatible if, counted from the last axis, the lengths are equal or one of them is 1. The axis of
-# length 1 is repeated, without being copied.
+# Compare two shapes axis by axis, starting from the last. They are compatible if each pair of lengths is equal or
+# contains a 1. An axis of length 1 is repeated to match the other, without copying any data.
 
 # %%
 a, b = jnp.arange(3).reshape(3, 1), jnp.arange(2).reshape(1, 2)
@@ -121,9 +123,9 @@ for attempt in (lambda: jnp.ones((2, 3)) + jnp.ones(2), lambda: torch.ones(2, 3)
 # %% [markdown]
 # ## Saving memory
 #
-# PyTorch saves memory by overwriting (`X += Y`). JAX's answer is **donation**: a compiled function may take over the
-# memory of an argument for its result. The argument is gone afterwards, and using it is an error. This is how
-# `train.fit` updates parameters without a second copy of them.
+# PyTorch saves memory by overwriting (`X += Y`). JAX's answer is **donation**: a compiled function may reuse the memory
+# of an argument for its result. The argument is gone afterwards, and using it is an error. This is how `train.fit`
+# updates parameters without keeping a second copy of them.
 
 # %%
 add = jax.jit(lambda x, y: x + y, donate_argnums=0)
@@ -140,8 +142,9 @@ except RuntimeError as error:
 # %% [markdown]
 # ## Conversion to other libraries
 #
-# To NumPy and back, and to PyTorch and back. A copy is the safe way: libraries that share memory (DLPack) let a write
-# in PyTorch change a JAX array, which JAX believes to be constant. `tensors.copy_from` copies.
+# Arrays can be converted to NumPy and to PyTorch, and back. Copying is the safe way. If the two libraries share memory
+# (through DLPack), a write in PyTorch changes an array that JAX believes to be constant. `tensors.copy_from` makes a
+# copy.
 
 # %%
 array = np.asarray(X)
@@ -171,15 +174,15 @@ print(number.item(), float(number[0]), int(number[0]))
 #
 # ## Exercises
 #
-# **1. Replace `X == Y` by `X < Y` or `X > Y`. What comes out?** Again an array of truth values, element by element:
+# **1. Replace `X == Y` by `X < Y` or `X > Y`. What do you get?** Again an array of truth values, one per element:
 
 # %%
 print(X < Y)
 print(X > Y)
 
 # %% [markdown]
-# **2. Broadcast two arrays of three axes. Is the result what you expect?** Shapes (2, 1, 3) and (1, 4, 1) give
-# (2, 4, 3): each axis takes the longer length. Element (i, j, k) is `a[i, 0, k] + b[0, j, 0]`.
+# **2. Broadcast two arrays of three axes. Is the result what you expect?** Yes. Shapes (2, 1, 3) and (1, 4, 1) give (2,
+# 4, 3): each axis takes the longer length. Element (i, j, k) is `a[i, 0, k] + b[0, j, 0]`.
 
 # %%
 a, b = jnp.arange(6).reshape(2, 1, 3), 10 * jnp.arange(4).reshape(1, 4, 1)
@@ -190,5 +193,5 @@ print(all(total[i, j, k] == a[i, 0, k] + b[0, j, 0] for i in range(2) for j in r
 # %% [markdown]
 # ## Summary
 #
-# Arrays are values: writing makes a new one, views do not exist, and memory is saved by donating. Random numbers are
-# functions of keys. Where JAX would pass over a wrong index in silence, `tensors` raises.
+# JAX arrays are values: writing makes a new array, there are no views, and donation saves memory. Random numbers are
+# functions of keys. Where JAX silently accepts an index out of bounds, `tensors` raises an error.

@@ -1,14 +1,14 @@
 # %% [markdown]
 # # 2.2 Data preprocessing
 #
-# Data comes as tables with gaps and words in them; a model takes arrays of numbers. This section goes from the one to
-# the other: inputs and targets are separated, gaps filled, words turned into numbers. What has to be learnt for that,
-# a mean for example, is learnt from the **training rows only** and then applied to any rows. In this package it is a
-# value that can be looked at: `fit(train) -> fitted`, then `apply(fitted, rows)`.
+# Data often comes as tables with gaps and words in them, but a model takes arrays of numbers. This section goes from
+# one to the other: it separates inputs from targets, fills the gaps, and turns words into numbers. Some of these steps
+# have to learn something first, such as a mean. They learn it from the **training rows only** and then apply it to any
+# rows. In this package, what they learn is a value that you can look at: `fit(train) -> fitted`, then `apply(fitted,
+# rows)`.
 
 # %%
 # %matplotlib inline
-import inspect
 import tempfile
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from jaxd2l.book import preprocessing
 # %% [markdown]
 # ## Reading the table
 #
-# The book's four houses. `NA` becomes NaN, "not a number": a missing value.
+# The book's table has four houses. pandas reads `NA` as NaN, "not a number", which marks a missing value.
 
 # %%
 with tempfile.TemporaryDirectory() as folder:
@@ -34,7 +34,7 @@ with tempfile.TemporaryDirectory() as folder:
 houses
 
 # %% [markdown]
-# The first questions to any table: what does each column hold, and how much of it is missing?
+# Start with two questions about any table: what does each column hold, and how much of it is missing?
 
 # %%
 pd.DataFrame(preprocessing.summarize(houses))
@@ -42,10 +42,10 @@ pd.DataFrame(preprocessing.summarize(houses))
 # %% [markdown]
 # ## From a table to numbers
 #
-# Columns are selected by name, which goes on working when somebody adds a column; the book's `iloc[:, 0:2]` does not.
-# Then two rules. In a column of words, each category gets a column of 0 and 1 (one-hot), and being missing is a
-# category of its own: `RoofType_nan` is 1 where the roof type is missing. In a column of numbers, the mean stands in
-# for what is missing.
+# We select columns by name. That still works after somebody adds a column, unlike the book's `iloc[:, 0:2]`. Then two
+# rules apply. In a column of words, each category gets a column of zeros and ones (one-hot), and "missing" is a
+# category of its own: `RoofType_nan` is 1 where the roof type is missing. In a column of numbers, the mean replaces
+# each missing value.
 
 # %%
 inputs, targets = preprocessing.select(houses, ["NumRooms", "RoofType"]), houses["Price"]
@@ -54,15 +54,17 @@ print("learnt:", fitted.imputation.fill, fitted.encoding.categories)
 preprocessing.features(fitted, inputs)
 
 # %% [markdown]
-# The work is done by two functions that can be used on their own, `impute` and `encode`. This is all there is to
-# `features`:
+# Two functions do the work, and you can use each on its own: `impute` fills the gaps and `encode` makes the one-hot
+# columns. `features` calls one after the other:
 
 # %%
-print(inspect.getsource(preprocessing.features))
+filled = preprocessing.impute(fitted.imputation, inputs)
+encoded = preprocessing.encode(fitted.encoding, filled)
+print(encoded.equals(preprocessing.features(fitted, inputs)))
 
 # %% [markdown]
-# The book's two lines of pandas give the same table. They learn the mean and the categories from whatever rows they are
-# given, so that test rows would get another mean, and other columns.
+# The book's two lines of pandas give the same table. But they learn the mean and the categories from the rows at hand,
+# so test rows would get a different mean and different columns.
 
 # %%
 by_pandas = pd.get_dummies(inputs, dummy_na=True)
@@ -84,8 +86,8 @@ print("torch:", in_torch.dtype, " package:", X.dtype, " JAX, given float64:", jn
 print("same numbers:", bool((in_torch.numpy() == X).all()))
 
 # %% [markdown]
-# float32 has 24 binary digits: whole numbers are exact up to $2^{24} = 16\,777\,216$. So statistics are computed in
-# float64 first, and only the result is shortened.
+# float32 has 24 binary digits, so whole numbers are exact up to $2^{24} = 16\,777\,216$. That is why the package
+# computes statistics in float64 and rounds only the result to float32.
 
 # %%
 print(preprocessing.to_array(pd.Series([16_777_216, 16_777_217], name="Price")).astype(int))
@@ -93,8 +95,8 @@ print(preprocessing.to_array(pd.Series([16_777_216, 16_777_217], name="Price")).
 # %% [markdown]
 # ## New rows
 #
-# Rows that were not there in training are treated with what was learnt in training: the mean of the rooms is still 3.
-# What cannot be treated is refused, where `get_dummies` would return another number of columns without a word.
+# New rows are filled and encoded with what was learnt in training: the mean number of rooms is still 3. If that is
+# impossible, `apply` raises an error, whereas `get_dummies` would silently return a different number of columns.
 
 # %%
 print(preprocessing.apply(fitted, pd.DataFrame({"NumRooms": [None, 7], "RoofType": ["Slate", None], "Pool": [1, 0]})))
@@ -113,9 +115,10 @@ print("a constant needs no value:", preprocessing.apply(preprocessing.fit(empty,
 # %% [markdown]
 # ## Other ways to fill a gap
 #
-# The median is not moved by one mansion; the mode is the most frequent value and works for words, too; a constant says
-# "not given". **KNN** is a model: the mean of the most similar rows, here by area (`sklearn.impute.KNNImputer`, on
-# standardised columns so that metres do not outweigh rooms). The mansion is 30 rooms on 900 m².
+# A single mansion does not move the median. The mode is the most frequent value, and it works for words too. A constant
+# says "not given". **KNN** is a model: it takes the mean of the most similar rows, here those of similar area
+# (`sklearn.impute.KNNImputer`, on standardised columns, so that square metres do not outweigh rooms). The mansion has
+# 30 rooms on 900 m².
 
 # %%
 table = pd.DataFrame({"Area": [50, 52, 110, 115, 900, 112], "NumRooms": [2, 2, 5, 4, 30, None]})
@@ -128,8 +131,8 @@ filled = preprocessing.impute(knn, preprocessing.standardize(standardization, ta
 print(f"knn       {filled[5]:.1f}")
 
 # %% [markdown]
-# Or nothing is filled, and **rows or columns are deleted**: honest, and costly. Of four houses one is complete; one of
-# three columns is.
+# Instead of filling gaps, you can **delete rows or columns** that have them. That is honest, and costly: here only one
+# of four houses is complete, and only one of three columns.
 
 # %%
 print(len(houses.dropna()), preprocessing.columns_present(houses, max_missing=0.2))
@@ -137,17 +140,19 @@ print(len(houses.dropna()), preprocessing.columns_present(houses, max_missing=0.
 # %% [markdown]
 # ## Why is it missing?
 #
-# Whether a gap can be filled depends on why it is there, and that cannot be read off the table. Let $m$ say whether $x$
-# is missing, and let $z$ be what else is in the row.
+# Whether you can fill a gap depends on why it is there, and the table does not say why. Let $m$ say whether $x$ is
+# missing, and let $z$ be the other values in the row.
 #
-# - **MCAR**, missing completely at random: $P(m \mid x, z) = P(m)$. A page was lost. The rows left are a fair sample.
-# - **MAR**, missing at random: $P(m \mid x, z) = P(m \mid z)$. Owners of large lots do not state the size of the house.
-#   The rows left are not fair, but among rows of equal $z$ they are: a model of $x$ given $z$ repairs it.
-# - **NMAR**, not missing at random: $P(m)$ depends on $x$ itself. Owners of large houses do not state their size. What
-#   is needed to repair it is just what is missing.
+# - **MCAR**, missing completely at random: $P(m \mid x, z) = P(m)$. For example, a page was lost. The remaining rows
+#   are a fair sample.
+# - **MAR**, missing at random: $P(m \mid x, z) = P(m \mid z)$. For example, owners of large lots do not state the size
+#   of the house. The remaining rows are not a fair sample, but among rows with the same $z$ they are, so a model of $x$
+#   given $z$ repairs the damage.
+# - **NMAR**, not missing at random: $P(m)$ depends on $x$ itself. For example, owners of large houses do not state
+#   their size. To repair that, you would need exactly the values that are missing.
 #
-# A simulation knows the missing values. Houses have 120 m² on average and a standard deviation of 40; lots correlate
-# with them at .8. Each mechanism hides about half of the houses' sizes.
+# In a simulation we know the missing values. The houses have 120 m² on average with a standard deviation of 40 m², and
+# the correlation between house and lot is 0.8. Each mechanism hides about half of the house sizes.
 
 # %%
 keys = jax.random.split(jax.random.key(0), 3)
@@ -166,7 +171,7 @@ missing = {
 figure, panels = plt.subplots(1, 3, figsize=(8.5, 3.2), sharey=True, layout="constrained")
 for axes, (name, is_missing) in zip(panels, missing.items(), strict=True):
     for chosen, label, style in (
-        (~is_missing, "there", {"marker": "o", "color": "#0072B2", "alpha": 0.6}),
+        (~is_missing, "observed", {"marker": "o", "color": "#0072B2", "alpha": 0.6}),
         (is_missing, "missing", {"marker": "x", "color": "#D55E00"}),
     ):
         shown = true[chosen][:120]
@@ -176,10 +181,11 @@ panels[0].set_ylabel("house (m²)")
 legend = figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
 
 # %% [markdown]
-# The table below has, for each mechanism, the mean and the standard deviation of the houses' sizes after the gaps were
-# filled by the mean and by KNN, and the typical error of a filled value. The mean keeps what bias the rows left have,
-# and always squeezes the spread, for it adds 750 equal values. KNN repairs most of MAR. Of NMAR it repairs a part,
-# by as much as the lot gives away, and no method can know how much is left.
+# For each mechanism, the table below shows the mean and the standard deviation of the house sizes after filling the
+# gaps with the mean or with KNN, and the typical error of a filled value. Filling with the mean keeps the bias of the
+# remaining rows, and always shrinks the spread, because it adds some 750 equal values. KNN removes most of the bias
+# under MAR. Under NMAR it removes only the part that the lot size reveals, and no method can tell how much bias
+# remains.
 
 # %%
 rows = []
@@ -199,8 +205,8 @@ pd.DataFrame(rows).round(1)
 # %% [markdown]
 # ## Exercises
 #
-# **1. Inspect a data set: what is missing, and of what kind are the columns?** `summarize` above. A column of strings
-# with more than 50 different values counts as text:
+# **1. Inspect a data set: what is missing, and what kind of data does each column hold?** `summarize` answers both, as
+# above. It counts a column of strings with more than 50 different values as text:
 
 # %%
 n = 400
@@ -217,15 +223,18 @@ print({kind: sum(column.kind == kind for column in summary) for kind in ("numeri
 pd.DataFrame(summary).round(3)
 
 # %% [markdown]
-# **2. Select columns by name.** `preprocessing.select` did; a name that no column has is an error.
+# **2. Select columns by name.** `preprocessing.select` did that above. If no column has the given name, it raises an
+# error.
 #
-# **3. How large a table can be loaded this way?** All of it is in memory at once, and more than once: text, frame,
-# array. A number takes 8 bytes in the frame and 4 in the array. Words take more: as one-hot columns of float32, each
-# category costs 4 bytes a row. Beyond memory, `pd.read_csv(chunksize=...)` reads piece by piece.
+# **3. How large a table can be loaded this way?** The whole table is in memory at once, up to three times: as text, as
+# a frame, and as an array. A number takes 8 bytes in the frame and 4 in the array. Words take more: in one-hot columns
+# of float32, each category costs 4 bytes per row. If the table does not fit into memory, `pd.read_csv(chunksize=...)`
+# reads it piece by piece.
 #
-# **4. What if there are very many categories, or every label is unique?** Rare ones are grouped: with `min_count=20`,
-# a street that stands in fewer than 20 training rows is `other`, and so is a street that was never seen. A label that
-# is different in every row identifies the row and predicts nothing about another: it is left out, and `fit` refuses it.
+# **4. What if there are very many categories, or every label is unique?** Group the rare ones: with `min_count=20`, a
+# street that occurs in fewer than 20 training rows becomes `other`, and so does a street that did not occur in
+# training. A label that is different in every row identifies the row and predicts nothing about any other, so leave it
+# out; `fit` refuses such a column.
 
 # %%
 grouped = preprocessing.fit(listing[["Rooms", "Street"]], min_count=20)
@@ -239,11 +248,11 @@ print("unseen:", new.columns[new.iloc[0] == 1].tolist())
 try:
     preprocessing.fit(listing)
 except ValueError as error:
-    print("ValueError:", str(error).partition(" (")[0], "has no categories")
+    print("ValueError:", error)
 
 # %% [markdown]
-# One-hot columns can also be projected onto the few directions in which the rows vary most, **PCA**, fitted on training
-# rows like everything else:
+# Another way is **PCA**, which projects the one-hot columns onto the few directions in which the rows vary most. It is
+# fitted on training rows like everything else:
 
 # %%
 numbers = preprocessing.apply(preprocessing.fit(listing[["Rooms", "Street"]], standardized=True), listing)
@@ -251,8 +260,9 @@ pca = preprocessing.fit_pca(numbers[:300], num_components=4)
 print(preprocessing.project(pca, numbers[300:]).shape, "keeps", pca.explained.round(2), "of the variance")
 
 # %% [markdown]
-# **5. What else is there than pandas?** Once a table has become arrays it need not be read as a table again. NumPy's
-# own files load without parsing, and `mmap_mode="r"` reads only what is used; torch's counterpart is `torch.save`.
+# **5. What are the alternatives to pandas?** Once a table has become arrays, you can store the arrays. NumPy's own
+# files load without parsing, and with `mmap_mode="r"` NumPy reads only the parts you use. PyTorch's counterpart is
+# `torch.save`.
 
 # %%
 with tempfile.TemporaryDirectory() as folder:
@@ -268,14 +278,14 @@ with tempfile.TemporaryDirectory() as folder:
 # | | the book (pandas, PyTorch) | this package |
 # |---|---|---|
 # | inputs and targets | `data.iloc[:, 0:2]` | `select(frame, names)` |
-# | categories | `get_dummies(dummy_na=True)`: of the rows at hand | `fit_encoding(train)`, `encode(fitted, rows)` |
-# | missing numbers | `fillna(inputs.mean())`: of the rows at hand | `fit_imputation(train)`, `impute(fitted, rows)` |
+# | categories | `get_dummies(dummy_na=True)`, from the rows at hand | `fit_encoding(train)`, `encode(fitted, rows)` |
+# | missing numbers | `fillna(inputs.mean())`, from the rows at hand | `fit_imputation(train)`, `impute(fitted, rows)` |
 # | arrays | `torch.tensor(...)`, float64 | `to_array`, float32 |
-# | a gap left over | NaN goes on into the tensor | `ValueError` with the column |
+# | a gap that remains | the tensor contains NaN | `ValueError` that names the column |
 #
 # ## Summary
 #
-# Gaps are filled and words become one-hot columns by rules learnt from the training rows, kept as values, and applied
-# to any rows. Which rule is right depends on why values are missing: a mean serves if they are missing completely at
-# random, a model such as KNN can use the other columns, and what is not missing at random cannot be repaired from the
-# table alone.
+# We filled gaps and turned words into one-hot columns by rules that are learnt from the training rows, kept as values,
+# and applied to any rows. The right rule depends on why values are missing. If they are missing completely at random,
+# the mean will do. If they are missing at random, a model such as KNN can use the other columns. If they are not
+# missing at random, the table alone cannot repair them.

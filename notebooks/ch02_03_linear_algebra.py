@@ -1,14 +1,12 @@
 # %% [markdown]
 # # 2.3 Linear algebra
 #
-# Scalars, vectors, matrices, and what is done with them: elementwise arithmetic, sums, products, norms. In JAX nearly
-# all of it is `jax.numpy`, which this section uses as it is. `tensors` adds the few functions whose *meaning* differs
-# from PyTorch's.
+# This section covers scalars, vectors and matrices, and what you can do with them: elementwise arithmetic, sums,
+# products, norms. Nearly all of it is plain `jax.numpy`. `tensors` adds the few functions that mean something different
+# in PyTorch.
 
 # %%
 # %matplotlib inline
-import inspect
-
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
@@ -20,7 +18,7 @@ from jaxd2l.book import tensors
 # %% [markdown]
 # ## Scalars, vectors, matrices
 #
-# A scalar is an array without axes, a vector $\mathbf{x} \in \mathbb{R}^n$ has one axis of length $n$, a matrix
+# A scalar is an array without axes. A vector $\mathbf{x} \in \mathbb{R}^n$ has one axis of length $n$. A matrix
 # $\mathbf{A} \in \mathbb{R}^{m \times n}$ has $m$ rows and $n$ columns.
 
 # %%
@@ -33,8 +31,8 @@ print(A)
 print(A.T)
 
 # %% [markdown]
-# Of a symmetric matrix, $\mathbf{A} = \mathbf{A}^\top$, the transpose is the matrix itself. Matrices stacked along a
-# new axis are a tensor: here 2 matrices of 3 rows and 4 columns.
+# A symmetric matrix equals its own transpose, $\mathbf{A} = \mathbf{A}^\top$. Stacking matrices along a new axis gives
+# a tensor, here 2 matrices of 3 rows and 4 columns.
 
 # %%
 S = jnp.array([[1, 2, 3], [2, 0, 4], [3, 4, 5]])
@@ -45,8 +43,8 @@ print(X)
 # %% [markdown]
 # ## Arithmetic is elementwise
 #
-# `A * A` multiplies element by element, $\mathbf{A} \odot \mathbf{A}$, the Hadamard product. A scalar acts on every
-# element.
+# `A * B` multiplies element by element. This is the Hadamard product, $\mathbf{A} \odot \mathbf{B}$. A scalar acts on
+# every element.
 
 # %%
 A = jnp.arange(6, dtype=jnp.float32).reshape(2, 3)
@@ -58,7 +56,7 @@ print((2 + X).shape, (2 * X).sum())
 # %% [markdown]
 # ## Reduction
 #
-# A sum goes over all axes or over those named, which then disappear: axis 0 runs down the rows.
+# A sum runs over all axes, or over the axes you name, which then disappear. Axis 0 runs down the rows.
 
 # %%
 print(A.sum())
@@ -69,8 +67,8 @@ print(A.mean(), float(A.sum() / A.size))
 print(A.mean(axis=0), A.sum(axis=0) / A.shape[0])
 
 # %% [markdown]
-# With `keepdims` the axis stays, with length 1, and the sums broadcast against the matrix: each row divided by its own
-# sum. `cumsum` keeps all partial sums.
+# With `keepdims` the axis stays, with length 1. The sums then broadcast against the matrix, so that we can divide each
+# row by its own sum. `cumsum` keeps all partial sums.
 
 # %%
 row_sums = A.sum(axis=1, keepdims=True)
@@ -79,9 +77,9 @@ print(np.asarray(A / row_sums).round(4))
 print(A.cumsum(axis=0))
 
 # %% [markdown]
-# Three statistics mean something else in the two libraries. PyTorch's variance divides by $n - 1$ and JAX's by $n$. Of
-# an even count PyTorch's median is the lower of the two middle numbers, JAX's is their mean. And PyTorch takes no mean
-# of integers. `tensors.var`, `std` and `median` are PyTorch's.
+# Three statistics differ between the two libraries. PyTorch's variance divides by $n - 1$ and JAX's by $n$. For an even
+# count, PyTorch's median is the lower of the two middle numbers, and JAX's is their mean. And PyTorch refuses to take
+# the mean of integers. `tensors.var`, `std` and `median` follow PyTorch.
 
 # %%
 v = jnp.array([1.0, 2.0, 3.0, 4.0])
@@ -97,9 +95,9 @@ except RuntimeError:
 # %% [markdown]
 # ## Products
 #
-# The dot product $\mathbf{x}^\top \mathbf{y} = \sum_i x_i y_i$; the matrix-vector product, a dot product with each row;
-# the matrix-matrix product, one with each column. In all three the inner axes must have the same length. `@` is each of
-# them.
+# There are three products. The dot product is $\mathbf{x}^\top \mathbf{y} = \sum_i x_i y_i$. The matrix-vector product
+# takes the dot product of each row with a vector. The matrix-matrix product does so for each column of the second
+# matrix. In all three the inner axes must have the same length, and `@` computes each of them.
 
 # %%
 x, y = jnp.arange(3, dtype=jnp.float32), jnp.ones(3)
@@ -108,8 +106,8 @@ print(A @ x)
 print(A @ jnp.ones((3, 4)))
 
 # %% [markdown]
-# PyTorch asks for the function that fits the shapes, and for equal types; JAX converts an integer vector by itself. A
-# shape that does not fit is an error in both.
+# PyTorch has one function for each of the three, and wants both operands to have the same type. JAX converts an integer
+# vector by itself. A shape that does not fit is an error in both.
 
 # %%
 for name, attempt in {
@@ -124,19 +122,19 @@ for name, attempt in {
         print(f"{name}: {type(error).__name__}")
 
 # %% [markdown]
-# On GPUs and TPUs JAX multiplies float32 matrices with fewer digits than float32 has, unless it is asked for more:
-# `jax.default_matmul_precision("highest")`. On a CPU the digits are all there.
+# On GPUs and TPUs, JAX by default multiplies float32 matrices with fewer digits than float32 has.
+# `jax.default_matmul_precision("highest")` asks for all of them. A CPU always computes with all digits.
 #
 # ## Norms
 #
-# How long is a vector? A norm $\|\cdot\|$ answers so that
+# How long is a vector? A norm $\|\cdot\|$ measures that. It satisfies three conditions:
 #
 # 1. $\|\alpha \mathbf{x}\| = |\alpha|\, \|\mathbf{x}\|$,
 # 2. $\|\mathbf{x} + \mathbf{y}\| \le \|\mathbf{x}\| + \|\mathbf{y}\|$,
 # 3. $\|\mathbf{x}\| > 0$ for all $\mathbf{x} \ne 0$.
 #
 # The $\ell_p$ norms are $\|\mathbf{x}\|_p = \left(\sum_i |x_i|^p\right)^{1/p}$. With $p = 2$ over all elements of a
-# matrix it is the Frobenius norm.
+# matrix, this is the Frobenius norm.
 
 # %%
 u = jnp.array([3.0, -4.0])
@@ -144,15 +142,25 @@ print(tensors.norm(u), tensors.norm(u, 1), tensors.norm(u, jnp.inf))
 print(tensors.norm(jnp.ones((4, 9))))
 print(torch.tensor([3.0, -4.0]).norm().item(), torch.tensor([3.0, -4.0]).abs().sum().item())
 
+# %% [markdown]
+# Written down as the formula stands, it gives the same numbers as `tensors.norm`:
+
+
 # %%
-print(inspect.getsource(tensors.norm))
+def lp_norm(x, p):
+    return jnp.sum(jnp.abs(x) ** p) ** (1 / p)
+
+
+for p in (1, 2, 3):
+    print(f"p = {p}: {lp_norm(u, p):.4f} {tensors.norm(u, p):.4f}")
+print("gradients at 0:", jax.grad(lp_norm)(jnp.zeros(2), 2), jax.grad(tensors.norm)(jnp.zeros(2)))
 
 # %% [markdown]
-# Why not `jnp.linalg.norm`? The numbers are the same, the derivative at 0 is not: NaN there, 0 here and in PyTorch.
-# [2.4 Calculus](ch02_04_calculus.ipynb) has more about it.
+# Why does the package need a `norm` of its own? Because of the gradient at 0. It is NaN for our formula and for
+# `jnp.linalg.norm`, but 0 for PyTorch and for `tensors.norm`. [2.4 Calculus](ch02_04_calculus.ipynb) explains this.
 #
-# The three conditions on 1000 random pairs of vectors, up to rounding. For $p = \frac12$ the second one fails, so
-# `tensors.norm` refuses it.
+# We check the three conditions on 1000 random pairs of vectors, up to rounding. For $p = \frac12$ the second condition
+# fails, so `tensors.norm` refuses it.
 
 # %%
 first, second, third = jax.random.split(jax.random.key(0), 3)
@@ -171,8 +179,9 @@ except ValueError as error:
     print("ValueError:", error)
 
 # %% [markdown]
-# All vectors of length 1 in the plane, drawn by dividing vectors of all directions by their norms: for $p = 1$ a square
-# on its corner, for $p = 2$ the circle, for $p = \infty$ an upright square.
+# The picture shows all vectors of length 1 in the plane. To draw them, we divide vectors of all directions by their
+# norms. For $p = 1$ they form a square standing on its corner, for $p = 2$ a circle, and for $p = \infty$ an upright
+# square.
 
 # %%
 angle = jnp.linspace(0, 2 * jnp.pi, 361)
@@ -200,20 +209,21 @@ legend = figure.legend(loc="outside right center", frameon=False)
 # ## Exercises
 #
 # **1. to 3. $(\mathbf{A}^\top)^\top = \mathbf{A}$, and $\mathbf{A}^\top + \mathbf{B}^\top = (\mathbf{A} +
-# \mathbf{B})^\top$. Is $\mathbf{A} + \mathbf{A}^\top$ symmetric?** The element in row $i$ and column $j$ of
-# $(\mathbf{A}^\top)^\top$ is that in row $j$ and column $i$ of $\mathbf{A}^\top$, which is $a_{ij}$. In the sum it is
-# $a_{ji} + b_{ji}$ on both sides. With both, $(\mathbf{A} + \mathbf{A}^\top)^\top = \mathbf{A}^\top +
-# (\mathbf{A}^\top)^\top = \mathbf{A} + \mathbf{A}^\top$: yes, for every square matrix.
+# \mathbf{B})^\top$. Is $\mathbf{A} + \mathbf{A}^\top$ symmetric?** Element $(i, j)$ of $(\mathbf{A}^\top)^\top$ is
+# element $(j, i)$ of $\mathbf{A}^\top$, which is $a_{ij}$. Element $(i, j)$ of either sum is $a_{ji} + b_{ji}$. The two
+# rules together give $(\mathbf{A} + \mathbf{A}^\top)^\top = \mathbf{A}^\top + (\mathbf{A}^\top)^\top = \mathbf{A} +
+# \mathbf{A}^\top$, so the answer is yes, for every square matrix.
 #
-# **4., 5. and 8. `len(X)` of shape (2, 3, 4), and the shapes of its sums?** `len` is the length of axis 0. A sum over
-# an axis leaves the other two.
+# **4., 5. and 8. What is `len(X)` for shape (2, 3, 4), and what shapes do its sums have?** `len` is the length of
+# axis 0. A sum over one axis leaves the other two.
 
 # %%
 print(len(X), [X.sum(axis=axis).shape for axis in range(3)])
 
 # %% [markdown]
-# **6. `A / A.sum(axis=1)`?** Shapes (2, 3) and (2,): counted from the last axis, 3 meets 2, and nothing fits. A square
-# matrix would be worse: it divides column $j$ by the sum of row $j$ and says nothing. Hence `keepdims`.
+# **6. What happens with `A / A.sum(axis=1)`?** The shapes are (2, 3) and (2,). Counted from the last axis, 3 meets 2,
+# which is an error. With a square matrix it would be worse: column $j$ is divided by the sum of row $j$, and no error
+# tells you. That is what `keepdims` is for.
 
 # %%
 try:
@@ -224,15 +234,15 @@ square = jnp.array([[1.0, 3.0], [5.0, 5.0]])
 print((square / square.sum(axis=1)).sum(axis=1), (square / square.sum(axis=1, keepdims=True)).sum(axis=1))
 
 # %% [markdown]
-# **7. How far is it from one corner of Manhattan to another?** Nobody can walk diagonally through the blocks, so the
-# avenues and the streets to cross add up: the $\ell_1$ norm of the difference. The $\ell_2$ norm is the way of a
-# bird, and never longer. For 3 avenues and 4 streets:
+# **7. How far is it from one corner of Manhattan to another?** You cannot walk diagonally through the blocks, so you
+# add the avenues and the streets: the distance is the $\ell_1$ norm of the difference. The $\ell_2$ norm is the
+# distance as the crow flies, which is never longer. For 3 avenues and 4 streets:
 
 # %%
-print("on foot:", tensors.norm(u, 1), "as a bird:", tensors.norm(u))
+print("on foot:", tensors.norm(u, 1), "as the crow flies:", tensors.norm(u))
 
 # %% [markdown]
-# **9. The norm of a tensor with three axes?** That of all its elements as one vector, in both libraries.
+# **9. What is the norm of a tensor with three axes?** Both libraries take the norm of all its elements as one vector.
 
 # %%
 ones = jnp.ones((2, 3, 4))
@@ -240,9 +250,10 @@ print(f"{tensors.norm(ones):.4f} {float(torch.ones(2, 3, 4).norm()):.4f} {jnp.sq
 
 # %% [markdown]
 # **10. $\mathbf{A} \in \mathbb{R}^{2^{10} \times 2^{16}}$, $\mathbf{B} \in \mathbb{R}^{2^{16} \times 2^{5}}$,
-# $\mathbf{C} \in \mathbb{R}^{2^{5} \times 2^{14}}$: $(\mathbf{AB})\mathbf{C}$ or $\mathbf{A}(\mathbf{BC})$?** A product
-# of $n \times k$ by $k \times m$ takes $nkm$ multiplications. $\mathbf{AB}$ is small and $\mathbf{BC}$ has $2^{30}$
-# elements, 4 GiB. XLA counts the operations of a program without running it; no matrix is made here.
+# $\mathbf{C} \in \mathbb{R}^{2^{5} \times 2^{14}}$: is $(\mathbf{AB})\mathbf{C}$ or $\mathbf{A}(\mathbf{BC})$ better?**
+# The product of an $n \times k$ and a $k \times m$ matrix takes $nkm$ multiplications. $\mathbf{AB}$ is small, whereas
+# $\mathbf{BC}$ has $2^{30}$ elements, which take 4 GiB. XLA can count the operations of a program without running it,
+# so the cell below creates no matrix.
 
 # %%
 shapes = [(2**10, 2**16), (2**16, 2**5), (2**5, 2**14)]
@@ -251,12 +262,13 @@ for name, product in {"(AB)C": lambda A, B, C: (A @ B) @ C, "A(BC)": lambda A, B
     print(f"{name}: {jax.jit(product).lower(*specs).cost_analysis()['flops']:.1e} operations")
 
 # %% [markdown]
-# **11. With $\mathbf{C} \in \mathbb{R}^{2^{5} \times 2^{16}}$: $\mathbf{AB}$ or $\mathbf{A}\mathbf{C}^\top$? And if
-# $\mathbf{C} = \mathbf{B}^\top$ shares its memory?** The operations are equally many. Memory is read in another order:
-# stored by rows, a row of $\mathbf{C}$ lies in one piece and a column of $\mathbf{B}$ does not, so that the sum over
-# $2^{16}$ products is read in sequence. (Libraries copy blocks into the order they like best, which leaves little of
-# the difference.) In PyTorch `B.T` is a view of the same memory, and $\mathbf{A}\mathbf{C}^\top$ is then $\mathbf{AB}$
-# itself. In JAX a compiled program only says which axes are summed, and `C.T` inside it moves nothing.
+# **11. With $\mathbf{C} \in \mathbb{R}^{2^{5} \times 2^{16}}$, is $\mathbf{AB}$ or $\mathbf{A}\mathbf{C}^\top$ faster?
+# And if $\mathbf{C} = \mathbf{B}^\top$ shares its memory?** Both take the same number of operations, but they read
+# memory in a different order. A matrix is stored row by row, so a row of $\mathbf{C}$ lies in one piece and a column of
+# $\mathbf{B}$ does not. For $\mathbf{A}\mathbf{C}^\top$, each sum over $2^{16}$ products reads its numbers in sequence.
+# (Libraries copy blocks into the order they like best, so little of the difference remains.) In PyTorch `B.T` is a view
+# of the same memory, so $\mathbf{A}\mathbf{C}^\top$ is then the same computation as $\mathbf{AB}$. A compiled JAX
+# program only states which axes to sum over, so `C.T` inside it moves no data.
 
 # %%
 A_like, B_like = specs[:2]
@@ -265,8 +277,8 @@ for name, product, other in (("AB", lambda A, B: A @ B, B_like), ("AC^T", lambda
     print(f"{name}: {jax.jit(product).lower(A_like, other).cost_analysis()['flops']:.1e} operations")
 
 # %% [markdown]
-# **12. Stack three matrices of shape (100, 200) and get the second one back.** The new axis comes first unless `axis`
-# says otherwise; with `axis=2` it is the third, as the exercise has it.
+# **12. Stack three matrices of shape (100, 200) and get the second one back.** By default the new axis comes first.
+# With `axis=2` it is the third one, as the exercise asks.
 
 # %%
 matrices = jax.random.normal(jax.random.key(1), (3, 100, 200))
@@ -276,5 +288,6 @@ print(stacked.shape, bool((stacked[:, :, 1] == matrices[1]).all()))
 # %% [markdown]
 # ## Summary
 #
-# Arithmetic is elementwise, reductions name the axes that disappear, `@` multiplies, and a norm measures length. JAX
-# and PyTorch agree on all of it but for variance, median, the mean of integers, and the gradient of a norm at 0.
+# Arithmetic is elementwise, a reduction removes the axes you name, `@` multiplies vectors and matrices, and a norm
+# measures length. JAX and PyTorch agree on all of it except the variance, the median, the mean of integers, and the
+# gradient of a norm at 0.

@@ -1,13 +1,11 @@
 # %% [markdown]
 # # 2.4 Calculus
 #
-# Training makes a loss smaller by small changes of many numbers. Derivatives say which change helps. This section
+# Training makes a loss smaller by changing many numbers a little. Derivatives tell us which changes help. This section
 # computes them as limits, as slopes of tangents, and by the rules for gradients, and uses JAX to check each rule.
 
 # %%
 # %matplotlib inline
-import inspect
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,7 +19,7 @@ from jaxd2l.book import autodiff, tensors
 #
 # $$f'(x) = \lim_{h \to 0} \frac{f(x + h) - f(x)}{h}$$
 #
-# The book's example is $f(x) = 3x^2 - 4x$ at $x = 1$. As $h$ shrinks, the difference quotient goes to 2.
+# The book's example is $f(x) = 3x^2 - 4x$ at $x = 1$. As $h$ shrinks, the difference quotient approaches 2.
 
 
 # %%
@@ -29,20 +27,22 @@ def f(x):
     return 3 * x**2 - 4 * x
 
 
+def difference_quotient(f, x, h):
+    return (f(x + h) - f(x)) / h
+
+
 for h in 10.0 ** np.arange(-1, -6, -1):
-    print(f"h = {h:.5f}, difference quotient = {autodiff.difference_quotient(f, 1.0, h):.5f}")
+    quotients = difference_quotient(f, 1.0, h), autodiff.difference_quotient(f, 1.0, h)
+    print(f"h = {h:.5f}, difference quotient = {quotients[0]:.5f}, by autodiff {quotients[1]:.5f}")
 
 # %% [markdown]
-# It is computed in float64, though JAX computes in float32 by default. Here is why:
-
-# %%
-print(inspect.getsource(autodiff.difference_quotient))
-
-# %% [markdown]
-# Two errors compete. The limit is not reached: $f(1 + h) - f(1) = 2h + 3h^2$, so the quotient is wrong by $3h$. And
-# $f(1 + h)$ and $f(1)$ are nearly equal, so of their digits few are left in the difference: wrong by about
-# $\varepsilon / h$, where $\varepsilon$ is the rounding. In float32 the error is never much below
-# $10^{-4}$, in float64 it comes down to $10^{-8}$.
+# This is the formula as it stands, computed in Python's own numbers, which are float64. JAX uses float32 by default,
+# and `autodiff.difference_quotient` switches to float64 for this one computation. Why?
+#
+# Two errors compete. First, we stop short of the limit: $f(1 + h) - f(1) = 2h + 3h^2$, so the quotient is wrong by
+# $3h$. Second, $f(1 + h)$ and $f(1)$ are nearly equal, so few of their digits survive in the difference. That makes the
+# quotient wrong by about $\varepsilon / h$, where $\varepsilon$ is the rounding error. In float32 the error never falls
+# much below $10^{-4}$; in float64 it falls to $10^{-8}$.
 
 # %%
 steps = 10.0 ** np.arange(-1, -12.5, -0.5)
@@ -65,8 +65,8 @@ print(f"h = 1e-6: float32 {quotient_float32(1e-6):.2f}, float64 {autodiff.differ
 # %% [markdown]
 # ## The derivative is the slope of the tangent
 #
-# `jax.grad` takes a function and returns its derivative, a function too. No $h$ is involved: it applies the rules of
-# calculus to the operations of $f$ ([2.5](ch02_05_automatic_differentiation.ipynb)). The tangent at 1 is $2x - 3$.
+# `jax.grad` takes a function and returns its derivative, which is a function too. It needs no $h$: it applies the rules
+# of calculus to the operations of $f$ ([2.5](ch02_05_automatic_differentiation.ipynb)). The tangent at 1 is $2x - 3$.
 
 # %%
 derivative = jax.grad(f)
@@ -76,7 +76,8 @@ x = jnp.arange(0, 3, 0.1)
 plots.lines(x, {"f(x)": f(x), "tangent at x = 1": tangent(x)}, xlabel="x", ylabel="f(x)")
 
 # %% [markdown]
-# Sums, products and quotients have rules: $(f + g)' = f' + g'$, $(fg)' = f'g + fg'$, $(f/g)' = (f'g - fg')/g^2$.
+# There are rules for sums, products and quotients: $(f + g)' = f' + g'$, $(fg)' = f'g + fg'$, $(f/g)' = (f'g -
+# fg')/g^2$.
 
 # %%
 g, at = jnp.sin, 0.7
@@ -94,8 +95,8 @@ print(jnp.allclose(jax.grad(lambda x: f(x) / g(x))(at), quotient_rule))
 # $$\nabla_{\mathbf{x}} f =
 # \left[\frac{\partial f}{\partial x_1}, \ldots, \frac{\partial f}{\partial x_n}\right]^\top.$$
 #
-# `numerical_gradient` moves one element at a time, to both sides; `check_gradient` compares the two and raises if
-# they disagree.
+# `numerical_gradient` moves one element at a time, in both directions. `check_gradient` compares the result with
+# `jax.grad` and raises an error if they disagree.
 
 
 # %%
@@ -108,9 +109,10 @@ print("by jax.grad:", jax.grad(loss)(point), " by moving:", autodiff.numerical_g
 print("they agree:", autodiff.check_gradient(loss, point) < 1e-8)
 
 # %% [markdown]
-# The book's rules for gradients of matrix expressions. $\mathbf{A}\mathbf{x}$ and $\mathbf{x}^\top\mathbf{A}$ are
-# vectors; the book writes their derivatives as $\mathbf{A}^\top$ and $\mathbf{A}$, with one column per output.
-# `jax.jacobian` has one **row** per output, so $\mathbf{A}\mathbf{x}$ gives $\mathbf{A}$: the transpose.
+# The book has rules for gradients of matrix expressions. $\mathbf{A}\mathbf{x}$ and $\mathbf{x}^\top\mathbf{A}$ are
+# vectors. The book writes their derivatives as $\mathbf{A}^\top$ and $\mathbf{A}$, with one column per output.
+# `jax.jacobian` returns the transpose, with one **row** per output, so for $\mathbf{A}\mathbf{x}$ it gives
+# $\mathbf{A}$.
 
 # %%
 keys = jax.random.split(jax.random.key(0), 3)
@@ -125,7 +127,7 @@ for rule, (by_jax, by_rule) in rules.items():
     print(f"{rule:24}{jnp.allclose(by_jax, by_rule, atol=1e-5)}")
 
 # %% [markdown]
-# The same for a matrix: $\nabla_{\mathbf{X}} \|\mathbf{X}\|_F^2 = 2\mathbf{X}$.
+# The last rule holds for a matrix as well: $\nabla_{\mathbf{X}} \|\mathbf{X}\|_F^2 = 2\mathbf{X}$.
 
 # %%
 print(jnp.allclose(jax.grad(lambda X: jnp.sum(X**2))(A), 2 * A))
@@ -138,7 +140,7 @@ print(jnp.allclose(jax.grad(lambda X: jnp.sum(X**2))(A), 2 * A))
 # $$\frac{\partial y}{\partial x_i} = \sum_j \frac{\partial y}{\partial u_j} \frac{\partial u_j}{\partial x_i},
 # \qquad \nabla_{\mathbf{x}} y = \mathbf{A} \nabla_{\mathbf{u}} y,$$
 #
-# where column $j$ of $\mathbf{A}$ is the gradient of $u_j$: the transpose of the Jacobian.
+# where column $j$ of $\mathbf{A}$ is the gradient of $u_j$, so $\mathbf{A}$ is the transpose of the Jacobian.
 
 # %%
 inner = lambda x: jnp.tanh(A @ x)  # noqa: E731
@@ -149,9 +151,9 @@ print(jnp.allclose(chained, jax.grad(lambda x: outer(inner(x)))(x), atol=1e-6))
 # %% [markdown]
 # ## Where there is no derivative
 #
-# $\|\mathbf{x}\|_2$ has a tip at $\mathbf{x} = \mathbf{0}$: its slope is 1 in every direction, and no vector is the
-# gradient. PyTorch answers 0, which is a subgradient and lets training go on. JAX multiplies the infinite slope of the
-# root by 0 and gets NaN, which spreads to every parameter. `tensors.norm` answers as PyTorch does.
+# $\|\mathbf{x}\|_2$ has a tip at $\mathbf{x} = \mathbf{0}$: its slope is 1 in every direction, and no vector is its
+# gradient. PyTorch returns 0, which is a subgradient and lets training go on. JAX multiplies the infinite slope of the
+# root by 0 and gets NaN, which spreads to every parameter. `tensors.norm` returns 0, as PyTorch does.
 
 # %%
 zero = torch.zeros(2, requires_grad=True)
@@ -161,8 +163,8 @@ print("jnp.linalg.norm:", jax.grad(jnp.linalg.norm)(jnp.zeros(2)))
 print("tensors.norm:   ", jax.grad(tensors.norm)(jnp.zeros(2)))
 
 # %% [markdown]
-# The remedy is worth knowing. `jnp.where(x == 0, 0, sqrt(x))` is not enough: the derivative of the branch that was not
-# chosen is computed as well, and 0 times infinity is NaN. What goes *into* the root must be safe too.
+# The remedy is worth knowing. `jnp.where(x == 0, 0, sqrt(x))` is not enough: JAX also computes the derivative of the
+# branch that was not chosen, and 0 times infinity is NaN. The argument of the root must be safe as well.
 
 # %%
 print(jax.grad(lambda x: jnp.where(x == 0, 0.0, jnp.sqrt(x)))(0.0))
@@ -171,10 +173,12 @@ print(jax.grad(lambda x: jnp.where(x == 0, 0.0, jnp.sqrt(jnp.where(x == 0, 1.0, 
 # %% [markdown]
 # ## Exercises
 #
-# **1. Derivatives of $c$, $x^n$, $e^x$ and $\log x$ from the definition.** $c - c = 0$, whatever $h$ is. $(x + h)^n =
-# x^n + n x^{n-1} h + h^2(\ldots)$: subtract $x^n$, divide by $h$, let $h \to 0$, and $n x^{n-1}$ is left. $\frac1h
-# \log\frac{x + h}{x} = \frac1x \log (1 + t)^{1/t}$ with $t = h/x$, and $(1 + t)^{1/t} \to e$, so $\frac1x$. Read
-# backwards, $e^h \approx 1 + h$: $\frac1h (e^{x + h} - e^x) = e^x \frac{e^h - 1}{h} \to e^x$.
+# **1. Derivatives of $c$, $x^n$, $e^x$ and $\log x$ from the definition.** For a constant, the difference $c - c$ is 0
+# for every $h$, so the derivative is 0. For the power, $(x + h)^n = x^n + n x^{n-1} h + h^2(\ldots)$: subtract $x^n$,
+# divide by $h$ and let $h \to 0$, and $n x^{n-1}$ remains. For the logarithm, $\frac1h \log\frac{x + h}{x} = \frac1x
+# \log (1 + t)^{1/t}$ with $t = h/x$; since $(1 + t)^{1/t} \to e$, the derivative is $\frac1x$. Read backwards, the same
+# limit says that $e^h \approx 1 + h$, so for the exponential $\frac1h (e^{x + h} - e^x) = e^x \frac{e^h - 1}{h} \to
+# e^x$.
 #
 # **2. The rules for sums, products and quotients from the definition.** The difference quotient
 # of a sum is the sum of the difference quotients. For a product, add and subtract $f(x) g(x + h)$:
@@ -182,26 +186,27 @@ print(jax.grad(lambda x: jnp.where(x == 0, 0.0, jnp.sqrt(jnp.where(x == 0, 1.0, 
 # $$\frac{f(x + h) g(x + h) - f(x) g(x)}{h} = \frac{f(x + h) - f(x)}{h}\, g(x + h) + f(x)\, \frac{g(x + h) - g(x)}{h}
 # \to f' g + f g'.$$
 #
-# And $\frac1h \left(\frac{1}{g(x + h)} - \frac{1}{g(x)}\right) = -\frac{g(x + h) - g(x)}{h} \cdot
-# \frac{1}{g(x) g(x + h)} \to -g' / g^2$, so that the product rule for $f \cdot \frac1g$ gives $(f' g - f g') / g^2$.
+# And $\frac1h \left(\frac{1}{g(x + h)} - \frac{1}{g(x)}\right) = -\frac{g(x + h) - g(x)}{h} \cdot \frac{1}{g(x) g(x +
+# h)} \to -g' / g^2$, so the product rule for $f \cdot \frac1g$ gives $(f' g - f g') / g^2$.
 #
-# **3. The rule for constant multiples.** The product rule with $g = c$, whose derivative is 0: $(c f)' = c f'$.
+# **3. The rule for constant multiples.** Use the product rule with $g = c$, whose derivative is 0: $(c f)' = c f'$.
 #
-# **4. The derivative of $x^x$.** $x^x = e^{x \log x}$, so by the chain rule $x^x (\log x + 1)$.
+# **4. The derivative of $x^x$.** Since $x^x = e^{x \log x}$, the chain rule gives $x^x (\log x + 1)$.
 
 # %%
 for value in (0.5, 1.0, 2.0):
     print(f"{jax.grad(lambda x: x**x)(value):.4f} {value**value * (np.log(value) + 1):.4f}")
 
 # %% [markdown]
-# **5. What does $f'(x) = 0$ mean?** That the tangent is level: a minimum, a maximum, or neither, as $x^3$ at 0. Our $f$
-# has its minimum where $6x - 4 = 0$.
+# **5. What does $f'(x) = 0$ mean?** The tangent is level. The point is a minimum, a maximum, or neither, as for $x^3$
+# at 0. Our $f$ has its minimum where $6x - 4 = 0$.
 
 # %%
 print(f"{abs(derivative(2 / 3)):.4f}", bool(jnp.all(f(jnp.linspace(-1, 2, 301)) >= f(2 / 3) - 1e-6)))
 
 # %% [markdown]
-# **6. Plot $x^3 - \frac1x$ and its tangent at $x = 1$.** Its slope there is $3 + 1 = 4$ and its value 0: $4x - 4$.
+# **6. Plot $x^3 - \frac1x$ and its tangent at $x = 1$.** At 1 the slope is $3 + 1 = 4$ and the value is 0, so the
+# tangent is $4x - 4$.
 
 
 # %%
@@ -218,9 +223,10 @@ plots.lines(
 )
 
 # %% [markdown]
-# **7. The gradient of $3x_1^2 + 5e^{x_2}$** is $[6x_1, 5e^{x_2}]$: [12, 5] at (2, 0), as printed above.
+# **7. The gradient of $3x_1^2 + 5e^{x_2}$** is $[6x_1, 5e^{x_2}]$, which is [12, 5] at (2, 0), as printed above.
 #
-# **8. The gradient of $\|\mathbf{x}\|_2$** is $\mathbf{x} / \|\mathbf{x}\|_2$, the direction, of length 1.
+# **8. The gradient of $\|\mathbf{x}\|_2$** is $\mathbf{x} / \|\mathbf{x}\|_2$: the direction of $\mathbf{x}$, as a
+# vector of length 1.
 
 # %%
 u = jnp.array([3.0, -4.0])
@@ -231,8 +237,8 @@ print(jax.grad(tensors.norm)(u), u / tensors.norm(u))
 # u}{\partial a} = \frac{\partial u}{\partial x}\frac{\partial x}{\partial a} + \frac{\partial u}{\partial
 # y}\frac{\partial y}{\partial a} + \frac{\partial u}{\partial z}\frac{\partial z}{\partial a}$, and the same with $b$.
 #
-# **10. The derivative of an inverse.** Differentiate $f^{-1}(f(x)) = x$: $(f^{-1})'(f(x)) \cdot f'(x) = 1$, so the
-# slopes are reciprocal. With $f = \exp$, whose inverse is $\log$:
+# **10. The derivative of an inverse.** Differentiating $f^{-1}(f(x)) = x$ gives $(f^{-1})'(f(x)) \cdot f'(x) = 1$, so
+# one slope is the reciprocal of the other. For $f = \exp$, whose inverse is $\log$:
 
 # %%
 print(f"{jax.grad(jnp.log)(jnp.exp(1.5)):.4f} {1 / jax.grad(jnp.exp)(1.5):.4f}")
@@ -240,6 +246,6 @@ print(f"{jax.grad(jnp.log)(jnp.exp(1.5)):.4f} {1 / jax.grad(jnp.exp)(1.5):.4f}")
 # %% [markdown]
 # ## Summary
 #
-# A derivative is the limit of difference quotients, which need float64 to be of use. A gradient collects the partial
+# A derivative is the limit of difference quotients, which are accurate only in float64. A gradient collects the partial
 # derivatives, the chain rule composes them, and `jax.grad` applies the rules exactly. Where a function has no
-# derivative, JAX and PyTorch may answer differently.
+# derivative, JAX and PyTorch may return different values.
