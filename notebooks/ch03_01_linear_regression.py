@@ -1,13 +1,12 @@
 # %% [markdown]
 # # 3.1 Linear regression
 #
-# A number is predicted as a weighted sum of features: the simplest model that is trained like all others. This section
-# states it, solves it in closed form, takes one step of stochastic gradient descent, shows why code is written in
-# vectors, and why the loss is a square.
+# Linear regression predicts a number as a weighted sum of features. It is the simplest model that is trained like all
+# the others. This section defines it, solves it in closed form, and takes one step of stochastic gradient descent. Then
+# it shows why we compute with whole vectors, and why the loss is a square.
 
 # %%
 # %matplotlib inline
-import inspect
 import time
 
 import jax
@@ -23,13 +22,14 @@ from jaxd2l.types import Batch, TrainState
 # %% [markdown]
 # ## Model and loss
 #
-# For one example $\hat{y} = \mathbf{w}^\top \mathbf{x} + b$, for $n$ of them in the rows of $\mathbf{X}$
+# For one example the prediction is $\hat{y} = \mathbf{w}^\top \mathbf{x} + b$. For $n$ examples in the rows of
+# $\mathbf{X}$, the predictions and the loss are
 #
 # $$\hat{\mathbf{y}} = \mathbf{X} \mathbf{w} + b, \qquad
 # L(\mathbf{w}, b) = \frac{1}{n} \sum_{i=1}^n \frac{1}{2} \left(\hat{y}^{(i)} - y^{(i)}\right)^2.$$
 #
 # A model is a pair of functions: `init` draws parameters, `apply` predicts with them. The parameters are a dictionary
-# of arrays, $\mathbf{w}$ under "kernel".
+# of arrays: $\mathbf{w}$ is called "kernel" and $b$ is called "bias".
 
 # %%
 model = models.linear_regression(2)
@@ -43,26 +43,33 @@ print(f"torch's mean squared error has no half: {2 * half_of_torch:.3f} = 2 x {h
 # %% [markdown]
 # ## The closed-form solution
 #
-# The loss is a bowl with one minimum, where the gradient is 0. With the bias as one more weight of a feature that is
-# always 1, that is $\mathbf{X}^\top \mathbf{X} \mathbf{w} = \mathbf{X}^\top \mathbf{y}$, and the book's answer is
-# $\mathbf{w}^* = (\mathbf{X}^\top \mathbf{X})^{-1} \mathbf{X}^\top \mathbf{y}$. The package computes the same by a
-# singular value decomposition.
+# The loss is a bowl with one minimum, where the gradient is 0. If we treat the bias as one more weight, of a feature
+# that is always 1, this condition reads $\mathbf{X}^\top \mathbf{X} \mathbf{w} = \mathbf{X}^\top \mathbf{y}$, and the
+# book's answer is $\mathbf{w}^* = (\mathbf{X}^\top \mathbf{X})^{-1} \mathbf{X}^\top \mathbf{y}$. Our function computes
+# the same solution with a singular value decomposition, `jnp.linalg.lstsq`. It subtracts the means first, so that the
+# bias drops out. The package's `least_squares` gives the same values.
+
 
 # %%
-print(inspect.getsource(linear.least_squares))
+def least_squares(X, y):
+    mean_x, mean_y = X.mean(0), y.mean(0)
+    w = jnp.linalg.lstsq(X - mean_x, y - mean_y)[0]
+    return {"kernel": w, "bias": mean_y - mean_x @ w}
 
-# %%
+
 true_w, true_b = np.array([2.0, -3.4]), 4.2
 examples = data.synthetic_regression(jax.random.key(0), true_w, true_b, noise=0.01, n=1000).train
-best = linear.least_squares(*examples)
+best = least_squares(*examples)
+packaged = linear.least_squares(*examples)
+print("as in the package:", jax.tree.all(jax.tree.map(lambda a, b: jnp.allclose(a, b, rtol=1e-5), best, packaged)))
 print("w:", np.asarray(best["kernel"]).ravel().round(2), "b:", np.asarray(best["bias"]).round(2))
 with_ones = np.hstack([examples.inputs, np.ones((1000, 1), np.float32)])
 by_torch = torch.linalg.lstsq(torch.tensor(with_ones), torch.tensor(examples.labels)).solution
 print("torch.linalg.lstsq:", by_torch.numpy().ravel().round(2))
 
 # %% [markdown]
-# Why not by the formula? $\mathbf{X}^\top \mathbf{X}$ squares the condition number: of features that are nearly equal,
-# all seven digits of float32 are lost. Here the second feature is the first plus 3/10 000 of another, and the
+# Why not use the formula? Because $\mathbf{X}^\top \mathbf{X}$ squares the condition number: if two features are nearly
+# equal, all seven digits of float32 are lost. Here the second feature is the first plus 3/10 000 of another, and the
 # targets are $x_1 + x_2$ without noise.
 
 # %%
@@ -74,21 +81,21 @@ error_of_package = jnp.abs(linear.least_squares(X, targets)["kernel"] - 1).max()
 condition = np.linalg.cond(np.asarray(X, np.float64))
 print(f"condition number: {condition:.1e}, of X^T X: {condition**2:.1e}")
 print("formula off by more than 1 %:", not error_of_formula <= 0.01)  # or it is NaN
-print("package off by less than .1 %:", bool(error_of_package < 0.001))
+print("package off by less than 0.1 %:", bool(error_of_package < 0.001))
 
 # %% [markdown]
 # ## Minibatch stochastic gradient descent
 #
-# Most models have no closed form. A step takes a minibatch $\mathcal{B}$ of examples and moves against its gradient by
-# the learning rate $\eta$:
+# Most models have no closed-form solution. Instead we take steps. Each step computes the gradient on a minibatch
+# $\mathcal{B}$ of examples and moves against it, scaled by the learning rate $\eta$:
 #
 # $$\mathbf{w} \leftarrow \mathbf{w} - \frac{\eta}{|\mathcal{B}|} \sum_{i \in \mathcal{B}} \mathbf{x}^{(i)}
 # \left(\mathbf{w}^\top \mathbf{x}^{(i)} + b - y^{(i)}\right), \qquad
 # b \leftarrow b - \frac{\eta}{|\mathcal{B}|} \sum_{i \in \mathcal{B}}
 # \left(\mathbf{w}^\top \mathbf{x}^{(i)} + b - y^{(i)}\right).$$
 #
-# The factor $\frac12$ of the loss has cancelled against the 2 of its derivative. `train.make_train_step` gives the step
-# for any model, loss and optimiser; the formulas above must agree.
+# The factor $\frac12$ of the loss cancels the 2 that comes from the derivative of the square. `train.make_train_step`
+# returns the step for any model, loss and optimiser. Here it must agree with the formulas above.
 
 # %%
 rate, tx = 0.03, optax.sgd(0.03)
@@ -106,9 +113,9 @@ print("lower after the step:", bool(loss_after < loss_before))
 # %% [markdown]
 # ## Vectorisation for speed
 #
-# Two vectors of 10 000 elements are added one element at a time, and at once. The book measured 0.41876 s and 0.00027 s
-# in PyTorch. In JAX the loop is slower still, since each `at[i].set` makes a new vector: only a tenth of it is run
-# here. JAX returns before it has computed, and `block_until_ready` waits.
+# We add two vectors of 10 000 elements, first one element at a time and then all at once. The book measured 0.41876 s
+# and 0.00027 s in PyTorch. In JAX the loop is slower still, since each `at[i].set` makes a new vector, so we run only a
+# tenth of it. JAX returns before the result is ready; `block_until_ready` waits for it.
 
 # %%
 n = 10_000
@@ -117,7 +124,7 @@ ones, ones_in_torch = jnp.ones(n), torch.ones(n)
 
 def loop_jax():
     total = jnp.zeros(n)
-    for i in range(n // 10):
+    for i in range(n // 100):
         total = total.at[i].set(ones[i] + ones[i])
     return total.block_until_ready()
 
@@ -143,7 +150,7 @@ def at_once():
 # %% tags=["timing"]
 at_once()  # compiles
 print(f"loop in torch          {seconds(loop_torch, 1):.6f} s")
-print(f"a tenth of it in JAX   {seconds(loop_jax, 1):.6f} s")
+print(f"a hundredth, in JAX    {seconds(loop_jax, 1):.6f} s")
 print(f"at once in torch       {seconds(lambda: ones_in_torch + ones_in_torch, 1000):.6f} s")
 print(f"at once in JAX         {seconds(at_once, 1000):.6f} s")
 
@@ -152,7 +159,7 @@ print(f"at once in JAX         {seconds(at_once, 1000):.6f} s")
 #
 # $$p(x) = \frac{1}{\sqrt{2 \pi \sigma^2}} \exp\left(-\frac{(x - \mu)^2}{2 \sigma^2}\right)$$
 #
-# The mean moves the curve, the standard deviation stretches it and lowers its peak.
+# The mean moves this curve. The standard deviation stretches it and lowers its peak.
 
 # %%
 x = jnp.arange(-7, 7, 0.01)
@@ -161,14 +168,14 @@ print([f"{curve.max():.5f}" for curve in curves.values()])
 plots.lines(x, curves, xlabel="x", ylabel="p(x)")
 
 # %% [markdown]
-# Suppose that targets are $y = \mathbf{w}^\top \mathbf{x} + b + \epsilon$ with noise $\epsilon \sim \mathcal{N}(0,
-# \sigma^2)$. The parameters under which the data are most likely make the negative log-likelihood smallest:
+# Suppose that the targets are $y = \mathbf{w}^\top \mathbf{x} + b + \epsilon$ with noise $\epsilon \sim \mathcal{N}(0,
+# \sigma^2)$. The parameters that make the data most likely are those that minimise the negative log-likelihood:
 #
 # $$-\log P(\mathbf{y} \mid \mathbf{X}) = \sum_{i=1}^n \frac{1}{2} \log(2 \pi \sigma^2) +
 # \frac{1}{2 \sigma^2} \left(y^{(i)} - \mathbf{w}^\top \mathbf{x}^{(i)} - b\right)^2.$$
 #
-# Only the square depends on $\mathbf{w}$ and $b$: so this is the squared loss, scaled and shifted. Summed over
-# examples, with $\sigma = 0.5$:
+# Only the square depends on $\mathbf{w}$ and $b$, so this is the squared loss, scaled and shifted. For the sum over a
+# batch, with $\sigma = 0.5$:
 
 # %%
 sigma = 0.5
@@ -189,10 +196,10 @@ print(f"{likelihood:.2f} = {32 / 2 * np.log(2 * np.pi * sigma**2) + square / sig
 #
 # ## Exercises
 #
-# **1. Which constant $b$ makes $\sum_i (x_i - b)^2$ smallest, and which $\sum_i |x_i - b|$?** The derivative $-2 \sum_i
-# (x_i - b)$ is 0 at the **mean**, the most likely centre of a normal distribution. The derivative of $|x_i - b|$ is
-# $\pm 1$, which adds up to 0 when as many numbers lie to the left as to the right: at the **median**, which an outlier
-# does not move. The same `least_squares`, without features:
+# **1. Which constant $b$ minimises $\sum_i (x_i - b)^2$, and which one minimises $\sum_i |x_i - b|$?** The derivative
+# $-2 \sum_i (x_i - b)$ is 0 at the **mean**, which is the most likely centre of a normal distribution. The derivative
+# of $|x_i - b|$ is $\pm 1$. The sum of these is 0 when as many numbers lie to the left as to the right, which is at the
+# **median**; an outlier does not move it. `least_squares` finds the mean if its only feature is 0:
 
 # %%
 numbers = jnp.array([1.0, 2.0, 3.0, 4.0, 90.0])
@@ -203,11 +210,12 @@ print("least_squares:", linear.least_squares(jnp.zeros((5, 1)), numbers[:, None]
 
 # %% [markdown]
 # **2. Affine functions of $\mathbf{x}$ are linear functions of $(\mathbf{x}, 1)$.** $\mathbf{x}^\top \mathbf{w} + b =
-# (\mathbf{x}, 1)^\top (\mathbf{w}, b)$, and read from right to left every linear function of $(\mathbf{x}, 1)$ is such
-# a sum. The closed form above made use of it.
+# (\mathbf{x}, 1)^\top (\mathbf{w}, b)$, and read from right to left, this says that every linear function of
+# $(\mathbf{x}, 1)$ is an affine function of $\mathbf{x}$. The closed form above uses this.
 #
-# **3. Quadratic functions, $b + \sum_i w_i x_i + \sum_{j \le i} w_{ij} x_i x_j$?** They are linear in their weights:
-# a first layer computes the products, a second, linear one weighs them. For $1 + 2 x_1 - x_1 x_2$:
+# **3. How would you fit a quadratic function, $b + \sum_i w_i x_i + \sum_{j \le i} w_{ij} x_i x_j$?** It is linear in
+# its weights. So a first layer computes the products, and a second, linear layer weights them. For $1 + 2 x_1 - x_1
+# x_2$:
 
 # %%
 x = jax.random.normal(jax.random.key(3), (100, 2))
@@ -216,12 +224,12 @@ found = linear.least_squares(products, 1 + 2 * x[:, :1] - x[:, :1] * x[:, 1:])
 print("w:", (np.asarray(found["kernel"]).ravel().round(3) + 0.0).tolist(), "b:", np.asarray(found["bias"]).round(3))
 
 # %% [markdown]
-# **4. What if $\mathbf{X}^\top \mathbf{X}$ has not full rank?** Then there is no inverse, and many $\mathbf{w}$ are
-# equally good. `least_squares` takes the shortest. A little independent noise on $\mathbf{X}$, of variance $s^2$, turns
-# $\mathbf{X}^\top \mathbf{X}$ into $\mathbf{X}^\top \mathbf{X} + n s^2 \mathbf{I}$ on average, which is invertible: it
-# acts as a penalty on $\|\mathbf{w}\|^2$ (section 3.7). Gradient descent from $\mathbf{w} =
-# \mathbf{0}$ goes to the shortest solution too, since every gradient is a combination of examples. With the same
-# feature twice, and $y = 2 x_1$:
+# **4. What if $\mathbf{X}^\top \mathbf{X}$ does not have full rank?** Then it has no inverse, and many $\mathbf{w}$ are
+# equally good. `least_squares` takes the shortest. You can also add a little independent noise of variance $s^2$ to
+# $\mathbf{X}$. On average this turns $\mathbf{X}^\top \mathbf{X}$ into $\mathbf{X}^\top \mathbf{X} + n s^2 \mathbf{I}$,
+# which is invertible. The noise acts as a penalty on $\|\mathbf{w}\|^2$ ([3.7](ch03_07_weight_decay.ipynb)). Gradient
+# descent from $\mathbf{w} = \mathbf{0}$ also finds the shortest solution, since every gradient is a combination of
+# examples. Here the same feature appears twice, and $y = 2 x_1$:
 
 # %%
 X, twice = jnp.hstack([a, a]), 2 * a
@@ -236,10 +244,10 @@ expected = X.T @ X + 1000 * 0.1**2 * jnp.eye(2)
 print("X^T X with noise, near its expectation:", bool(jnp.allclose(noisy.T @ noisy, expected, rtol=0.02)))
 
 # %% [markdown]
-# **5. Noise with density $\frac12 e^{-|\epsilon|}$.** The negative log-likelihood is
-# $n \log 2 + \sum_i |y^{(i)} - \mathbf{w}^\top \mathbf{x}^{(i)} - b|$. It has no closed solution. Its gradient does not
-# shrink near the minimum, it only changes sign, so that steps of constant size jump to and fro; a rate that decays lets
-# them settle.
+# **5. Noise with density $\frac12 e^{-|\epsilon|}$.** The negative log-likelihood is $n \log 2 + \sum_i |y^{(i)} -
+# \mathbf{w}^\top \mathbf{x}^{(i)} - b|$. Minimising it has no closed-form solution. Near the minimum its gradient does
+# not shrink but only changes sign, so with a constant learning rate the steps jump back and forth. With a learning rate
+# that decays they settle.
 
 
 # %%
@@ -251,21 +259,21 @@ def descend(schedule):
     return max(path[-10:])
 
 
-print(f"constant rate .2: off by {descend(lambda t: 0.2):.2f} for ever")
-print(f"rate .2 / (1 + t / 10): off by at most {descend(lambda t: 0.2 / (1 + t / 10)):.2f} at the end")
+print(f"constant rate 0.2: off by {descend(lambda t: 0.2):.2f} for ever")
+print(f"rate 0.2 / (1 + t / 10): off by at most {descend(lambda t: 0.2 / (1 + t / 10)):.2f} at the end")
 
 # %% [markdown]
-# **6. Why not two linear layers in a row?** $(\mathbf{X} \mathbf{W}_1 + \mathbf{b}_1) \mathbf{W}_2 + \mathbf{b}_2$ is
-# $\mathbf{X} (\mathbf{W}_1 \mathbf{W}_2) + (\mathbf{b}_1 \mathbf{W}_2 + \mathbf{b}_2)$: one linear layer. Something
-# that is not linear must stand between ([5.1](ch05_01_multilayer_perceptrons.ipynb)).
+# **6. Why not two linear layers in a row?** $(\mathbf{X} \mathbf{W}_1 + \mathbf{b}_1) \mathbf{W}_2 + \mathbf{b}_2$
+# equals $\mathbf{X} (\mathbf{W}_1 \mathbf{W}_2) + (\mathbf{b}_1 \mathbf{W}_2 + \mathbf{b}_2)$, which is one linear
+# layer. There must be something nonlinear between the two ([5.1](ch05_01_multilayer_perceptrons.ipynb)).
 #
-# **7., 8. Prices and counts.** Gaussian noise allows negative prices and has the same width for a hut and a mansion;
-# the logarithm of the price has neither fault. But the price of a cheap stock moves in whole cents: at 2 cents the next
-# prices are half as much again and half, and no smooth density describes that. Counts of apples are whole numbers, too.
-# The Poisson distribution $\lambda^k e^{-\lambda} / k!$ has the mean $\sum_k k \lambda^k e^{-\lambda} / k! = \lambda
-# \sum_k \lambda^{k - 1} e^{-\lambda} / (k - 1)! = \lambda$. With it and a model of $\log \lambda$, which may be any
-# number, the loss is $\lambda - k \log \lambda$ up to a constant; its derivative by $\log \lambda$ is $\lambda - k$,
-# again the plain error.
+# **7., 8. Prices and counts.** Gaussian noise allows negative prices, and has the same width for a hut and a mansion.
+# Modelling the logarithm of the price avoids both problems. But the price of a cheap stock moves in whole cents: next
+# to 2 cents come 3 cents, which is half as much again, and 1 cent, which is half. No smooth density describes that.
+# Counts of apples are whole numbers too. The Poisson distribution $\lambda^k e^{-\lambda} / k!$ has the mean $\sum_k k
+# \lambda^k e^{-\lambda} / k! = \lambda \sum_k \lambda^{k - 1} e^{-\lambda} / (k - 1)! = \lambda$. Let the model predict
+# $\log \lambda$, which may be any number. Then the loss is $\lambda - k \log \lambda$ up to a constant, and its
+# derivative with respect to $\log \lambda$ is $\lambda - k$, again the plain error.
 
 # %%
 log_rate, count = 0.7, 3
@@ -275,6 +283,6 @@ print(f"{np.exp(log_rate) - count:.4f}")
 # %% [markdown]
 # ## Summary
 #
-# Linear regression is a weighted sum, a squared loss that follows from Gaussian noise, and a closed-form solution that
-# other models lack. What they share with it is the step of stochastic gradient descent, written for a whole batch at
-# once.
+# Linear regression predicts a weighted sum. Gaussian noise leads to its squared loss, and unlike other models it has a
+# closed-form solution. What it shares with them is the step of stochastic gradient descent, computed for a whole batch
+# at once.

@@ -1,9 +1,10 @@
 # %% [markdown]
 # # 3.2 Design for implementation
 #
-# The book builds everything that follows from three classes: `Module` holds model, loss and optimiser, `DataModule` the
-# data, `Trainer` brings them together. Here there are functions and a few plain values instead. This section shows them
-# at work, and has a table from every class and method of the book to what stands in its place.
+# The book builds everything that follows on three classes: `Module` holds the model, the loss and the optimiser,
+# `DataModule` holds the data, and `Trainer` brings them together. This package has functions and a few plain values
+# instead. This section shows them at work. A table then lists every class and method of the book with its counterpart
+# here.
 
 # %%
 # %matplotlib inline
@@ -21,9 +22,9 @@ from jaxd2l.book import generalization
 # %% [markdown]
 # ## Why functions
 #
-# An object remembers: parameters in `self`, the epoch in the trainer, the random generator somewhere. JAX compiles,
-# differentiates and vectorises **pure functions**, whose result depends on their arguments and on nothing else. A
-# jitted method that sets `self.count += 1` does so once, while it is traced, and never again:
+# Objects have a memory: the parameters are in `self`, the epoch is in the trainer, and a random generator is somewhere.
+# JAX compiles, differentiates and vectorises **pure functions**, whose result depends only on their arguments. If a
+# jitted method contains `self.count += 1`, the count goes up once, while JAX traces the method, and never again:
 
 
 # %%
@@ -41,9 +42,9 @@ compiled = jax.jit(counter.add)
 print([int(compiled(0)) for _ in range(3)], "count:", counter.count)
 
 # %% [markdown]
-# So what changes is passed in and handed back. Five kinds of values travel, all of them named tuples. Two are shown;
-# the others are `Dataset` (a training and a test `Batch`), `TrainState` (parameters, the optimiser's state, the number
-# of steps) and `History` (what was measured).
+# So a function takes everything that changes as an argument, and returns it. The values that travel this way are named
+# tuples. Here are two of them; the others are `Dataset` (a training and a test `Batch`), `TrainState` (parameters, the
+# optimiser's state, the number of steps) and `History` (what was measured).
 
 # %%
 print(inspect.getsource(types.Model))
@@ -52,8 +53,8 @@ print(inspect.getsource(types.Batch))
 # %% [markdown]
 # ## Module: a model, a loss, an optimiser
 #
-# The book's `Module` is a model, its loss and its optimiser in one class. Here they are three arguments, and any one
-# can be changed without touching the others. `init` draws parameters from a key; `apply` is the forward pass.
+# The book's `Module` combines a model, its loss and its optimiser in one class. Here they are three separate arguments,
+# and you can change one without touching the others. `init` draws parameters from a key; `apply` is the forward pass.
 
 # %%
 model, loss, tx = models.linear_regression(2), losses.squared_loss, optax.sgd(0.03)
@@ -64,8 +65,9 @@ print(model.apply(params, jnp.ones((5, 2))).shape)
 # %% [markdown]
 # ## DataModule: a dataset and an order
 #
-# The data are arrays. What a data loader adds, the order in which an epoch visits them, is a function of a key and the
-# epoch. It shuffles **examples**; the book's JAX tab shuffles batches, which hold the same examples every time.
+# The data are arrays. A data loader adds the order in which an epoch visits them. Here this order is a function of a
+# key and the epoch. It shuffles **examples**; the book's JAX tab shuffles batches, which hold the same examples in
+# every epoch.
 
 # %%
 true_w, true_b = np.array([2.0, -3.4]), 4.2
@@ -78,15 +80,29 @@ print(len(batches), "batches; the last has", len(batches[-1]), "examples; all on
 # %% [markdown]
 # ## Trainer: a function that runs
 #
-# A step is a function from state to state. This is all of it:
+# A training step is a function from one state to the next. This is all of it. `train.make_train_step(model, loss, tx)`
+# returns the same step, which also takes a key for models that draw random numbers, such as dropout:
+
 
 # %%
-source = inspect.getsource(train.make_train_step)
-print(source[source.rindex('"""') + 4 :])
+def step(state, batch):
+    def batch_loss(params):
+        return loss(model.apply(params, batch.inputs), batch.labels)
+
+    value, grads = jax.value_and_grad(batch_loss)(state.params)
+    updates, opt_state = tx.update(grads, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    return state._replace(params=params, opt_state=opt_state, step=state.step + 1), value
+
+
+begin = train.create_state(model, tx, key)
+batch = types.Batch(*(jnp.asarray(array[batches[0]]) for array in dataset.train))
+ours, packaged = step(begin, batch), train.make_train_step(model, loss, tx)(begin, batch)
+print("as in the package:", jax.tree.all(jax.tree.map(jnp.array_equal, ours, packaged)))
 
 # %% [markdown]
-# `fit` walks the steps of an epoch in one compiled program, measures the test set after each epoch, and returns the
-# last state and the history. `live_curves` draws while it runs.
+# `fit` takes all steps of an epoch in one compiled program, measures the loss on the test set after each epoch, and
+# returns the last state and the history. `live_curves` draws while it runs.
 
 # %%
 state, history = train.fit(
@@ -99,15 +115,14 @@ print("train loss falls:", bool((np.diff(history.train_loss) < 0).all()))
 print("w:", np.asarray(state.params["kernel"]).ravel().round(1), "b:", np.asarray(state.params["bias"]).round(1))
 
 # %% [markdown]
-# **The same in PyTorch.** The loop below is what the book's `Trainer.fit` and `fit_epoch` come down to. It starts from
-# the parameters that `fit` drew and sees the same batches, so it must end at the same place.
+# **The same in PyTorch.** The loop below is the essence of the book's `Trainer.fit` and `fit_epoch`. It starts from the
+# parameters that `fit` drew and sees the same batches, so it must arrive at the same parameters.
 
 # %%
 net = torch.nn.Linear(2, 1)
-begin = train.create_state(key, model, tx).params
 with torch.no_grad():
-    net.weight.copy_(torch.tensor(np.asarray(begin["kernel"]).T))
-    net.bias.copy_(torch.tensor(np.asarray(begin["bias"])))
+    net.weight.copy_(torch.tensor(np.asarray(begin.params["kernel"]).T))
+    net.bias.copy_(torch.tensor(np.asarray(begin.params["bias"])))
 optimizer = torch.optim.SGD(net.parameters(), lr=0.03)
 X, y = (torch.tensor(array) for array in dataset.train)
 for epoch in range(3):
@@ -121,28 +136,28 @@ print("same weights:", np.allclose(net.weight.detach().numpy().T, state.params["
 print("same bias:", np.allclose(net.bias.detach().numpy(), state.params["bias"], atol=1e-5))
 
 # %% [markdown]
-# ## The book's classes and what stands in their place
+# ## The book's classes and their counterparts
 #
-# In brackets the section of the book that adds the method, if it is a later one.
+# If a later section of the book adds the method, the table gives its number in brackets.
 #
 # | The book | Here | |
 # |---|---|---|
-# | `add_to_class` | nothing | functions that need each other take each other as arguments |
+# | `add_to_class` | nothing | a function that needs another takes it as an argument |
 # | **`HyperParameters`** | keyword arguments | a closure holds them: `models.mlp(784, 256, 10, dropout_rate=0.5)` |
-# | `.save_hyperparameters` | nothing | whoever makes a model or an optimiser has the numbers in hand |
+# | `.save_hyperparameters` | nothing | the code that makes a model or an optimiser knows the numbers |
 # | **`ProgressBoard`** | `plots` | |
-# | `.__init__` | arguments of `plots.lines`, `plots.live_curves` | labels and scales; `path=` keeps the picture |
+# | `.__init__` | arguments of `plots.lines`, `plots.live_curves` | labels and scales; `path=` saves the picture |
 # | `.draw` | `plots.live_curves`, `plots.training_curves` | draws a `History`, between epochs |
 # | **`Module`** | `Model(init, apply)`, a loss, an optimiser | |
 # | `.__init__` | `models.linear_regression`, `softmax_regression`, `mlp`, ... | sizes in, `Model` out |
 # | `.setup` (JAX tab) | `models.from_flax(module, example)` | any Flax module becomes a `Model` |
 # | `.apply_init` (6.3) | `model.init(key)` | the initialiser is the model's `init=` argument |
 # | `.parameters` (from torch) | `state.params` | a pytree: nested tuples and dictionaries |
-# | `.forward`, `.__call__` | `model.apply(params, inputs)` | with `key=`: training, dropout happens |
+# | `.forward`, `.__call__` | `model.apply(params, inputs)` | with `key=` for training: dropout happens |
 # | `.loss` | `losses.squared_loss`, `losses.cross_entropy`, ... | `loss(outputs, labels)` |
 # | `.training_step` | `train.make_train_step(model, loss, tx)` | `step(state, batch, key=key)`: new state and loss |
 # | `.validation_step` | `train.evaluate(model, loss, params, batch)` | loss and accuracy of a whole set |
-# | `.plot` | `History` | `fit` returns the losses, and somebody else draws them |
+# | `.plot` | `History` | `fit` returns the losses; drawing them is up to you |
 # | `.configure_optimizers` | `optax.sgd(0.03)`, `optim.sgd(...)` | an argument of `fit` |
 # | **`DataModule`** | `Dataset(train, test, class_names)` | |
 # | `.__init__` | `data.synthetic_regression`, `data.fashion_mnist`, ... | `root` is `data_dir`; there are no workers |
@@ -152,10 +167,10 @@ print("same bias:", np.allclose(net.bias.detach().numpy(), state.params["bias"],
 # | `.get_tensorloader` (3.3) | `Batch(inputs, labels)` | any arrays will do |
 # | **`Trainer`** | `train.fit` | |
 # | `.__init__` | `epochs=`, `batch_size=` of `fit` | `num_gpus`: JAX uses the accelerator it finds |
-# | `.prepare_data` | in `fit` | looks for NaN and wrong labels, moves the data to the device once |
-# | `.prepare_model` | `train.create_state(key, model, tx)` | parameters, optimiser's state, step 0 |
+# | `.prepare_data` | in `fit` | checks for NaN and wrong labels, and moves the data to the device once |
+# | `.prepare_model` | `train.create_state(model, tx, key)` | parameters, optimiser's state, step 0 |
 # | `.fit` | `train.fit(model, loss, tx, dataset, key=...)` | returns state and history; changes nothing |
-# | `.fit_epoch` (3.4) | `train.train_epoch` | compiled by `fit`; gives the loss of every step |
+# | `.fit_epoch` (3.4) | `train.train_epoch` | compiled by `fit`; returns the loss of every step |
 # | `.prepare_batch` (3.4, 6.7) | `data.to_float`, in `train_epoch` | the batch is on the device already |
 # | `.clip_gradients` (9.5) | `optax.clip_by_global_norm` | chained before the optimiser |
 # | `.epoch`, `.train_batch_idx` | `state.step`, the rows of `history` | |
@@ -166,9 +181,9 @@ print("same bias:", np.allclose(net.bias.detach().numpy(), state.params["bias"],
 #
 # ## Hooks without methods
 #
-# A subclass of the book overrides a method. Here one passes a function. `on_epoch` sees state and history after every
-# epoch and ends the run by returning True: early stopping, for example. The optimiser is a chain of functions, so
-# clipping gradients is one more link.
+# In the book, a subclass overrides a method. Here you pass a function instead. `fit` calls `on_epoch` with the state
+# and the history after every epoch, and stops when it returns True. That is enough for early stopping, for example. The
+# optimiser is a chain of functions, and clipping gradients is one more link.
 
 # %%
 clipped = optax.chain(optax.clip_by_global_norm(1.0), optim.sgd(0.3, momentum=0.5))
@@ -185,8 +200,8 @@ _, stopped = train.fit(
 print("ended early:", len(stopped.test_loss) < 50)
 
 # %% [markdown]
-# Because a state holds all that a run changes, a run can be stopped and resumed, and ends as one that was never
-# stopped, to the last bit:
+# A state holds everything that a run changes. So you can stop a run and resume it, and the result equals that of an
+# uninterrupted run to the last bit:
 
 # %%
 first, _ = train.fit(model, loss, tx, dataset, key=key, epochs=1, batch_size=32)
@@ -194,21 +209,19 @@ resumed, _ = train.fit(model, loss, tx, dataset, key=key, epochs=3, batch_size=3
 print(jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), resumed.params, state.params)))
 
 # %% [markdown]
-# And what is a pure function can be transformed as a whole. Eight models with eight initialisations, each one a step
-# further, in one program: `vmap` adds an axis that the step knows nothing about.
+# Since the step is a pure function, we can transform it as a whole. The following program takes a step with eight
+# models at once, each with its own initialisation. `vmap` adds an axis that the step knows nothing about.
 
 # %%
-step = train.make_train_step(model, loss, tx)
-states = jax.vmap(lambda k: train.create_state(k, model, tx))(jax.random.split(jax.random.key(3), 8))
-batch = types.Batch(*(jnp.asarray(array[:32]) for array in dataset.train))
+states = jax.vmap(lambda k: train.create_state(model, tx, k))(jax.random.split(jax.random.key(3), 8))
 states, eight_losses = jax.jit(jax.vmap(step, in_axes=(0, None)))(states, batch)
 print(eight_losses.shape, jax.tree.map(jnp.shape, states.params))
 
 # %% [markdown]
 # ## Exercises
 #
-# **The book's example of `ProgressBoard`: draw sine and cosine, averaging 2 and 10 points.** The board forgets; arrays
-# can be averaged afterwards, in as many ways as one likes.
+# **The book's example of `ProgressBoard`: draw sine and cosine, averaging 2 and 10 points.** The book's board keeps
+# only the averages. If you keep the arrays, you can average them afterwards in any way you like.
 
 # %%
 x = np.arange(0, 10, 0.1)
@@ -222,16 +235,17 @@ def averaged(values, every_n):
 plots.lines(x, {"sin, by 2": averaged(np.sin(x), 2), "cos, by 10": averaged(np.cos(x), 10)}, xlabel="x", ylabel="value")
 
 # %% [markdown]
-# **1. Where is the full implementation?** Here: `fit` calls this function, compiled.
+# **1. Where is the full implementation?** This function takes all steps of an epoch; `fit` compiles it and calls it
+# once per epoch.
 
 # %%
 print(inspect.getsource(train.train_epoch))
 
 # %% [markdown]
-# **2. Without `save_hyperparameters`, can `self.a` still be printed?** No: an argument of `__init__` is a local
-# variable and is gone when it returns. The book's method looks up the caller's local variables
-# (`inspect.currentframe().f_back`) and sets them as attributes. A function that makes a model needs no such thing,
-# since what it returns closes over its arguments.
+# **2. Without `save_hyperparameters`, can you still print `self.a`?** No. An argument of `__init__` is a local
+# variable, which is gone when `__init__` returns. The book's method looks up the local variables of its caller
+# (`inspect.currentframe().f_back`) and sets them as attributes. A function that makes a model does not need this, since
+# the functions it returns remember its arguments.
 
 
 # %%
@@ -250,8 +264,8 @@ print(
 )
 
 # %% [markdown]
-# **One more: exchange one part and leave the rest.** Another optimiser, another implementation of the model, another
-# loss; the call stays the same. The last test losses are all near the noise's $0.01^2 / 2$:
+# **One more: replace one part and leave the rest.** We change the optimiser, the implementation of the model, or the
+# loss, and the call stays the same. The final test losses are all close to $0.01^2 / 2$, which is due to the noise:
 
 # %%
 parts = {
@@ -262,10 +276,11 @@ parts = {
 }
 for name, (a_model, a_loss, a_tx) in parts.items():
     end, _ = train.fit(a_model, a_loss, a_tx, dataset, key=key, epochs=20, batch_size=32)
-    print(f"{name:6}", float(train.evaluate(a_model, losses.squared_loss, end.params, dataset.test).loss) < 1e-4)
+    test_loss, _ = train.evaluate(a_model, losses.squared_loss, end.params, dataset.test)
+    print(f"{name:6} test loss below 0.0001:", float(test_loss) < 1e-4)
 
 # %% [markdown]
 # ## Summary
 #
-# Classes remember; here, values are passed. A model is two functions, a dataset is arrays, a run is a function of a key
-# that returns a state and a history. What a subclass would override is an argument.
+# Classes remember; here, we pass values. A model is two functions, a dataset is arrays, and a run is a function of a
+# key that returns a state and a history. Where a subclass would override a method, you pass an argument.
