@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 3.5 Concise implementation of linear regression
 #
-# Layers, losses and optimisers are so common that libraries have them: Flax the layers, optax the rest. This section
-# builds the model of section 3.4 from them, and finds two places where concise code in torch and in JAX quietly
-# computes something else.
+# Layers, losses and optimisers are so common that libraries provide them: layers come from Flax, losses and optimisers
+# from optax. This section builds the model of section 3.4 from them, and finds two places where concise code in PyTorch
+# and in JAX silently computes different things.
 
 # %%
 # %matplotlib inline
@@ -34,9 +34,10 @@ params = model.init(jax.random.key(0))
 print(jax.tree.map(jnp.shape, params))
 
 # %% [markdown]
-# A default hides here. The book begins with weights from $\mathcal{N}(0, 0.01^2)$; Flax draws from a truncated normal
-# distribution of variance 1/inputs, torch uniformly, and the bias too. `models.flax_linear_regression` is the same
-# layer with the book's choice, and from one key it draws the numbers of the version from scratch.
+# There is a hidden default. The book begins with weights from $\mathcal{N}(0, 0.01^2)$. Flax draws them from a
+# truncated normal distribution with variance 1/inputs. PyTorch draws them from a uniform distribution, and the bias
+# too. `models.flax_linear_regression` is the same layer with the book's initialisation. From the same key it draws the
+# same numbers as `models.linear_regression`.
 
 # %%
 key = jax.random.key(1)
@@ -48,8 +49,8 @@ print(
 )
 
 # %% [markdown]
-# Flax has a second interface, NNX, whose modules hold their parameters as torch's do. `from_flax` takes them just as
-# well: a function of `rngs` that builds one.
+# Flax has a second interface, NNX, whose modules hold their parameters as PyTorch's do. For those, give `from_flax` a
+# function of `rngs` that builds the module.
 
 # %%
 in_nnx = models.from_flax(lambda rngs: nnx.Linear(2, 1, rngs=rngs), jnp.zeros((1, 2)))
@@ -58,11 +59,11 @@ print(jax.tree.map(jnp.shape, in_nnx.init(jax.random.key(0))))
 # %% [markdown]
 # ## The loss
 #
-# **Not all squared losses are equal.** The book derives $\frac{1}{2} (\hat{y} - y)^2$. optax's `l2_loss` has the half;
-# torch's `MSELoss` has not, so its gradient is twice as long, and so is each step at the same learning rate. The book's
-# torch and JAX tabs use these two losses with one learning rate, and thus train at different speeds.
+# **Not all squared losses are equal.** The book derives $\frac{1}{2} (\hat{y} - y)^2$. optax's `l2_loss` has this half.
+# PyTorch's `MSELoss` does not, so its gradient is twice as long, and so is each step at the same learning rate. The
+# book's PyTorch and JAX tabs use these two losses with the same learning rate, so they train at different speeds.
 #
-# Here `losses.squared_loss` has the half, in this section as in the last.
+# `losses.squared_loss` has the half, as in section 3.4.
 
 # %%
 predictions, targets = np.array([[1.0], [2.0]], np.float32), np.array([[0.0], [5.0]], np.float32)
@@ -77,7 +78,7 @@ print("optax.l2_loss, mean:", optax.l2_loss(predictions, targets).mean())
 # %% [markdown]
 # ## Training
 #
-# `optax.sgd(0.03)` is the optimiser, `train.fit` the loop. Nothing else changes.
+# `optax.sgd(0.03)` is the optimiser and `train.fit` is the loop. Nothing else changes.
 
 # %%
 tx = optax.sgd(0.03)
@@ -107,8 +108,9 @@ print("as from scratch:", jnp.allclose(layer["kernel"], by_hand.params["kernel"]
 # %% [markdown]
 # ## The same in torch
 #
-# The book's concise version, from our first parameters and on our batches. Each step of ours leaves $1 - \eta = 0.97$
-# of the error; with `MSELoss` it is $1 - 2 \eta = 0.94$. After 96 steps that makes a factor of twenty.
+# We run the book's concise version from our initial parameters and with our batches. Each of our steps leaves $1 - \eta
+# = 0.97$ of the error; with `MSELoss` a step leaves $1 - 2 \eta = 0.94$. After 96 steps the difference is a factor of
+# twenty.
 
 
 # %%
@@ -138,18 +140,18 @@ print("MSELoss, half the lr:", in_torch(torch.nn.MSELoss(), lr=0.015).round(2))
 # | | PyTorch | JAX, Flax and optax |
 # |---|---|---|
 # | layer | `nn.Linear(2, 1)`, weight (1, 2) | `nn.Dense(1)`, kernel (2, 1) |
-# | number of inputs left open | `nn.LazyLinear(1)` | always: an example fixes it |
+# | number of inputs left open | `nn.LazyLinear(1)` | always: an example determines it |
 # | first parameters | uniform, bias too | truncated normal, bias 0 |
-# | squared loss | `nn.MSELoss()`, no half | `optax.l2_loss`, with the half, not averaged |
-# | optimiser | `torch.optim.SGD(net.parameters(), lr)` | `optax.sgd(lr)`, knows no parameters |
+# | squared loss | `nn.MSELoss()`, without the half | `optax.l2_loss`, with the half, not averaged |
+# | optimiser | `torch.optim.SGD(net.parameters(), lr)` | `optax.sgd(lr)`, independent of the parameters |
 # | access | `net[0].weight`, `net[0].weight.grad` | `params["params"]["Dense_0"]["kernel"]`; gradients are returned |
 #
 # ## Exercises
 #
-# **1. How does the learning rate have to change if the loss is the sum over the minibatch, not the mean?** The gradient
-# is 32 times as long, so the learning rate must be divided by 32. Then all is as before but for the last batch of each
-# epoch, whose 8 examples now make a quarter of a step. With the learning rate left as it is, a rate that did well
-# for the mean may diverge: 0.1 does.
+# **1. How must the learning rate change if the loss is the sum over the minibatch instead of the mean?** The gradient
+# is 32 times as long, so divide the learning rate by 32. Then everything is as before except the last batch of each
+# epoch, whose 8 examples now make only a quarter of a step. If you keep the learning rate, a rate that works well for
+# the mean may diverge for the sum. This happens for 0.1:
 
 # %%
 summed = lambda outputs, targets: losses.squared_loss(outputs, targets, reduction="sum")  # noqa: E731
@@ -164,8 +166,8 @@ for name, loss, rate in (
     print(f"{name:14} largest error", f"{largest:.2f}" if largest < 1e6 else "beyond 1e6")
 
 # %% [markdown]
-# **2. Replace the squared loss by Huber's robust loss.** It is `optax.huber_loss` and `torch.nn.HuberLoss`, both with
-# the half, both quadratic up to `delta`. (Section 3.4 trains with it.)
+# **2. Replace the squared loss by Huber's robust loss.** It is called `optax.huber_loss` and `torch.nn.HuberLoss`. Both
+# have the half, and both are quadratic up to `delta`. (Section 3.4 trains with it.)
 
 # %%
 residuals = np.array([0.0, 0.5, 1.0, 3.0], np.float32)
@@ -174,8 +176,8 @@ print("optax:", optax.huber_loss(jnp.array(residuals)))
 print("torch:", torch.nn.HuberLoss(reduction="none")(torch.tensor(residuals), zeros).numpy())
 
 # %% [markdown]
-# **3. How do you get at the gradient of the weights?** In torch it is `net[0].weight.grad`, after `backward`. In JAX it
-# is what `jax.grad` returns, a tree like the parameters. `history` holds losses only.
+# **3. How do you access the gradient of the weights?** In PyTorch it is `net[0].weight.grad`, after `backward`. In JAX,
+# `jax.grad` returns it, as a tree like the parameters. (`history` holds losses only.)
 
 # %%
 X, y = dataset.train
@@ -183,12 +185,12 @@ grads = jax.grad(lambda params: losses.squared_loss(concise.apply(params, X), y)
 print(np.ravel(grads["params"]["Dense_0"]["kernel"]).round(2), np.ravel(grads["params"]["Dense_0"]["bias"]).round(2))
 
 # %% [markdown]
-# At the start the predictions are about 0, so the gradient is about $-\mathbf{w}$ and $-b$: the features have
-# variance 1.
+# At the start the predictions are about 0. Since the features have variance 1, the gradient is about $-\mathbf{w}$ and
+# $-b$.
 #
-# **4. Another learning rate, more epochs: does it keep on improving?** Until the noise is left. From then on each step
-# follows the noise of its minibatch to and fro, by more if the rate is larger; a small rate is closer in the end, and
-# takes longer to get there.
+# **4. With another learning rate and more epochs, does the result keep improving?** Only until the noise dominates.
+# From then on each step follows the noise of its minibatch back and forth, and further if the learning rate is larger.
+# A small rate ends closer to the truth but takes longer to get there.
 
 # %%
 for rate in (0.003, 0.03, 0.3):
@@ -201,10 +203,11 @@ for rate in (0.003, 0.03, 0.3):
     print(f"rate {rate}: largest error after 3, 30, 300 epochs", ", ".join(f"{error:.3f}" for error in largest))
 
 # %% [markdown]
-# **5. How does the error depend on the number of examples?** To see it without the error that training leaves over,
-# take the solution in closed form. The estimate of each parameter has standard deviation $\sigma / \sqrt{n}$: to halve
-# the error takes four times the data. Hence the logarithmic axis: from 100 examples to 110 nothing can be seen. With a
-# handful of examples it is somewhat more, for three parameters have to be told from them.
+# **5. How does the error depend on the number of examples?** To leave out the error that remains after training, use
+# the closed-form solution. The estimate of each parameter has standard deviation $\sigma / \sqrt{n}$, so halving the
+# error takes four times the data. That is why the axis is logarithmic: going from 100 examples to 110 makes no visible
+# difference. With only a few examples the error is somewhat larger, because three parameters must be estimated from
+# them.
 
 # %%
 sizes = np.array([10, 100, 1000, 10000])
@@ -224,5 +227,6 @@ plots.lines(
 # %% [markdown]
 # ## Summary
 #
-# One layer of Flax, one loss and one optimiser of optax are section 3.4 in three lines. From one key they train to
-# the same numbers. Two defaults decide whether torch does, too: how the layer begins, and whether the loss is halved.
+# One layer of Flax, one loss and one optimiser of optax express section 3.4 in three lines. From the same key they
+# train to the same parameters. Whether PyTorch does so too depends on two defaults: the initialisation of the layer,
+# and the half in the loss.

@@ -1,13 +1,12 @@
 # %% [markdown]
 # # 3.6 Generalisation
 #
-# A model that reproduces its training set may have learnt the pattern, or only the examples. The two are told apart by
-# data that it has not seen. This section watches polynomials of degree 1, 3 and 8 underfit, fit and overfit, and then
-# chooses the degree by cross-validation.
+# A model that reproduces its training set may have learnt the pattern, or only the examples. Data that it has not seen
+# show which. This section shows polynomials of degree 1, 3 and 8, which underfit, fit and overfit, and then chooses the
+# degree by cross-validation.
 
 # %%
 # %matplotlib inline
-import inspect
 from functools import partial
 
 import jax
@@ -25,15 +24,15 @@ from jaxd2l.types import Batch, Dataset
 # %% [markdown]
 # ## Training error and generalisation error
 #
-# The training error is a mean over the examples in hand; the generalisation error is an expectation over the
-# distribution $P$ they come from:
+# The training error is a mean over the examples we have. The generalisation error is an expectation over the
+# distribution $P$ that they come from:
 #
 # $$R_{\mathrm{emp}}[f] = \frac{1}{n} \sum_{i=1}^n l(\mathbf{x}^{(i)}, y^{(i)}, f(\mathbf{x}^{(i)})),
 # \qquad R[f] = \mathrm{E}_{(\mathbf{x}, y) \sim P}\, l(\mathbf{x}, y, f(\mathbf{x})).$$
 #
-# The second cannot be computed, only estimated, on examples that took no part in training. Here we make the
-# distribution ourselves, a cubic with noise, so we can have as many of those as we like: 12 examples to train on and
-# 1000 to validate on.
+# We cannot compute the second, only estimate it on examples that took no part in training. Here we choose the
+# distribution ourselves, a cubic with noise, so we can draw as many examples as we like: 12 for training and 1000 for
+# validation.
 #
 # $$y = 5 + 1.2 x - 3.4 \frac{x^2}{2!} + 5.6 \frac{x^3}{3!} + \epsilon, \qquad \epsilon \sim \mathcal{N}(0, 0.5^2)$$
 
@@ -61,15 +60,22 @@ print(x.shape, y.shape, x_val.shape, y_val.shape)
 #
 # $$\hat{y} = \sum_{i=0}^d x^i w_i$$
 #
-# is linear in the weights, so linear regression fits it once the powers are its features.
+# is linear in the weights, so linear regression can fit it, with the powers as features.
+# `generalization.polynomial_features` computes them.
+
 
 # %%
-print(inspect.getsource(generalization.polynomial_features).split('"""')[2])
+def polynomial_features(x, degree):
+    return jnp.stack([x**i for i in range(degree + 1)], axis=1)
+
+
+print(polynomial_features(jnp.array([2.0, 3.0]), 3))
 print(generalization.polynomial_features(jnp.array([2.0, 3.0]), 3))
 
 # %% [markdown]
-# Powers of numbers above 1 explode. Dividing $x$ by 2 brings it into $[-1, 1]$, where they do not. The constant column
-# is left out, for the model has a bias. The best fit is found in closed form: nothing is blamed on training.
+# High powers of numbers above 1 become huge. Dividing $x$ by 2 brings it into $[-1, 1]$, where powers stay small. We
+# leave out the constant column, because the model has a bias. We compute the best fit in closed form, so that training
+# cannot be to blame for any error.
 
 # %%
 
@@ -101,8 +107,9 @@ for degree in (1, 3, 8):
 print(f"no model can do better than half the variance of the noise: {0.5**2 / 2:.3f}")
 
 # %% [markdown]
-# Degree 1 is wrong on both sets: it **underfits**. Degree 8 has the smallest training error, below that of the noise,
-# and a validation error several times that of degree 3: it **overfits**, bending towards each example.
+# Degree 1 has a large error on both sets: it **underfits**. Degree 8 has the smallest training error, below that of the
+# noise, but its validation error is several times that of degree 3. It **overfits**: the curve bends towards each
+# example.
 
 # %%
 grid = jnp.linspace(-2, 2, 200)
@@ -121,8 +128,8 @@ plt.show()
 # %% [markdown]
 # ## Model complexity
 #
-# The training error can only fall as the degree grows, for each polynomial contains the ones of lower degree. The
-# validation error falls, and then rises: the book's figure, with numbers.
+# The training error can only fall as the degree grows, because polynomials of a higher degree include those of a lower
+# degree. The validation error first falls and then rises. This is the book's figure, with numbers.
 
 # %%
 degrees = range(1, 9)
@@ -135,10 +142,10 @@ plots.lines(degrees, curves, xlabel="degree of the polynomial", ylabel="error", 
 # %% [markdown]
 # ## Training curves
 #
-# The same three models trained by minibatch SGD, with the error after each epoch. Underfitting: both curves stay high.
-# Overfitting: the validation error rises while the training error still falls. Degree 8 shows it late and little, for
-# the directions in which it could bend most have tiny gradients: SGD that stops early is spared the worst. Section 5.5
-# makes a method of that.
+# We train the same three models with minibatch SGD and plot the error after each epoch. When a model underfits, both
+# curves stay high. When it overfits, the validation error rises while the training error still falls. Degree 8 overfits
+# late and only a little, because the directions in which it could bend most have tiny gradients. If SGD stops early, it
+# avoids the worst; section 5.5 turns this into a method.
 
 # %%
 epochs = 1000
@@ -167,8 +174,9 @@ plt.show()
 # %% [markdown]
 # ## Dataset size
 #
-# More data never hurt. With enough of them even degree 8 does not overfit, while degree 1 stays wrong for ever: its
-# error is not for want of examples. Each point is the median over 50 training sets.
+# More data never hurt. With enough examples even degree 8 does not overfit. Degree 1 stays wrong no matter how many
+# there are, because its error does not come from a lack of examples. Each point in the plot is the median over 50
+# training sets.
 
 # %%
 many_x, many_y = sample(jax.random.key(2), 50 * 600)
@@ -183,12 +191,12 @@ plots.lines(sizes, medians, xlabel="training examples", ylabel="validation error
 # %% [markdown]
 # ## Cross-validation
 #
-# To choose the degree we looked at 1000 validation examples, and there are seldom as many to spare. $K$-fold
-# cross-validation splits the training set into $K$ parts, trains $K$ times on all but one and validates on that one.
-# Each example validates once.
+# To choose the degree we used 1000 validation examples, but we can seldom spare so many. $K$-fold cross-validation
+# splits the training set into $K$ parts. It trains $K$ times, each time on all parts but one, and validates on that
+# one. Each example is used once for validation.
 #
-# 32 rows in 5 folds: `k_fold` makes folds of 7 and 6. The book's `get_k_fold_data` takes $\lfloor 32 / 5 \rfloor = 6$
-# rows for each, and two rows validate nowhere.
+# If we split 32 rows into 5 folds, `k_fold` makes folds of 7 and 6 rows. The book's `get_k_fold_data` takes $\lfloor 32
+# / 5 \rfloor = 6$ rows for each, so two rows are never used for validation.
 
 # %%
 folds = generalization.k_fold(jax.random.key(3), 32, 5)
@@ -197,8 +205,8 @@ for fold in folds:
 print("each row once:", sorted(np.concatenate([fold.validation for fold in folds]).tolist()) == list(range(32)))
 
 # %% [markdown]
-# The mean over the folds estimates the generalisation error of each degree from these 32 examples alone, and chooses
-# the degree that the cubic has.
+# The mean over the folds estimates the generalisation error of each degree from these 32 examples alone. The lowest
+# estimate is that of degree 3, the true degree.
 
 # %%
 x_cv, y_cv = sample(jax.random.key(4), 32)
@@ -214,9 +222,9 @@ for degree, estimate in estimates.items():
 print("chosen: degree", min(estimates, key=estimates.get))
 
 # %% [markdown]
-# **Where torch differs.** Fits in closed form are `torch.linalg.lstsq`; its default driver wants features of full rank,
-# `gelsd` takes the singular values, as JAX does and as `least_squares` does. A split is drawn by
-# `torch.utils.data.random_split` from a generator; here a key decides the folds.
+# **Where torch differs.** PyTorch's closed-form fit is `torch.linalg.lstsq`. Its default driver needs features of full
+# rank; the driver `gelsd` uses singular values, like JAX and `least_squares`. `torch.utils.data.random_split` draws a
+# split from a generator; here a key determines the folds.
 
 # %%
 powers = torch.tensor(np.asarray(generalization.polynomial_features(x / 2, 3)))
@@ -228,8 +236,9 @@ print("equal:", np.allclose(solution.ravel(), [ours["bias"][0], *ours["kernel"].
 # %% [markdown]
 # ## Exercises
 #
-# **1. When can polynomial regression be solved exactly?** When the inputs are distinct and the degree is at least
-# $n - 1$: a polynomial of degree 5 goes through any 6 points. The training error is then 0 and says nothing.
+# **1. When can polynomial regression be solved exactly?** When the inputs are distinct and the degree is at least $n -
+# 1$. For example, for any 6 points there is a polynomial of degree 5 that goes through them. The training error is then
+# 0 and tells us nothing.
 
 # %%
 grid6 = jnp.linspace(-2, 2, 6)
@@ -239,14 +248,14 @@ for degree in (4, 5):
 
 # %% [markdown]
 # **2. Where are examples so dependent that it would be wrong to treat them as independent?** Prices of a stock on
-# neighbouring days. Several images of one patient, some of which end up in the training set and some in the test set.
-# Frames of a video. Words of a text. Measurements at neighbouring places, as of the weather. What users click, which
-# depends on what they were shown. In all of them a random split leaks: whole patients, years or places must be held
-# out.
+# consecutive days. Several images of one patient, some of which end up in the training set and some in the test set.
+# Frames of a video. Words of a text. Measurements at neighbouring places, for example of the weather. Clicks of users,
+# which depend on what they were shown. In all these cases a random split leaks information from the test set into the
+# training set. Hold out whole patients, years or places instead.
 #
-# **3. Can the training error be zero, and the generalisation error?** The first whenever the model is flexible enough,
-# as above. The second only without noise, and if the model can express the truth. Both hold
-# here for degree 3, and one of them is not enough.
+# **3. Can the training error be zero? And the generalisation error?** The training error can be zero whenever the model
+# is flexible enough, as above. The generalisation error can be zero only if there is no noise and the model can express
+# the truth. Of the four cases below, only degree 3 without noise meets both conditions.
 
 # %%
 for noise in (0.0, 0.5):
@@ -256,12 +265,13 @@ for noise in (0.0, 0.5):
         print(f"noise {noise}, degree {degree}: validation error below 1e-6: {bool(error < 1e-6)}")
 
 # %% [markdown]
-# **4. Why is $K$-fold cross-validation expensive?** It trains $K$ models for each candidate: the table above took
-# $3 \cdot 5$ fits to choose one number. The fits do not depend on each other, so `vmap` can run them at once where the
-# folds are of one size.
+# **4. Why is $K$-fold cross-validation expensive?** It trains $K$ models for each candidate: choosing the degree above
+# took $3 \cdot 5$ fits. The fits do not depend on each other, so `vmap` can run them at once if all folds have the same
+# size.
 #
-# **5. Why is its estimate biased?** Each fold trains on $(K - 1) n / K$ examples, the final model on all $n$, and fewer
-# examples give a larger error. The fewer the folds, the more so. For degree 1 and $n = 12$, over 2000 training sets:
+# **5. Why is its estimate biased?** Each fold trains on $(K - 1) n / K$ examples, whereas the final model trains on all
+# $n$, and fewer examples give a larger error. The fewer the folds, the larger the bias. For degree 1 and $n = 12$, over
+# 2000 training sets:
 
 # %%
 many_x, many_y = sample(jax.random.key(7), 2000 * 12)
@@ -277,17 +287,18 @@ on_new_data = jax.vmap(lambda x, y: errors(x, y, x_val, y_val, degree=1)[1])(man
 print(f"trained on 12: mean validation error {on_new_data.mean():.2f}")
 
 # %% [markdown]
-# **6. Why is the VC dimension, the number of points that can be labelled in every way, a poor measure of
-# complexity?** It does not see how large the functions are. Linear functions whose weights are tiny have the VC
-# dimension of all linear functions, and can overfit far less (section 3.7). And one parameter can be enough for an
-# infinite one: $\mathrm{sign}(\sin \omega x)$.
+# **6. The VC dimension is the largest number of points that the functions of a class can label in every possible way.
+# Why is it a poor measure of complexity?** It ignores how large the functions are. Linear functions with tiny weights
+# have the same VC dimension as all linear functions, yet they overfit far less (section 3.7). And a single parameter
+# can be enough for an infinite VC dimension, as in $\mathrm{sign}(\sin \omega x)$.
 #
-# **7. The same error on difficult data: how do you argue for collecting more of them?** With a learning curve, as under
-# "Dataset size". If it still falls at the size you have, more data will help; if training and validation error have
+# **7. How do you convince your manager that you need more data?** Show a learning curve, as in "Dataset size" above. If
+# the curve is still falling at the size you have, more data will help. If the training and the validation error have
 # met, only another model will.
 #
 # ## Summary
 #
-# A small training error is no achievement in itself. A model that is too simple has large errors on both sets, one that
-# is too flexible has them on new data alone, and more data close the gap. Validation data choose the model;
-# cross-validation makes do with few of them, at the price of $K$ trainings and of a slightly pessimistic estimate.
+# A small training error is no achievement in itself. A model that is too simple has large errors on both sets. A model
+# that is too flexible has a large error only on new data, and more training data close the gap. We choose the model by
+# its error on validation data. Cross-validation needs fewer data, at the price of $K$ training runs and a slightly
+# pessimistic estimate.

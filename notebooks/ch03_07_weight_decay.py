@@ -1,12 +1,12 @@
 # %% [markdown]
 # # 3.7 Weight decay
 #
-# More data cure overfitting, but they cost. Weight decay is the other cure: it makes large weights expensive, so that
-# only those remain that the data insist on. This section trains 200 weights on 20 examples, with decay and without.
+# More data cure overfitting, but data cost money. Weight decay is another cure. It makes large weights expensive, so
+# that a weight is large only if the data demand it. This section trains 200 weights on 20 examples, with and without
+# decay.
 
 # %%
 # %matplotlib inline
-import inspect
 from functools import partial
 
 import jax
@@ -22,19 +22,25 @@ from jaxd2l.models.linear import least_squares
 # %% [markdown]
 # ## Norms and weight decay
 #
-# A function is simple if it is close to $f = 0$, and for a linear one the distance is the size of its weights. So a
-# penalty is added to the loss:
+# A function is simple if it is close to $f = 0$. For a linear function we can measure that distance by the size of its
+# weights. So we add a penalty to the loss:
 #
 # $$L(\mathbf{w}, b) + \frac{\lambda}{2} \|\mathbf{w}\|^2, \qquad
 # \mathbf{w} \leftarrow (1 - \eta \lambda)\, \mathbf{w} - \eta\, \mathbf{g}.$$
 #
-# The gradient of the penalty is $\lambda \mathbf{w}$, so each step shrinks the weights by a factor: hence the name. The
-# bias bears no penalty: it moves the output up or down and makes nothing more complicated.
+# The gradient of the penalty is $\lambda \mathbf{w}$, so each step shrinks the weights by a constant factor, hence the
+# name. The bias is not penalised: it only moves the output up or down, which does not make the function more complex.
+# `generalization.l2_penalty` computes the penalty for the parameters of any model, by adding up the squares of all
+# arrays called "kernel".
+
 
 # %%
-print(inspect.getsource(generalization.l2_penalty).split('"""')[2])
+def l2_penalty(w):
+    return jnp.sum(w**2) / 2
+
+
 params = {"kernel": jnp.array([[3.0], [4.0]]), "bias": jnp.array([7.0])}
-print("penalty:", generalization.l2_penalty(params))
+print("penalty:", l2_penalty(params["kernel"]), generalization.l2_penalty(params))
 print("its gradient:", jax.tree.map(lambda g: g.ravel().tolist(), jax.grad(generalization.l2_penalty)(params)))
 
 # %% [markdown]
@@ -42,8 +48,8 @@ print("its gradient:", jax.tree.map(lambda g: g.ravel().tolist(), jax.grad(gener
 #
 # $$y = 0.05 + \sum_{i=1}^d 0.01 x_i + \epsilon, \qquad \epsilon \sim \mathcal{N}(0, 0.01^2),$$
 #
-# with $d = 200$, 20 examples to train on and 100 to validate on. Ten times more weights than examples: many settings
-# fit the training set perfectly, and overfitting is certain.
+# with $d = 200$, 20 examples for training and 100 for validation. There are ten times as many weights as examples, so
+# many choices of the weights fit the training set perfectly, and overfitting is certain.
 
 # %%
 dataset = generalization.weight_decay_data(jax.random.key(0))
@@ -52,9 +58,9 @@ print(dataset.train.inputs.shape, dataset.train.labels.shape, dataset.test.input
 # %% [markdown]
 # ## From scratch: penalty or decay
 #
-# Two ways to write it. The book from scratch adds the penalty to the loss; its concise version has the optimiser decay
-# the weights. For SGD they are one step. `optim.sgd` takes torch's arguments and, as a mask, which parameters decay:
-# `optim.kernels` names the weight matrices.
+# There are two ways to write it. The book's version from scratch adds the penalty to the loss. In its concise version
+# the optimiser decays the weights. For SGD the two give the same step. `optim.sgd` takes PyTorch's arguments, and a
+# mask that says which parameters decay. `optim.kernels` is the mask that selects the weight matrices.
 
 # %%
 key, rate = jax.random.key(1), 0.01
@@ -64,7 +70,7 @@ X, y = dataset.train
 
 
 def penalised_loss(params, weight_decay):
-    return losses.squared_loss(model.apply(params, X), y) + weight_decay * generalization.l2_penalty(params)
+    return losses.squared_loss(model.apply(params, X), y) + weight_decay * l2_penalty(params["kernel"])
 
 
 by_penalty = jax.tree.map(lambda p, g: p - rate * g, params, jax.grad(penalised_loss)(params, 3.0))
@@ -77,7 +83,7 @@ print("the same step:", jax.tree.map(lambda a, b: bool(jnp.allclose(a, b, atol=1
 # %% [markdown]
 # ## Training without regularisation
 #
-# $\lambda = 0$, 10 epochs, batch size 5, learning rate 0.01.
+# We train with $\lambda = 0$ for 10 epochs, with batch size 5 and learning rate 0.01.
 
 # %%
 
@@ -94,19 +100,20 @@ def run(weight_decay, title="", model=model):
 plain = run(0.0, "λ = 0")
 
 # %% [markdown]
-# The training loss vanishes, the validation loss does not move. This is overfitting at its purest.
+# The training loss vanishes, and the validation loss hardly moves. This is overfitting in its purest form.
 #
 # ## Using weight decay
 #
-# $\lambda = 3$: the training loss is higher, and the validation loss lower.
+# With $\lambda = 3$ the training loss is higher and the validation loss is lower.
 
 # %%
 decayed = run(3.0, "λ = 3")
 
 # %% [markdown]
-# What did the decay remove? 20 examples span 20 of the 200 dimensions. In the other 180 no gradient ever points, so the
-# random start stays there for good: its square norm was about $200 \cdot 0.01^2 = 0.02$. Only the decay reaches these
-# directions. From a start at zero the training without decay does as well.
+# What did the decay remove? 20 examples span only 20 of the 200 dimensions. No gradient ever points into the other 180,
+# so without decay the random initial weights stay there for good. (The squared norm of all initial weights is about
+# $200 \cdot 0.01^2 = 0.02$.) Only the decay reaches these directions. If the weights start at zero, training without
+# decay does just as well.
 
 # %%
 run(0.0, model=models.linear_regression(200, init=initializers.normal(0.0)))
@@ -117,10 +124,10 @@ for name, weights in (("start", start), ("λ = 0", plain.params["kernel"]), ("λ
     print(f"{name}: ||w||^2 outside the span of the examples {np.sum(outside**2):.4f}")
 
 # %% [markdown]
-# ## Concise implementation, in torch and here
+# ## Concise implementation, in PyTorch and here
 #
-# Torch gives each group of parameters its own decay; a single `weight_decay` for all would decay the biases too.
-# Fed alike, the two come to the same weights.
+# In PyTorch each group of parameters has its own decay; a single `weight_decay` for all would decay the biases too.
+# With the same batches, both arrive at the same weights.
 
 # %%
 net = torch.nn.Sequential(torch.nn.Linear(200, 1))
@@ -136,11 +143,12 @@ for epoch in range(10):
 print("equal:", np.allclose(net[0].weight.detach().numpy().T, decayed.params["kernel"], atol=1e-5))
 
 # %% [markdown]
-# Note the half. The book's concise version uses `MSELoss`, which lacks it: gradients are twice as long, the decay is
-# not, and $\lambda = 3$ there means what 1.5 means here.
+# Note the half in the loss. The book's concise version uses `MSELoss`, which lacks it. There the gradients are twice as
+# long but the decay is not, so $\lambda = 3$ there corresponds to 1.5 here.
 #
-# **The book's JAX tab decays the bias as well.** To see what that does, let the labels have a mean of 5, which is the
-# bias' business. Decayed, it stays near 0; the weights fit the 20 labels in its place, and new data pay for it.
+# **The book's JAX tab decays the bias as well.** To see the effect, we raise all labels by 5, which is a task for the
+# bias. With decay, the bias stays far too small. The weights fit the 20 labels in its place, at the cost of a large
+# error on new data.
 
 # %%
 raised = dataset._replace(
@@ -155,14 +163,14 @@ for name, mask in (("weights alone", optim.kernels), ("bias too", None)):
 # %% [markdown]
 # | | PyTorch | JAX, here |
 # |---|---|---|
-# | penalty in the loss | `(w ** 2).sum() / 2` | `generalization.l2_penalty(params)` |
-# | by the optimiser | `SGD([{"params": w, "weight_decay": 3}, ...])` | `optim.sgd(lr, weight_decay=3)`, with a mask |
-# | one number for all | decays biases too | decays biases too, without a mask |
+# | penalty in the loss | `(w**2).sum() / 2` | `generalization.l2_penalty(params)` |
+# | decay in the optimiser | `SGD([{"params": w, "weight_decay": 3}, ...])` | `optim.sgd(lr, weight_decay=3)`, masked |
+# | a single decay for all | decays biases too | without a mask, decays biases too |
 #
 # ## Exercises
 #
-# **1. Plot training and validation loss as functions of $\lambda$.** Twelve values of it are trained at once, by `vmap`
-# over the whole run.
+# **1. Plot training and validation loss as functions of $\lambda$.** `vmap` over a whole training run trains with
+# twelve values of $\lambda$ at once.
 
 # %%
 lambdas = np.logspace(-2, 1.5, 12)
@@ -190,8 +198,9 @@ plots.lines(
 
 # %% [markdown]
 # **2. Find the best $\lambda$ on the validation set. Is it really the best, and does it matter?** It is the best for
-# these 100 examples. Another validation set would name another one, so the loss of the winner is a little too good: a
-# third set has to judge it. It does not matter much where the curve is flat, as here above 3.
+# these 100 examples. With another validation set the winner might be different, so the loss of the winner is a little
+# too optimistic; you need a third set to judge it. The exact value matters little where the curve is flat, as it is
+# here above 3.
 
 # %%
 best = int(np.argmin(validation))
@@ -200,11 +209,11 @@ near = np.asarray(validation)[lambdas > 3]
 print(f"above 3 the losses differ by less than a fifth: {bool(near.max() < 1.2 * near.min())}")
 
 # %% [markdown]
-# **3. What does the update look like with the penalty $\lambda \sum_i |w_i|$?** Its gradient is
-# $\lambda\, \mathrm{sign}(w_i)$: each step takes the same amount from every weight, until it is 0. With features
-# uncorrelated and of variance 1 the solution can be written down: the square scales each weight by
-# $1 / (1 + \lambda)$, the absolute value moves it by $\lambda$ towards 0 and keeps it there. It selects features;
-# decay only makes weights small.
+# **3. What does the update look like with the penalty $\lambda \sum_i |w_i|$?** Its gradient is $\lambda\,
+# \mathrm{sign}(w_i)$: each step takes the same amount from every weight until the weight is 0. If the features are
+# uncorrelated and have variance 1, there is a formula for the solution. The squared penalty scales each weight by $1 /
+# (1 + \lambda)$. The absolute penalty moves each weight towards 0 by $\lambda$, but not beyond 0. So it selects
+# features, whereas decay only makes weights small.
 
 # %%
 fitted = np.linspace(-3, 3, 61)
@@ -220,9 +229,9 @@ plots.lines(
 )
 
 # %% [markdown]
-# **4. $\|\mathbf{w}\|^2 = \mathbf{w}^\top \mathbf{w}$. What is its like for matrices?** The squared Frobenius norm,
-# $\mathrm{tr}(\mathbf{W}^\top \mathbf{W})$, the sum of the squares of all elements. `l2_penalty` adds it up over all
-# layers.
+# **4. $\|\mathbf{w}\|^2 = \mathbf{w}^\top \mathbf{w}$. What is the equivalent for matrices?** The squared Frobenius
+# norm, $\mathrm{tr}(\mathbf{W}^\top \mathbf{W})$, which is the sum of the squares of all elements. `l2_penalty` adds it
+# up over all layers.
 
 # %%
 layers = models.mlp(4, 3, 2).init(jax.random.key(0))
@@ -230,18 +239,18 @@ by_trace = sum(jnp.trace(layer["kernel"].T @ layer["kernel"]) for layer in layer
 print(bool(jnp.allclose(2 * generalization.l2_penalty(layers), by_trace)))
 
 # %% [markdown]
-# **5. What else helps against overfitting?** More data, and where there are none, variants of those at hand: images
-# shifted or mirrored. Dropout (section 5.6) and other noise in training. Early stopping (section 5.5). The mean of
-# several models (section 5.7). Weights that are shared, as in convolutions.
+# **5. What else helps against overfitting?** More data, or variants of the data you have, such as shifted or mirrored
+# images. Dropout (section 5.6) and other noise during training. Early stopping (section 5.5). Averaging several models
+# (section 5.7). Sharing weights, as convolutions do.
 #
-# **6. What is weight decay to a Bayesian?** A prior $\mathbf{w} \sim \mathcal{N}(0, s^2)$. With noise of variance
-# $\sigma^2$ the negative log-posterior is, up to constants, $n / \sigma^2$ times
+# **6. What is weight decay to a Bayesian?** It is a prior, $\mathbf{w} \sim \mathcal{N}(0, s^2)$. With noise of
+# variance $\sigma^2$ the negative log-posterior is, up to constants, $n / \sigma^2$ times
 #
 # $$\frac{1}{2n} \sum_i (\hat{y}^{(i)} - y^{(i)})^2 + \frac{\lambda}{2} \|\mathbf{w}\|^2,
 # \qquad \lambda = \frac{\sigma^2}{n s^2}.$$
 #
-# So there is a $\lambda$ that is best on average if the weights do come from the prior. With $\sigma = 0.1$, $s = 0.1$
-# and $n = 20$ it is 0.05. A count over 1000 draws of weights and data, fitted in closed form, agrees:
+# So if the weights do come from the prior, one $\lambda$ is best on average. With $\sigma = 0.1$, $s = 0.1$ and $n =
+# 20$ it is 0.05. We check this by fitting 1000 draws of weights and data in closed form:
 
 # %%
 w_key, x_key, noise_key = jax.random.split(jax.random.key(2), 3)
@@ -256,6 +265,6 @@ for weight_decay in (0.005, 0.05, 0.5):
 # %% [markdown]
 # ## Summary
 #
-# A penalty on the squared weights shrinks them at each step and trades a little training loss for validation loss. It
-# belongs to the weights, not to the biases. Here it does most of its work where the data say nothing: it wipes out the
-# random start.
+# A penalty on the squared weights shrinks them at each step. It gives up a little training loss to gain validation
+# loss. It belongs on the weights, not on the biases. In this example it does most of its work in the directions about
+# which the data tell nothing: it removes the random initial weights.
