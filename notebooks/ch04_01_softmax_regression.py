@@ -1,14 +1,12 @@
 # %% [markdown]
 # # 4.1 Softmax regression
 #
-# Regression asks how much; classification asks which one. This section turns scores into probabilities, derives the
-# loss that fits them to labels, and reads that loss in the terms of information theory: surprisal, entropy,
+# Regression asks how much; classification asks which one. This section turns scores into probabilities, derives a loss
+# that fits them to labels, and explains this loss in the terms of information theory: surprisal, entropy and
 # cross-entropy.
 
 # %%
 # %matplotlib inline
-import inspect
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,8 +19,9 @@ from jaxd2l.book import information
 # %% [markdown]
 # ## Classes and a linear model
 #
-# Classes have no order, so a label is no number to be regressed on. The one-hot encoding gives each class its own
-# coordinate. With $q = 3$ classes and $d = 4$ features the model has one score, or **logit**, for each class:
+# Classes have no order, so we should not treat a label as a number and fit it by regression. The one-hot encoding gives
+# each class its own coordinate. With $q = 3$ classes and $d = 4$ features, the model computes one score, or **logit**,
+# for each class:
 #
 # $$\mathbf{y} \in \{(1, 0, 0), (0, 1, 0), (0, 0, 1)\}, \qquad \mathbf{o} = \mathbf{W} \mathbf{x} + \mathbf{b}.$$
 
@@ -35,8 +34,8 @@ X = jax.random.normal(jax.random.key(1), (2, 4))
 print({name: value.shape for name, value in params.items()}, "logits:", model.apply(params, X).shape)
 
 # %% [markdown]
-# A label that is no class is an error in torch. `jax.nn.one_hot` makes a row of zeros of it; the package's losses
-# refuse it.
+# In PyTorch, a label that is not one of the classes is an error. `jax.nn.one_hot` turns it into a row of zeros. The
+# package's losses refuse it.
 
 # %%
 print(jax.nn.one_hot(jnp.array([3]), 3))
@@ -52,25 +51,33 @@ for attempt in (
 # %% [markdown]
 # ## The softmax
 #
-# Logits may be negative and need not sum to 1. The exponential makes them positive, the division makes them a
+# Logits may be negative and need not sum to 1. The exponential makes them positive, and the division turns them into a
 # distribution:
 #
 # $$\hat{y}_i = \frac{\exp(o_i)}{\sum_j \exp(o_j)}.$$
 #
-# The package subtracts the largest logit first. It cancels in the fraction, and nothing overflows (section 4.5).
+# In the code we subtract the largest logit first. It cancels in the fraction, and it prevents overflow (section 4.4).
+# The package's `activations.softmax` does the same.
+
 
 # %%
-print(inspect.getsource(activations.softmax).split('"""')[2])
+def softmax(o):
+    exponentials = jnp.exp(o - o.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
 o = jnp.array([[1.0, 3.0, 2.0], [-1.0, 0.0, 100.0]])
-probabilities = activations.softmax(o)
+probabilities = softmax(o)
+print("as in the package:", bool((probabilities == activations.softmax(o)).all()))
 print(np.asarray(probabilities).round(3))
 print("sums:", np.asarray(probabilities.sum(axis=1)).round(3))
 print("the order is kept:", bool((probabilities.argsort(axis=1) == o.argsort(axis=1)).all()))
 
 # %% [markdown]
-# Because the order is kept, the most likely class is the one with the largest logit: to predict, no softmax is needed.
-# A **temperature** $T$ that divides the logits makes the distribution flatter or sharper, and keeps the order as well.
-# $T \to 0$ is the maximum, $T \to \infty$ the uniform distribution.
+# Since the softmax preserves the order, the most likely class is the one with the largest logit, so prediction does not
+# need the softmax. Dividing the logits by a **temperature** $T$ makes the distribution flatter or sharper, and also
+# preserves the order. As $T \to 0$, all the probability goes to the largest logit; as $T \to \infty$, the distribution
+# becomes uniform.
 
 # %%
 temperatures = np.logspace(-1, 2, 100)
@@ -83,12 +90,12 @@ plots.lines(
 # %% [markdown]
 # ## The loss
 #
-# Maximum likelihood, as for regression. The model gives an example's label the probability $\hat{y}_y$, so the negative
-# log-likelihood of independent examples is a sum of
+# We use maximum likelihood, as for regression. The model gives the label $y$ of an example the probability $\hat{y}_y$.
+# So the negative log-likelihood of independent examples is a sum with one term for each example,
 #
 # $$l(\mathbf{y}, \hat{\mathbf{y}}) = -\sum_{j=1}^q y_j \log \hat{y}_j,$$
 #
-# of which a one-hot label leaves one term, $-\log \hat{y}_y$. It is 0 only for certainty, which no finite logits reach.
+# For a one-hot label this is $-\log \hat{y}_y$. It is 0 only if the model is certain, which finite logits never reach.
 
 # %%
 y = jnp.array([1, 0])
@@ -97,13 +104,13 @@ print("-log of the label's probability:", np.asarray(-jnp.log(picked)).round(4))
 print("from the logits:", np.asarray(losses.cross_entropy(o, y, reduction="none")).round(4))
 
 # %% [markdown]
-# The second example shows why the loss takes logits: the probability $e^{-101}$ has been rounded to 0, its logarithm is
-# infinite. In logits the loss is simply
+# The second example shows why the loss takes logits: the probability $e^{-101}$ was rounded to 0, so its logarithm is
+# infinite. In terms of the logits, the loss is simply
 #
 # $$l = \log \sum_k \exp(o_k) - o_y.$$
 #
-# **Soft labels** are distributions over the classes, say of annotators who disagree: (0.1, 0.7, 0.2). The same
-# formula holds, and the same function takes them.
+# **Soft labels** are distributions over the classes, such as (0.1, 0.7, 0.2) when annotators disagree. The same formula
+# holds, and the same function accepts them.
 
 # %%
 soft = jnp.array([[0.1, 0.7, 0.2]])
@@ -111,7 +118,7 @@ print(f"{losses.cross_entropy(o[:1], soft):.4f}")
 print(f"{-(soft * jnp.log(probabilities[:1])).sum():.4f}")
 
 # %% [markdown]
-# The derivative is the difference between what the model believes and what happened, as in regression:
+# As in regression, the derivative is the difference between what the model predicted and what happened:
 #
 # $$\frac{\partial l}{\partial o_j} = \mathrm{softmax}(\mathbf{o})_j - y_j.$$
 
@@ -125,7 +132,7 @@ for name, target, y_j in (("hard", jnp.array([1]), jnp.array([[0.0, 1.0, 0.0]]))
 # ## Information theory
 #
 # **Surprisal.** An event of probability $P(j)$ carries the information $\log \frac{1}{P(j)} = -\log P(j)$. A certain
-# one tells nothing. The unit depends on the logarithm: **nats** for base $e$, **bits** for base 2.
+# event carries none. The unit depends on the base of the logarithm: **nats** for base $e$, **bits** for base 2.
 
 # %%
 print("bits:", information.surprisal(jnp.array([1.0, 0.5, 0.25, 0.125]), base=2))
@@ -133,8 +140,8 @@ one_nat = information.surprisal(jnp.exp(-jnp.array(1.0)), base=2)
 print(f"1 nat = {one_nat:.2f} bit")
 
 # %% [markdown]
-# **Entropy** is the surprisal to be expected, $H[P] = -\sum_j P(j) \log P(j)$. No code can use fewer bits on average.
-# A class that never comes costs nothing: $0 \log 0 = 0$, the limit, where the arithmetic alone would give NaN.
+# **Entropy** is the expected surprisal, $H[P] = -\sum_j P(j) \log P(j)$. No code can use fewer bits on average. An
+# outcome that never occurs contributes nothing: we set $0 \log 0$ to its limit, 0, where naive arithmetic gives NaN.
 
 # %%
 print("naive:", -(jnp.array([1.0, 0.0]) * jnp.log(jnp.array([1.0, 0.0]))).sum())
@@ -144,8 +151,9 @@ print(f"eight equal outcomes: {information.entropy(jnp.full(8, 1 / 8), base=2):.
 print(f"a coin in nats: {information.entropy(jnp.array([0.5, 0.5])):.4f}, log 2 = {np.log(2):.4f}")
 
 # %% [markdown]
-# **Cross-entropy** is the surprisal of one who believes $Q$ where $P$ is true, $H(P, Q) = -\sum_j P(j) \log Q(j)$. It
-# is least for $Q = P$, and what lies above is the **relative entropy**, or Kullback-Leibler divergence:
+# **Cross-entropy** is the expected surprisal of an observer who believes $Q$ when $P$ is true, $H(P, Q) = -\sum_j P(j)
+# \log Q(j)$. It is smallest for $Q = P$, where it equals the entropy. The excess is the **relative entropy**, or
+# Kullback-Leibler divergence:
 #
 # $$D(P \| Q) = \sum_j P(j) \log \frac{P(j)}{Q(j)} = H(P, Q) - H(P) \ge 0.$$
 
@@ -157,8 +165,8 @@ print("D(P||Q) =", information.kl_divergence(P, Q, base=2))
 print("D(P||P) =", information.kl_divergence(P, P, base=2))
 
 # %% [markdown]
-# A coin that shows heads with probability 0.3, and all that one might believe of it. The cross-entropy touches the
-# entropy at 0.3 and nowhere else.
+# Take a coin that shows heads with probability 0.3. The plot shows the cross-entropy for every belief about this
+# probability. It touches the entropy at 0.3 and nowhere else.
 
 # %%
 q = np.linspace(0.01, 0.99, 99, dtype=np.float32)
@@ -175,17 +183,17 @@ plots.lines(
 )
 
 # %% [markdown]
-# So the loss of a classifier can be read in two ways: it maximises the likelihood of the labels, and it minimises the
-# surprisal that they cause. For soft labels both functions say so:
+# So we can read the loss of a classifier in two ways: minimising it maximises the likelihood of the labels, and it
+# minimises the surprisal that they cause. For soft labels the two functions agree:
 
 # %%
 in_nats = information.cross_entropy(soft, activations.softmax(o[:1]))
 print(bool(jnp.allclose(in_nats, losses.cross_entropy(o[:1], soft))))
 
 # %% [markdown]
-# ## In torch
+# ## In PyTorch
 #
-# The names are much the same; some conventions are not.
+# The names are much the same, but some conventions differ.
 
 # %%
 t = torch.tensor(np.asarray(o))
@@ -208,10 +216,10 @@ print("relative entropy:", np.allclose(divergence, information.kl_divergence(P, 
 #
 # ## Exercises
 #
-# **1. Compute the second derivative of the loss, and show that it is the variance of the softmax.** Deriving
-# $\mathrm{softmax}(\mathbf{o}) - \mathbf{y}$ once more gives
-# $\mathrm{diag}(\hat{\mathbf{y}}) - \hat{\mathbf{y}} \hat{\mathbf{y}}^\top$, the covariance matrix of a one-hot vector
-# drawn from $\hat{\mathbf{y}}$. A covariance has no negative eigenvalue, so the loss is convex in the logits.
+# **1. Compute the second derivative of the loss, and show that it is the variance of the softmax.** Differentiating
+# $\mathrm{softmax}(\mathbf{o}) - \mathbf{y}$ gives $\mathrm{diag}(\hat{\mathbf{y}}) - \hat{\mathbf{y}}
+# \hat{\mathbf{y}}^\top$. This is the covariance matrix of a one-hot vector drawn from $\hat{\mathbf{y}}$. A covariance
+# matrix has no negative eigenvalue, so the loss is convex in the logits.
 
 # %%
 hessian = jax.hessian(lambda logits: losses.cross_entropy(logits, jnp.array(1)))(o[0])
@@ -220,9 +228,9 @@ print(np.asarray(hessian).round(4))
 print("diag(p) - p p':", bool(jnp.allclose(hessian, jnp.diag(p) - jnp.outer(p, p), atol=1e-6)))
 
 # %% [markdown]
-# **2. Three classes of probability 1/3 each: what is wrong with a binary code, and how can it be improved?** A class
-# carries $\log_2 3 = 1.585$ bits, but the best code for a single one (0, 10, 11) takes 1.667. Coding $n$ of
-# them together wastes less, as the number of bits is rounded up but once: $\lceil n \log_2 3 \rceil / n$.
+# **2. Three classes of probability 1/3 each: what is wrong with a binary code, and how can you improve it?** A class
+# carries $\log_2 3 = 1.585$ bits, but the best code for a single class (0, 10, 11) takes 1.667 on average. Encoding $n$
+# classes together wastes less, because we round the number of bits up only once: $\lceil n \log_2 3 \rceil / n$.
 
 # %%
 print(f"entropy: {information.entropy(jnp.full(3, 1 / 3), base=2):.3f} bit")
@@ -230,13 +238,13 @@ for n in (1, 2, 3, 5, 41):
     print(f"{n:2} together: {int(np.ceil(n * np.log2(3))) / n:.3f} bit each")
 
 # %% [markdown]
-# **3. How many ternary units does a number from 0 to 7 take, and why might they be better than bits?** Two: $3^2 = 9
-# \ge 8$, where bits take three. As many numbers go over the wire in two thirds of the time, or in the same time with
-# two thirds of the changes of level, and so at a lower frequency. The price is that three levels must be told apart.
+# **3. How many ternary units does a number from 0 to 7 need, and why might they be better than bits?** It needs two,
+# since $3^2 = 9 \ge 8$, whereas it takes three bits. So the same numbers travel over a wire in two thirds of the time,
+# or in the same time at a lower frequency. The price is that the receiver must distinguish three levels.
 #
-# **4. Apples or oranges? Does the softmax prefer the larger score, and how may one choose neither?** The probability
-# of apples, $1 / (1 + \exp(o_\text{orange} - o_\text{apple}))$, grows with their score and is above 1/2 where it is the
-# larger one. Refusing both is a third choice with a score of its own; as only differences count, that may be 0.
+# **4. Apples or oranges? Does the softmax prefer the larger score, and how can you choose neither?** The probability of
+# apples, $1 / (1 + \exp(o_\text{orange} - o_\text{apple}))$, grows with their score, and exceeds 1/2 when theirs is the
+# larger score. "Neither" is a third choice with its own score. Since only differences count, that score may be 0.
 
 # %%
 for scores in ([2.0, 1.0], [3.0, 1.0], [2.0, 1.0, 0.0]):
@@ -244,10 +252,10 @@ for scores in ([2.0, 1.0], [3.0, 1.0], [2.0, 1.0, 0.0]):
 
 # %% [markdown]
 # **5. $\mathrm{RealSoftMax}(a, b) = \log(e^a + e^b)$. How close is it to the maximum?** It lies above $\max(a, b)$, by
-# $\log 2$ where $a = b$ and by less elsewhere. With a factor,
-# $\lambda^{-1} \mathrm{RealSoftMax}(\lambda a, \lambda b)$, the excess shrinks to nothing as $\lambda$ grows. The
-# softmax is its gradient, so it should be called a soft *argmax*. A soft minimum is
-# $-\mathrm{RealSoftMax}(-a, -b)$, and for more numbers there are more terms in the sum.
+# $\log 2$ where $a = b$ and by less elsewhere. With a factor $\lambda$, as in $\lambda^{-1}
+# \mathrm{RealSoftMax}(\lambda a, \lambda b)$, the excess vanishes as $\lambda$ grows. The softmax is the gradient of
+# this function, so a better name for it would be soft *argmax*. A soft minimum is $-\mathrm{RealSoftMax}(-a, -b)$. For
+# more than two numbers the sum has more terms.
 
 # %%
 a = np.linspace(-3, 3, 121)
@@ -259,11 +267,11 @@ gradient = jax.grad(jax.nn.logsumexp)(o[0])
 print("the gradient of log-sum-exp is the softmax:", bool(jnp.allclose(gradient, activations.softmax(o[0]))))
 
 # %% [markdown]
-# **6. Is the log-partition function $g(\mathbf{o}) = \log \sum_k \exp(o_k)$ convex? What happens to it when a constant
-# $b$ is added to all logits?** It is convex, for its second derivative is the covariance of exercise 1, which is
-# positive semidefinite. It moves along with $b$: $g(\mathbf{o} + b) = g(\mathbf{o}) + b$. It is the softmax that is
-# invariant, and so is the loss $g(\mathbf{o}) - o_y$. Choosing $b = -\max_k o_k$ is what keeps the exponentials from
-# overflowing.
+# **6. Is the log-partition function $g(\mathbf{o}) = \log \sum_k \exp(o_k)$ convex? What happens if you add a constant
+# $b$ to all logits?** It is convex, because its second derivative is the covariance matrix of exercise 1, which is
+# positive semidefinite. Adding $b$ to all logits adds $b$ to it: $g(\mathbf{o} + b) = g(\mathbf{o}) + b$. The softmax
+# does not change, and neither does the loss $g(\mathbf{o}) - o_y$. Choosing $b = -\max_k o_k$ keeps the exponentials
+# from overflowing.
 
 # %%
 shifted = o[0] + 10
@@ -273,9 +281,9 @@ change = losses.cross_entropy(shifted, jnp.array(1)) - losses.cross_entropy(o[0]
 print("the loss stays:", bool(abs(change) < 1e-5))
 
 # %% [markdown]
-# **7. Let $Q(i) \propto P(i)^\alpha$. Which $\alpha$ doubles the temperature, which halves it?** The logarithms of $P$
-# are logits, and $\alpha$ multiplies them: $\alpha = 1/T$, so $\frac12$ and 2. As $T \to 0$ all probability goes to the
-# most likely class, as $T \to \infty$ every class gets the same.
+# **7. Let $Q(i) \propto P(i)^\alpha$. Which $\alpha$ doubles the temperature, and which halves it?** The logarithms of
+# $P$ are logits, and $\alpha$ multiplies them. So $\alpha = 1/T$: $\frac12$ doubles the temperature and 2 halves it. As
+# $T \to 0$ all the probability goes to the most likely class, and as $T \to \infty$ every class gets the same.
 
 # %%
 P = activations.softmax(o[0])
@@ -287,6 +295,6 @@ for alpha in (0.5, 2.0, 100.0, 0.01):
 # %% [markdown]
 # ## Summary
 #
-# The softmax makes a distribution of any scores and keeps their order. Its loss, the cross-entropy, is the negative
-# log-likelihood of the labels and the surprisal they cause, and its gradient is the softmax minus the label. Computed
-# from logits it neither overflows nor loses a small probability.
+# The softmax turns any scores into a distribution and preserves their order. The cross-entropy loss is the negative
+# log-likelihood of the labels, and also the surprisal that they cause. Its gradient is the softmax minus the label.
+# Computed from logits, it neither overflows nor loses small probabilities.

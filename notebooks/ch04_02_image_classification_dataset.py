@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 4.2 Image classification dataset
 #
-# Fashion-MNIST: grey images of clothes, 28 by 28 pixels, ten classes. This section loads it, turns its pixels into
-# numbers, draws minibatches of it, and looks at it. An image of height $h$ and width $w$ is an array of shape
-# $(h, w, c)$ here, with its $c$ channels last; PyTorch has $(c, h, w)$.
+# Fashion-MNIST consists of grey images of clothes, 28 by 28 pixels, in ten classes. This section loads it, converts its
+# pixels to numbers in $[0, 1]$, draws minibatches, and looks at the images. Here an image of height $h$ and width $w$
+# is an array of shape $(h, w, c)$, with its $c$ channels last; in PyTorch the shape is $(c, h, w)$.
 
 # %%
 # %matplotlib inline
@@ -18,13 +18,13 @@ from tensorflow_datasets.core.download import checksums
 from jaxd2l import data, plots
 from jaxd2l.data import fashion_mnist_files as files
 
-torch.set_num_threads(1)  # for batches this small more threads cost more than they bring
+torch.set_num_threads(1)  # for batches this small, more threads cost more than they gain
 
 # %% [markdown]
 # ## Loading the dataset
 #
-# The dataset is four compressed files. `data.fashion_mnist` takes them from the folder that `JAXD2L_DATA_DIR` names,
-# or downloads them, and compares each with the size and the SHA-256 sum that tensorflow-datasets has on record:
+# The dataset is four compressed files. `data.fashion_mnist` reads them from the folder that `JAXD2L_DATA_DIR` names, or
+# downloads them. It compares each file with the size and the SHA-256 checksum recorded in tensorflow-datasets:
 
 # %%
 on_record = checksums.get_all_url_infos()
@@ -32,8 +32,8 @@ for name in files.NAMES:
     print(f"{name:28} {int(on_record[files.URL + name].size):9} bytes")
 
 # %% [markdown]
-# The first call unpacks them into a cache (some ten seconds), later calls map the cache into memory. The images stay
-# bytes, 0 to 255, and all of them together are 55 million. The order is that of the original files.
+# The first call unpacks the files into a cache, which takes about ten seconds. Later calls map the cache into memory.
+# The images remain bytes from 0 to 255, 55 million in all, in the order of the original files.
 
 # %%
 dataset = data.fashion_mnist()
@@ -44,7 +44,7 @@ print("train:", train.labels[:10])
 print("test: ", test.labels[:10])
 
 # %% [markdown]
-# A label is a number from 0 to 9. `class_names` says what it means, as the book's `text_labels` does.
+# A label is a number from 0 to 9. `class_names` lists the names of the classes, like the book's `text_labels`.
 
 # %%
 print(", ".join(class_names))
@@ -52,8 +52,8 @@ print([class_names[i] for i in test.labels[:10]])
 print("images of each class:", np.bincount(train.labels))
 
 # %% [markdown]
-# The book resizes the images to 32 by 32. `resize=32` does that for all of them, with the bilinear filter of Pillow,
-# which `torchvision.transforms.Resize` uses too.
+# The book resizes the images to 32 by 32. `resize=32` does that for all of them, with the bilinear filter of Pillow
+# that `torchvision.transforms.Resize` also uses.
 
 # %%
 train, test, _ = data.fashion_mnist(resize=32)
@@ -63,9 +63,9 @@ print("torch:", tuple(torch.from_numpy(train.inputs[0]).permute(2, 0, 1).shape))
 # %% [markdown]
 # ## From bytes to numbers
 #
-# A model wants numbers in $[0, 1]$. In PyTorch the transformation `ToTensor` divides each image by 255 when it is read,
-# every time. Here the bytes travel to the device, a quarter of the memory of float32, and `data.to_float` makes numbers
-# of a batch there. The results are the same bit for bit, for all values that a byte can have:
+# A model wants numbers in $[0, 1]$. In PyTorch, the transformation `ToTensor` divides an image by 255 each time the
+# image is read. Here the bytes travel to the device, where they take a quarter of the memory of float32, and
+# `data.to_float` converts a batch there. The results are bit for bit the same for all values of a byte:
 
 # %%
 pixels = np.arange(256, dtype=np.uint8)
@@ -77,9 +77,9 @@ print("equal bits:", ours.tobytes() == theirs.tobytes())
 # %% [markdown]
 # ## Reading a minibatch
 #
-# `data.epoch_indices` says which examples each minibatch of an epoch holds. It is a function of a key and of the
-# epoch's number, so that any batch of any run can be had again. An epoch visits each example once; the last batch holds
-# what is left.
+# `data.epoch_indices` returns the indices of the examples in each minibatch of an epoch. It is a function of a key and
+# of the number of the epoch, so you can reproduce any batch of any run. An epoch visits each example once; the last
+# batch holds the remaining examples.
 
 # %%
 key = jax.random.key(0)
@@ -90,8 +90,8 @@ print(len(batches), "batches, the last of", len(batches[-1]))
 print("each example once:", bool((np.sort(np.concatenate(batches)) == np.arange(60000)).all()))
 
 # %% [markdown]
-# The same in PyTorch. Its `DataLoader` draws the order from a hidden generator, puts the channels first, and counts
-# classes in 64 bits.
+# Here is the same in PyTorch. There the channels come first, the labels have 64 bits, and the `DataLoader` draws the
+# order from a hidden generator.
 
 # %%
 images = torch.from_numpy(train.inputs.transpose(0, 3, 1, 2).copy())
@@ -102,8 +102,8 @@ X_torch = X_torch.float().div(255)
 print(tuple(X_torch.shape), X_torch.dtype, tuple(y_torch.shape), y_torch.dtype)
 
 # %% [markdown]
-# Each epoch has to shuffle **examples**. The book's JAX tab makes batches first and shuffles those, so that the same 64
-# examples meet in every epoch. Here an example's company changes:
+# Each epoch must shuffle **examples**. The book's JAX tab makes batches first and then shuffles the batches, so the
+# same 64 examples are together in every epoch. Here each epoch puts an example together with others:
 
 # %%
 following = data.epoch_indices(key, epoch=1, n=len(train.inputs), batch_size=64)
@@ -114,13 +114,13 @@ print("the same key gives the same order:", all((a == b).all() for a, b in zip(f
 
 # %% [markdown]
 # How long does it take to read the training set once? The book measured 11.47 s in PyTorch, where each image is
-# unpacked, resized and transformed on its own. Three ways from bytes in memory to float32 batches:
+# unpacked, resized and transformed separately. We compare three ways to get from bytes in memory to float32 batches:
 
 
 # %% tags=["timing"]
 @jax.jit
 def read_on_device(images, order):
-    """One compiled program: gathers each batch, makes numbers of it, and (to have a result) adds up their means."""
+    """One compiled program: gathers each batch, converts it, and adds up the means, so that there is a result."""
     return jax.lax.scan(lambda total, i: (total + data.to_float(images[i]).mean(), None), 0.0, order)[0]
 
 
@@ -141,19 +141,20 @@ for name, read in {
     print(f"{name:22} {seconds(read):.2f} s")
 
 # %% [markdown]
-# None of them unpacks or resizes anything: that was done once, when the dataset was loaded. `train.fit` reads in the
-# last way; its epochs are single programs, in which images are gathered where they are needed, on a GPU too.
+# None of them unpacks or resizes anything, because that was done once, when we loaded the dataset. `train.fit` reads in
+# the last way: each epoch is a single program that gathers the images on the device, whether that is a CPU or a GPU.
 #
 # ## Visualization
 #
-# `plots.image_grid` is the book's `show_images`. The first images of the test set, under their names:
+# `plots.image_grid` corresponds to the book's `show_images`. Here are the first images of the test set with their class
+# names:
 
 # %%
 plots.image_grid(test.inputs[:16], [class_names[i] for i in test.labels[:16]])
 
 # %% [markdown]
-# The mean image of each class shows what a linear model can see: sneakers and trousers have a shape of their own, while
-# pullover, coat and shirt are nearly one.
+# The mean image of each class shows what a linear model can see. Sneakers and trousers have distinct shapes, while
+# pullovers, coats and shirts look nearly the same.
 
 # %%
 means = np.stack([dataset.train.inputs[dataset.train.labels == c].mean(0) / 255 for c in range(10)])
@@ -162,8 +163,8 @@ plots.image_grid(means, class_names, columns=5)
 # %% [markdown]
 # ## Exercises
 #
-# **1. Does a smaller batch size, 1 for instance, slow reading down?** Yes. Every batch costs a fixed amount of work,
-# whatever its size: an index, a copy, a dispatch. Three hundred images:
+# **1. Does a smaller batch size, such as 1, slow down reading?** Yes. Every batch costs a fixed amount of work,
+# regardless of its size: an index, a copy, a dispatch. For three hundred images:
 
 
 # %% tags=["timing"]
@@ -177,12 +178,12 @@ for batch_size in (1, 10, 100, 300):
     print(f"batches of {batch_size:3}: {1000 * seconds(partial(read_some, batch_size)):7.2f} ms")
 
 # %% [markdown]
-# **2. Is the loading fast enough, and what would make it faster?** What costs time is done once or not at all: the
-# files are unpacked into a cache, images stay bytes, batches are gathered in the compiled program. Reading is then
-# a small part of a step. Data that does not fit on the device would be read ahead by a second process while a step is
-# computed, which is what `num_workers` asks of a `DataLoader`.
+# **2. Is the loading fast enough, and what would make it faster?** It is fast enough, because the expensive work is
+# done only once or not at all: the files are unpacked into a cache, images remain bytes, and the compiled program
+# gathers the batches. Reading is then a small part of a step. If the data do not fit on the device, a second process
+# can read ahead while a step is running; this is what `num_workers` of a `DataLoader` is for.
 #
-# **3. Which other datasets are there?** One comes with the package, needs no download, and has the same form:
+# **3. Which other datasets are there?** The package has one that needs no download and has the same form:
 
 # %%
 digits = data.digits()
@@ -194,9 +195,10 @@ plots.image_grid(digits.train.inputs[:8], [digits.class_names[i] for i in digits
 #
 # | | PyTorch | here |
 # |---|---|---|
-# | one image | `(1, 32, 32)`, float32 | `(32, 32, 1)`, uint8 until it is used |
+# | one image | `(1, 32, 32)`, float32 | `(32, 32, 1)`, uint8 until used |
 # | labels | int64 | int32 |
-# | transformation | image by image, when read | batch by batch, on the device |
+# | transformation | image by image, while reading | batch by batch, on the device |
 # | order of an epoch | a hidden generator | a function of a key and the epoch |
 #
-# Fashion-MNIST has 60000 images to train and 10000 to test, 6000 and 1000 of each class. Shuffle examples, not batches.
+# Fashion-MNIST has 60000 images for training and 10000 for testing, 6000 and 1000 of each class. Shuffle examples, not
+# batches.

@@ -1,15 +1,13 @@
 # %% [markdown]
 # # 4.3 The base classification model
 #
-# What every classifier needs, whatever it computes inside: an **accuracy**, and a step that measures loss and accuracy
-# on data held out of training. The book puts them into a class `Classifier`, from which models inherit. Here they are
-# functions of a model's outputs. The same outputs give the other measures that the book names: error rate, precision,
-# recall, F1, specificity, fall-out.
+# Every classifier needs two things, no matter how it works inside: a measure of its **accuracy**, and a step that
+# measures loss and accuracy on held-out data. The book puts them into a class `Classifier`, from which its models
+# inherit. Here they are functions of a model's outputs. From the same outputs we compute other measures as well: error
+# rate, precision, recall, F1, specificity and fall-out.
 
 # %%
 # %matplotlib inline
-import inspect
-
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
@@ -23,22 +21,27 @@ from jaxd2l import data, losses, metrics, models, train
 # ## Accuracy
 #
 # A classifier gives each class a score, one row of $\hat{\mathbf{Y}}$ per example, and predicts the class with the
-# largest. Accuracy is the fraction of predictions that are right. Its gradient is zero wherever it has one, so that it
-# is measured, and the cross-entropy is minimised in its place.
+# largest score. Accuracy is the fraction of predictions that are correct. Its gradient is zero wherever it exists, so
+# we cannot train on it. We minimise the cross-entropy instead, and measure the accuracy.
+
 
 # %%
+def accuracy(Y_hat, Y):
+    return (Y_hat.argmax(axis=-1) == Y).mean()
+
+
 Y_hat = jnp.array([[0.1, 0.3, 0.6], [0.3, 0.2, 0.5], [0.8, 0.1, 0.1], [0.2, 0.7, 0.1]])
 Y = jnp.array([0, 2, 0, 2])
 print("predictions:", Y_hat.argmax(-1))
-print("right?      ", metrics.accuracy(Y_hat, Y, averaged=False))
-print("accuracy:   ", metrics.accuracy(Y_hat, Y))
+print("correct?    ", metrics.accuracy(Y_hat, Y, averaged=False))
+print("accuracy:   ", accuracy(Y_hat, Y), "as in the package:", metrics.accuracy(Y_hat, Y))
 print("error rate: ", metrics.error_rate(Y_hat, Y))
 print("gradient:   ", float(jnp.abs(jax.grad(metrics.accuracy)(Y_hat, Y)).max()))
 
 # %% [markdown]
-# The book's method in PyTorch compares predictions and labels after flattening both. Without the flattening, labels
-# of shape $(n, 1)$ would be compared with predictions of shape $(n,)$ in all $n^2$ pairs, and neither PyTorch nor JAX
-# would complain. `metrics.accuracy` takes labels of shape $(n,)$ and refuses others.
+# The book's PyTorch method flattens predictions and labels before it compares them. Without the flattening, comparing
+# labels of shape $(n, 1)$ with predictions of shape $(n,)$ would compare all $n^2$ pairs, and neither PyTorch nor JAX
+# would complain. `metrics.accuracy` accepts labels of shape $(n,)$ and refuses others.
 
 
 # %%
@@ -61,9 +64,10 @@ except ValueError as error:
 # %% [markdown]
 # ## The validation step
 #
-# `train.evaluate` is the book's `validation_step`, for a whole set: loss and accuracy, without dropout. A model that
-# knows nothing gives each of $C$ classes the same score; its loss is $\log C$ and it is right once in $C$ times.
-# `train.fit` evaluates the test set after each epoch, and its `optax.sgd(0.1)` stands for `configure_optimizers`.
+# `train.evaluate` corresponds to the book's `validation_step`, applied to a whole data set: it measures loss and
+# accuracy, without dropout. A model that knows nothing gives each of $C$ classes the same score. Its loss is $\log C$,
+# and it is right once in $C$ times. `train.fit` evaluates the test set after each epoch, and its argument
+# `optax.sgd(0.1)` replaces `configure_optimizers`.
 
 # %%
 dataset = data.fashion_mnist()
@@ -81,8 +85,8 @@ print(f"log 10 = {np.log(10):.2f}")
 # %% [markdown]
 # ## Which classes are confused
 #
-# Accuracy is one number. The **confusion matrix** counts for each true class (row) what it was taken for (column); its
-# diagonal is what is right.
+# Accuracy is a single number. The **confusion matrix** has more detail: it counts, for each true class (row), which
+# class was predicted (column). Its diagonal holds the correct predictions.
 
 # %%
 predictions = train.predict(model, state.params, dataset.test.inputs).argmax(-1)
@@ -103,19 +107,21 @@ figure.colorbar(picture, label="test images")
 plt.show()
 
 # %% [markdown]
-# Shirts are taken for t-shirts, pullovers and coats; ankle boots, bags and trousers are rarely taken for anything else.
+# The model confuses shirts with t-shirts, pullovers and coats. It rarely takes ankle boots, bags and trousers for
+# anything else.
 #
 # ## Precision, recall and their relatives
 #
-# For one class against all others an example is a true or false positive (TP, FP) or a true or false negative (TN, FN):
+# If we consider one class against all others, each prediction is a true or false positive (TP, FP) or a true or false
+# negative (TN, FN):
 #
-# | | formula | of those ... | how many ... |
+# | | formula | of the examples that are ... | the fraction that are ... |
 # |---|---|---|---|
-# | precision (PPV) | TP / (TP + FP) | called positive | are |
-# | recall (TPR) | TP / (TP + FN) | that are positive | are found |
-# | F1 | 2 TP / (2 TP + FP + FN) | | the harmonic mean of these two |
-# | specificity (TNR) | TN / (TN + FP) | that are negative | are left alone |
-# | fall-out (FPR) | FP / (FP + TN) | that are negative | raise an alarm |
+# | precision (PPV) | TP / (TP + FP) | predicted positive | positive |
+# | recall (TPR) | TP / (TP + FN) | positive | predicted positive |
+# | F1 | 2 TP / (2 TP + FP + FN) | | (harmonic mean of precision and recall) |
+# | specificity (TNR) | TN / (TN + FP) | negative | predicted negative |
+# | fall-out (FPR) | FP / (FP + TN) | negative | predicted positive |
 
 # %%
 rates = {
@@ -132,14 +138,15 @@ for average in (None, "macro", "micro"):
         print(f"{name:11}", *(f"{value:11.2f}" for value in row))
 
 # %% [markdown]
-# "macro" is the mean over classes, in which a rare class counts as much as a frequent one. "micro" counts decisions
-# over all classes first and divides then. Each wrong decision is a false positive of one class and a false negative of
-# another, so that micro precision, recall and F1 are all equal to the accuracy.
+# "macro" is the mean over the classes, in which a rare class counts as much as a frequent one. "micro" first adds up
+# the counts of all classes and then divides. Each wrong prediction is a false positive for one class and a false
+# negative for another, so micro precision, recall and F1 all equal the accuracy.
 #
 # ## When accuracy misleads
 #
-# One patient in a hundred is ill. Who calls everybody healthy is right in 99% of cases and finds nobody: recall says
-# so. Precision is 0/0 here, for nobody was called ill. It is defined as 0, as in scikit-learn.
+# Suppose that one patient in a hundred is ill. A classifier that calls everybody healthy is right in 99% of the cases
+# but finds no one who is ill. Recall shows this. Precision would be 0/0, because the classifier calls nobody ill. We
+# define it as 0, as scikit-learn does.
 
 # %%
 illness = np.array([1] * 10 + [0] * 990)
@@ -153,10 +160,10 @@ for name, rate in rates.items():
 # ## Exercises
 #
 # **1. Let $L_v$ be the validation loss, $L_v^q$ the quick estimate that averages the minibatches' means, and $l_v^b$
-# the loss of the last minibatch. Express $L_v$ by these.** With $N$ examples and batches of $B$ there are
-# $k = \lceil N / B \rceil$ batches, and $b = N - (k - 1) B$ examples in the last one. All batches but the last count
-# $B$ times their mean, the last $b$ times:
-# $$L_v = \frac{B (k L_v^q - l_v^b) + b\, l_v^b}{N}.$$
+# the loss of the last minibatch. Express $L_v$ in terms of these.** With $N$ examples and batches of $B$ there are $k =
+# \lceil N / B \rceil$ batches, with $b = N - (k - 1) B$ examples in the last one. The sum of the losses is $B$ times
+# the mean of each full batch, plus $b$ times the mean of the last batch: $$L_v = \frac{B (k L_v^q - l_v^b) + b\,
+# l_v^b}{N}.$$
 
 # %%
 outputs = train.predict(model, state.params, dataset.test.inputs)
@@ -177,10 +184,10 @@ print("L_v agrees:", bool(np.isclose((B * (k * quick - last) + b * last) / N, lo
 print("L_v is what evaluate gives:", bool(np.isclose(loss_of_each.mean(), loss, rtol=1e-5)))
 
 # %% [markdown]
-# **2. Show that $L_v^q$ is unbiased. Why use $L_v$ nonetheless?** The examples are drawn alike, so each batch mean,
-# that of a short batch too, has the true loss as its expectation, and so has the mean of the means. But the examples of
-# the short batch count $B / b$ times as much as others, which makes the estimate scatter more, and makes it depend on
-# the order of the examples. Shuffling the same test set a thousand times:
+# **2. Show that $L_v^q$ is unbiased. Why use $L_v$ nonetheless?** All examples come from the same distribution. So the
+# expectation of each batch mean is the true loss, even for the short batch, and the same holds for the mean of the
+# means. But each example in the short batch has $B / b$ times the weight of the others. This makes the estimate vary
+# more, and makes it depend on the order of the examples. We shuffle the same test set a thousand times:
 
 # %%
 rng = np.random.default_rng(0)
@@ -189,10 +196,10 @@ print(f"mean of L_v^q - L_v:      {estimates.mean() - loss_of_each.mean():.3f}")
 print("L_v^q depends on the order:", bool(estimates.std() > 1e-3))
 
 # %% [markdown]
-# **3. Given the penalty $l(y, y')$ of saying $y'$ where $y$ is true, and $p(y \mid x)$, which $y'$ is best?** The one
-# with the least expected penalty, $\arg\min_{y'} \sum_y l(y, y')\, p(y \mid x)$. With penalty 1 for any mistake this is
-# the most likely class. If an illness (class 1) that goes unseen costs 20 times as much as a false alarm, it is called
-# from a probability of 1/21 on:
+# **3. Given a penalty $l(y, y')$ for predicting $y'$ when $y$ is true, and given $p(y \mid x)$, which $y'$ is best?**
+# The one with the smallest expected penalty, $\arg\min_{y'} \sum_y l(y, y')\, p(y \mid x)$. If every mistake costs 1,
+# this is the most likely class. If missing an illness (class 1) costs 20 times as much as a false alarm, we should
+# predict the illness as soon as its probability exceeds 1/21:
 
 # %%
 p = jnp.array([[0.97, 0.03], [0.94, 0.06], [0.4, 0.6]])
@@ -202,9 +209,5 @@ for name, penalty in {"equal": [[0.0, 1.0], [1.0, 0.0]], "20 to 1": [[0.0, 1.0],
 # %% [markdown]
 # ## Summary
 #
-# Accuracy is measured on held-out data and cannot be trained on. A confusion matrix holds all that is known about
-# right and wrong decisions, and precision, recall and their relatives are read off it. The code behind the accuracy,
-# checks aside, is its last two lines:
-
-# %%
-print("".join(inspect.getsource(metrics.accuracy).splitlines(keepends=True)[-2:]))
+# We measure accuracy on held-out data, but we cannot train on it. A confusion matrix contains everything about correct
+# and wrong predictions, and precision, recall and the other rates follow from it.

@@ -2,12 +2,11 @@
 # # 4.4 Softmax regression from scratch
 #
 # Softmax regression has three parts: a linear layer $\mathbf{O} = \mathbf{X}\mathbf{W} + \mathbf{b}$, the softmax that
-# makes probabilities of its outputs, and the cross-entropy of the labels. This section builds each, trains them on
-# Fashion-MNIST, and looks at what the model gets wrong.
+# turns its outputs into probabilities, and the cross-entropy loss. This section builds each part, trains the model on
+# Fashion-MNIST, and looks at what it gets wrong.
 
 # %%
 # %matplotlib inline
-import inspect
 import time
 
 import jax
@@ -19,14 +18,14 @@ import torch
 from jaxd2l import activations, data, losses, models, plots, train
 from jaxd2l.types import Model
 
-torch.set_num_threads(1)  # for batches this small more threads cost more than they bring
+torch.set_num_threads(1)  # for batches this small, more threads cost more than they gain
 
 # %% [markdown]
 # ## The softmax
 #
 # $$\mathrm{softmax}(\mathbf{X})_{ij} = \frac{\exp(\mathbf{X}_{ij})}{\sum_k \exp(\mathbf{X}_{ik})}$$
 #
-# It needs a sum along one axis that keeps this axis, so that the quotient broadcasts:
+# We need a sum along one axis that keeps this axis, so that the division broadcasts:
 
 # %%
 X = jnp.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
@@ -34,8 +33,8 @@ print(X.sum(0, keepdims=True))
 print(X.sum(1, keepdims=True))
 
 # %% [markdown]
-# Written down as it stands, the formula fails where `exp` overflows, in float32 from 89 on: $\infty / \infty$ is NaN.
-# PyTorch computes with the same numbers and fails in the same way.
+# If we write the formula down as it stands, it fails where `exp` overflows, which in float32 happens from 89 on:
+# $\infty / \infty$ is NaN. PyTorch uses the same number format and fails in the same way.
 
 
 # %%
@@ -50,85 +49,98 @@ print("JAX:  ", naive_softmax(large))
 print("torch:", (X_exp / X_exp.sum(1, keepdims=True)).numpy())
 
 # %% [markdown]
-# Subtracting a constant from all scores changes numerator and denominator by the same factor. `activations.softmax`
-# subtracts the largest, so that no exponent is above 0 and one of them is 0:
+# Subtracting a constant from all scores changes the numerator and the denominator by the same factor. We subtract the
+# largest score, as `activations.softmax` does. Then no exponent is above 0, and one of them is 0:
+
 
 # %%
-print(inspect.getsource(activations.softmax))
-print(inspect.getsource(activations._subtract_max))
+def softmax(X):
+    X_exp = jnp.exp(X - X.max(1, keepdims=True))
+    return X_exp / X_exp.sum(1, keepdims=True)
 
-# %%
-print(activations.softmax(large))
+
+print(softmax(large), " as in the package:", bool((softmax(large) == activations.softmax(large)).all()))
 X = jax.random.uniform(jax.random.key(0), (2, 5))
-X_prob = activations.softmax(X)
+X_prob = softmax(X)
 print(np.asarray(X_prob).round(4))
 print("rows sum to:", X_prob.sum(1).round(4), " as the naive one:", bool(jnp.allclose(X_prob, naive_softmax(X))))
 
 # %% [markdown]
 # ## The model
 #
-# Each image is flattened into 784 features; ten classes give $\mathbf{W}$ the shape $(784, 10)$ and $\mathbf{b}$ the
-# shape $(10,)$. The weights are drawn from $\mathcal{N}(0, 0.01^2)$, the biases are 0. The book's class holds them as
-# attributes; here they are a dictionary, which is drawn from a key and handed over. `apply` flattens and computes
-# $\mathbf{X}\mathbf{W} + \mathbf{b}$.
+# We flatten each image into 784 features. There are ten classes, so $\mathbf{W}$ has the shape $(784, 10)$ and
+# $\mathbf{b}$ has the shape $(10,)$. The weights are drawn from $\mathcal{N}(0, 0.01^2)$, and the biases are 0. In the
+# book they are attributes of an object. Here `init` draws them from a key and returns a dictionary, and `apply` takes
+# it as an argument. `apply` flattens the images, computes $\mathbf{X}\mathbf{W} + \mathbf{b}$ and applies the softmax.
+# The two functions together are a `Model`:
+
 
 # %%
-scores = models.softmax_regression(784, 10)
-params = scores.init(jax.random.key(0))
+def init(key):
+    return {"kernel": 0.01 * jax.random.normal(key, (784, 10)), "bias": jnp.zeros(10)}
+
+
+def apply(params, X, *, key=None):
+    return softmax(X.reshape(-1, 784) @ params["kernel"] + params["bias"])
+
+
+net = Model(init, apply)
+params = net.init(jax.random.key(0))
 for name, value in params.items():
     print(f"{name:7}{value.shape!s:10} standard deviation {value.std():.4f}")
 dataset = data.fashion_mnist()
 images = data.to_float(dataset.train.inputs[:256])
-by_hand = images.reshape(-1, 784) @ params["kernel"] + params["bias"]
-print("X W + b:", bool(jnp.allclose(scores.apply(params, images), by_hand, atol=1e-5)))
+probabilities = net.apply(params, images)
+print(probabilities.shape)
 
 # %% [markdown]
-# `models.softmax_regression` ends with the scores. The book's model from scratch ends with probabilities, so the
-# softmax goes on top. A `Model` is two functions, and the second one is put together from what we have:
-
+# The package's `models.softmax_regression` has the same parameters, but it returns the scores. With our parameters, the
+# softmax of its scores equals our output:
 
 # %%
-def probabilities(params, inputs, *, key=None):
-    return activations.softmax(scores.apply(params, inputs, key=key))
-
-
-net = Model(scores.init, probabilities)
-print(net.apply(params, images).shape)
+scores = models.softmax_regression(784, 10)
+of_package = activations.softmax(scores.apply(params, images))
+print("as in the package:", bool(jnp.allclose(probabilities, of_package, atol=1e-6)))
 
 # %% [markdown]
 # ## The cross-entropy
 #
-# The loss of an example is $-\log \hat{y}_y$, minus the logarithm of the probability that its true class gets. So one
-# probability of each row has to be picked, which indexing with two arrays does:
+# The loss of an example is $-\log \hat{y}_y$, minus the logarithm of the probability of its true class. So we pick one
+# probability from each row, by indexing with two arrays. The loss of a minibatch is the mean:
+
 
 # %%
+def cross_entropy(y_hat, y):
+    return -jnp.log(y_hat[jnp.arange(len(y)), y]).mean()
+
+
 y = jnp.array([0, 2])
 y_hat = jnp.array([[0.1, 0.3, 0.6], [0.3, 0.2, 0.5]])
-print("JAX:  ", y_hat[jnp.array([0, 1]), y])
+print("JAX:  ", y_hat[jnp.arange(2), y])
 print("torch:", torch.tensor(np.asarray(y_hat))[[0, 1], torch.tensor([0, 2])].numpy())
-print(f"cross-entropy of the two: {losses.cross_entropy_from_probabilities(y_hat, y):.4f}")
+of_package = losses.cross_entropy_from_probabilities(y_hat, y)
+print(f"cross-entropy: {cross_entropy(y_hat, y):.4f}, of the package {of_package:.4f}")
 
 # %% [markdown]
-# A label that is no class raises an `IndexError` in PyTorch. In JAX an index out of bounds is moved to the nearest
-# element in silence: label 3 of three classes would be trained as label 2. The package's losses check, and
-# they pick by comparing with all classes, so that inside `jit`, where no label can be looked at, a wrong one gives NaN.
+# In PyTorch, a label that is not one of the classes raises an `IndexError`. JAX silently replaces an index out of
+# bounds by the nearest one, so with three classes label 3 would be trained as label 2. The package's losses check the
+# labels. Inside `jit` they cannot look at the values, and return NaN for a wrong label instead:
 
 # %%
-print(inspect.getsource(losses.cross_entropy_from_probabilities))
-print(inspect.getsource(losses._pick))
-
-# %%
-print("indexing:", y_hat[jnp.array([0, 1]), jnp.array([0, 3])])
+wrong_label = jnp.array([0, 3])
+print("ours:", cross_entropy(y_hat, wrong_label), "- as with label 2:", cross_entropy(y_hat, jnp.array([0, 2])))
 try:
-    losses.cross_entropy_from_probabilities(y_hat, jnp.array([0, 3]))
+    losses.cross_entropy_from_probabilities(y_hat, wrong_label)
 except ValueError as error:
     print("ValueError:", error)
+print("under jit:", jax.jit(losses.cross_entropy_from_probabilities)(y_hat, wrong_label))
 
 # %% [markdown]
 # ## Training
 #
-# Minibatches of 256, a learning rate of 0.1, ten epochs. Each epoch is one compiled program that shuffles, steps and
-# reports; the picture is drawn between epochs.
+# We train with minibatches of 256 and a learning rate of 0.1 for ten epochs. From here on we use the package's loss,
+# which computes the same as ours and also checks the labels. Each epoch is one compiled program that shuffles the
+# examples, takes the steps and returns their losses; `live_curves` draws between epochs.
 
 # %%
 state, history = train.fit(
@@ -144,8 +156,8 @@ state, history = train.fit(
 print(f"test loss {history.test_loss[-1]:.2f}, test accuracy {history.test_accuracy[-1]:.2f}")
 
 # %% [markdown]
-# The same first fifty steps in PyTorch, written as in the book, from the same weights and on the same minibatches.
-# Every loss agrees:
+# We take the first fifty steps again in PyTorch, written as in the book, from the same weights and with the same
+# minibatches. Every loss agrees:
 
 # %%
 start = train.create_state(jax.random.key(0), net, optax.sgd(0.1)).params
@@ -171,8 +183,8 @@ print("all agree:", np.allclose(losses_in_torch, history.step_loss[0, :50], atol
 # %% [markdown]
 # ## Prediction
 #
-# The prediction is the class of the largest probability, which is that of the largest score. Some images that the model
-# gets wrong; the first line is the true class, the second the predicted one:
+# We predict the class with the largest probability, which is also the one with the largest score. Here are some images
+# that the model gets wrong. The first line is the true class, and the second line is the prediction:
 
 # %%
 X, y = dataset.test.inputs[:256], dataset.test.labels[:256]
@@ -185,8 +197,9 @@ plots.image_grid(X[wrong], titles)
 # %% [markdown]
 # ## Exercises
 #
-# **1. What does softmax make of an input of 100? Of inputs that are all below -100?** Above, 100 overflowed. Far below
-# 0 every exponential rounds to 0, and 0/0 is NaN as well. Relative to the largest entry both are harmless:
+# **1. What does the naive softmax return for an input of 100? For inputs that are all below -100?** As shown above, 100
+# overflows. Far below 0, every exponential rounds to 0, and 0/0 is NaN as well. If we subtract the largest entry first,
+# both are harmless:
 
 # %%
 small = jnp.array([[-110.0, -111.0]])
@@ -194,9 +207,9 @@ print("naive: ", naive_softmax(small))
 print("stable:", np.asarray(activations.softmax(small)).round(4))
 
 # %% [markdown]
-# **2. Write the cross-entropy by its definition, $-\sum_i y_i \log \hat{y}_i$. Is it slower? When would one use it?**
-# It takes logarithms of all $C$ probabilities and multiplies them by zeros, where picking takes one. With thousands of
-# classes that counts:
+# **2. Write the cross-entropy by its definition, $-\sum_i y_i \log \hat{y}_i$. Is it slower? When would you use it?**
+# It takes the logarithms of all $C$ probabilities and multiplies most of them by zero, whereas picking takes only one
+# logarithm. With thousands of classes that matters:
 
 
 # %%
@@ -205,16 +218,12 @@ def by_definition(probabilities, labels):
     return -(one_hot * jnp.log(probabilities)).sum(-1).mean()
 
 
-def by_picking(probabilities, labels):
-    return -jnp.log(jnp.take_along_axis(probabilities, labels[:, None], axis=-1)).mean()
-
-
-print(f"{by_definition(y_hat, jnp.array([0, 2])):.4f} {by_picking(y_hat, jnp.array([0, 2])):.4f}")
+print(f"{by_definition(y_hat, jnp.array([0, 2])):.4f} {cross_entropy(y_hat, jnp.array([0, 2])):.4f}")
 
 # %% tags=["timing"]
 many = activations.softmax(jax.random.normal(jax.random.key(1), (256, 10000)))
 classes = jnp.arange(256)
-for function in (by_definition, by_picking):
+for function in (by_definition, cross_entropy):
     compiled = jax.jit(function)
     compiled(many, classes).block_until_ready()
     begun = time.perf_counter()
@@ -223,9 +232,9 @@ for function in (by_definition, by_picking):
     print(f"{function.__name__:14} {1000 * (time.perf_counter() - begun) / 20:.2f} ms")
 
 # %% [markdown]
-# The definition is right for **soft** labels, where several $y_i$ are above 0; `losses.cross_entropy` accepts those.
-# What to be careful of is the logarithm: a probability of 0 that nobody asks for gives $0 \cdot \infty$. From scores
-# no logarithm of 0 is ever taken (section 4.5).
+# You need the definition for **soft** labels, where several $y_i$ are above 0; `losses.cross_entropy` accepts those. Be
+# careful with the logarithm: if a class with $y_i = 0$ has probability 0, its term is $0 \cdot \infty$, which is NaN. A
+# loss that takes scores never computes the logarithm of 0 (section 4.5).
 
 # %%
 certain = jnp.array([[1.0, 0.0]])
@@ -234,22 +243,22 @@ print("picked:       ", losses.cross_entropy_from_probabilities(certain, jnp.arr
 print("from scores:  ", losses.cross_entropy(jnp.array([[0.0, -200.0]]), jnp.array([[1.0, 0.0]])))
 
 # %% [markdown]
-# **3. Is it always good to return the most likely class?** No: if an unseen illness costs more than a false alarm, a
-# less likely class can be the better answer. Section 4.3, exercise 3, computes it.
+# **3. Is it always good to return the most likely class?** No. If missing an illness costs more than a false alarm, a
+# less likely class can be the better answer. Exercise 3 of section 4.3 computes an example.
 #
-# **4. What is hard about predicting the next word out of a large vocabulary?** Each step computes, normalises and
-# differentiates one score per word, and $\mathbf{W}$ has a column per word: with 512 features and 100000 words 51
-# million numbers, most of whose words hardly ever occur in the data. Words get cut into pieces that occur more often,
-# or the sum is estimated from a sample of words.
+# **4. What is hard about predicting the next word from a large vocabulary?** Each step computes, normalises and
+# differentiates one score per word, and $\mathbf{W}$ has a column per word. With 512 features and 100000 words it has
+# 51 million numbers, and most of the words hardly ever occur in the data. One remedy is to split words into pieces that
+# occur more often. Another is to estimate the sum from a sample of words.
 
 # %%
 wide = jax.eval_shape(models.softmax_regression(512, 100_000).init, jax.random.key(0))
 print("parameters:", sum(leaf.size for leaf in jax.tree.leaves(wide)))
 
 # %% [markdown]
-# **5. How does the validation loss depend on the learning rate, and on the size of the minibatches?** After three
-# epochs each. A rate that is too small has not got far, one that is too large jumps about. (`inject_hyperparams` keeps
-# the rate in the optimiser's state, so that one compiled program serves all rates.)
+# **5. How does the validation loss depend on the learning rate, and on the size of the minibatches?** We train for
+# three epochs each time. If the rate is too small, training does not get far; if it is too large, the loss jumps up and
+# down. (`inject_hyperparams` keeps the rate in the optimiser's state, so that one compiled program serves all rates.)
 
 # %%
 tx = optax.inject_hyperparams(optax.sgd)(learning_rate=0.1)
@@ -281,7 +290,7 @@ plots.lines(
 )
 
 # %% [markdown]
-# With a fixed rate, larger minibatches mean fewer steps in an epoch, hence less progress:
+# With a fixed rate, larger minibatches mean fewer steps per epoch and so less progress:
 
 # %%
 for batch_size in (64, 1024):
@@ -290,6 +299,6 @@ for batch_size in (64, 1024):
 # %% [markdown]
 # ## Summary
 #
-# A linear layer, a softmax and a cross-entropy make a classifier that is right on five of six test images. The
-# softmax has to be computed relative to the largest score; and in JAX a wrong label has to be looked for, because
-# indexing does not complain.
+# A linear layer, a softmax and a cross-entropy loss make a classifier that is right on five of six test images.
+# Subtract the largest score before you compute the softmax. And in JAX, check the labels, because indexing does not
+# complain about a wrong one.

@@ -1,13 +1,11 @@
 # %% [markdown]
 # # 4.5 Concise implementation of softmax regression
 #
-# The model of section 4.4 again, out of a library's parts: a Flax layer, a loss that takes scores, an optimiser of
-# optax. Only one part needs thought, the loss: softmax and logarithm must not be computed one after the other.
+# We build the model of section 4.4 again from the parts of a library: a Flax layer, a loss that takes scores, and an
+# optax optimiser. Only the loss needs some thought: we must not compute the softmax first and then its logarithm.
 
 # %%
 # %matplotlib inline
-import inspect
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -18,13 +16,13 @@ import torch
 from jaxd2l import activations, data, losses, models, parity, plots, train
 from jaxd2l.types import Batch
 
-torch.set_num_threads(1)  # for batches this small more threads cost more than they bring
+torch.set_num_threads(1)  # for batches this small, more threads cost more than they gain
 
 # %% [markdown]
 # ## The model
 #
 # In PyTorch a module holds its weights. A Flax module only describes the layer: `init` makes the weights and `apply`
-# takes them as an argument. `models.from_flax` makes a `Model`, the pair of these functions, of any Flax module.
+# takes them as an argument. `models.from_flax` turns any Flax module into a `Model`, the pair of these functions.
 
 
 # %%
@@ -45,17 +43,18 @@ print("Flax: ", in_flax.apply(params, X).shape, jax.tree.map(jnp.shape, params))
 print("torch:", tuple(in_torch(torch.tensor(X)).shape), {k: tuple(v.shape) for k, v in in_torch.state_dict().items()})
 
 # %% [markdown]
-# The kernels are transposes of each other. `parity.from_torch` copies the weights of one to the other, and then both
-# compute the same scores:
+# The kernels are transposes of each other. `parity.from_torch` copies the PyTorch weights into the Flax parameters.
+# Then both compute the same scores:
 
 # %%
 copied = parity.from_torch(in_torch.state_dict(), like=params)
 print("same scores:", np.allclose(in_flax.apply(copied, X), in_torch(torch.tensor(X)).detach().numpy(), atol=1e-6))
 
 # %% [markdown]
-# The libraries draw their first weights differently: PyTorch evenly from $\pm 1/\sqrt{784}$ and the biases too, Flax
-# from a normal distribution of variance $1/784$ with biases of 0. `models.flax_softmax_regression` is the same module
-# with the book's $\mathcal{N}(0, 0.01^2)$, and takes other initialisers as an argument.
+# The libraries initialise the weights differently. PyTorch draws weights and biases uniformly between $-1/\sqrt{784}$
+# and $1/\sqrt{784}$. Flax draws weights from a normal distribution of variance $1/784$ and sets the biases to 0.
+# `models.flax_softmax_regression` is the same module with the book's $\mathcal{N}(0, 0.01^2)$, and takes other
+# initialisers as an argument.
 
 # %%
 model = models.flax_softmax_regression(784, 10)
@@ -71,34 +70,37 @@ for name, tree in params.items():
 # %% [markdown]
 # ## Softmax revisited
 #
-# The book's loss from scratch takes the logarithm of a probability. A score 200 below another one has a probability
-# that float32 rounds to 0, its logarithm is $-\infty$, and the gradient is gone. But $\exp$ and $\log$ cancel. With
+# The loss from scratch takes the logarithm of a probability. If a score is 200 below another one, float32 rounds its
+# probability to 0. The logarithm is then $-\infty$, and the gradient is NaN. But $\exp$ and $\log$ cancel. With
 # $\bar{o} = \max_k o_k$,
 #
 # $$\log \hat{y}_j = \log \frac{\exp(o_j - \bar{o})}{\sum_k \exp(o_k - \bar{o})}
 #   = o_j - \bar{o} - \log \sum_k \exp(o_k - \bar{o}).$$
 #
-# The sum is at least 1, for one of its terms is $\exp(0)$, and at most the number of classes: neither `exp` nor `log`
-# can do harm.
+# The sum is at least 1, because one of its terms is $\exp(0)$, and at most the number of classes. So neither `exp` nor
+# `log` can overflow.
+
 
 # %%
-print(inspect.getsource(activations.log_softmax))
+def log_softmax(o):
+    shifted = o - o.max(axis=-1, keepdims=True)
+    return shifted - jnp.log(jnp.exp(shifted).sum(axis=-1, keepdims=True))
 
-# %%
+
+def log_of_softmax(o):
+    return jnp.log(activations.softmax(o))
+
+
 o = jnp.array([0.0, -200.0])
-print(
-    "log of softmax:",
-    jnp.log(activations.softmax(o)),
-    " gradient:",
-    jax.grad(lambda o: jnp.log(activations.softmax(o))[1])(o),
-)
-print("log_softmax:   ", activations.log_softmax(o), " gradient:", jax.grad(lambda o: activations.log_softmax(o)[1])(o))
+for function in (log_of_softmax, log_softmax, activations.log_softmax):
+    gradient = jax.grad(lambda o, function=function: function(o)[1])(o)
+    print(f"{function.__name__:15}", function(o), " gradient:", gradient)
 in_double = torch.tensor([0.0, -200.0], dtype=torch.float64)
 print("torch, float64:", torch.log_softmax(in_double, -1).numpy())
 
 # %% [markdown]
-# The last term above is a log-sum-exp. Adding $b$ to all scores adds $b$ to it, which is why the maximum can be taken
-# out and put back; only the softmax stays the same.
+# The last term of the formula is a log-sum-exp. Adding $b$ to all scores adds $b$ to it, which is why we can subtract
+# the maximum and add it back. The softmax itself does not change.
 
 # %%
 o = jnp.array([1.0, 2.0, 3.0])
@@ -107,7 +109,7 @@ print(f"logsumexp(o + 10): {jax.nn.logsumexp(o + 10):7.4f}")
 print("softmax unchanged:", bool(jnp.allclose(activations.softmax(o), activations.softmax(o + 10))))
 
 # %% [markdown]
-# So the model returns scores (logits), and the loss takes them. `losses.cross_entropy` has the options of PyTorch's
+# So the model returns scores (logits), and the loss takes scores. `losses.cross_entropy` has the options of PyTorch's
 # `cross_entropy`, with the same meaning:
 
 # %%
@@ -121,8 +123,8 @@ for options in ({}, {"label_smoothing": 0.1}, {"weight": weight}, {"reduction": 
     print(f"{', '.join(options) or 'plain':16} torch {theirs:.4f}  JAX {ours:.4f}")
 
 # %% [markdown]
-# (Label -100 marks an example that does not count, in both.) Do scores, loss and gradients mean the same as PyTorch's,
-# and are they as accurate? `parity.check` compares all of them, in float64 and in float32:
+# (In both, the label -100 marks an example that does not count.) Do the scores, the loss and the gradients mean the
+# same as PyTorch's, and are they as accurate? `parity.check` compares all of them, in float64 and in float32:
 
 # %%
 dataset = data.fashion_mnist()
@@ -134,7 +136,7 @@ print("same meaning, same accuracy:", report.ok)
 # %% [markdown]
 # ## Training
 #
-# As before: minibatches of 256, a learning rate of 0.1, ten epochs.
+# As before, we train with minibatches of 256 and a learning rate of 0.1 for ten epochs.
 
 # %%
 key = jax.random.key(0)
@@ -151,8 +153,8 @@ state, history = train.fit(
 print(f"test loss {history.test_loss[-1]:.2f}, test accuracy {history.test_accuracy[-1]:.2f}")
 
 # %% [markdown]
-# From the same key the Flax model and the package's own `softmax_regression` start with the same weights and visit the
-# same batches. They are the same model:
+# With the same key, the Flax model and the package's own `softmax_regression` start with the same weights and see the
+# same batches. So they have the same losses:
 
 # %%
 _, own = train.fit(
@@ -163,9 +165,9 @@ print("same losses in 470 steps:", np.allclose(own.step_loss, history.step_loss[
 # %% [markdown]
 # ## Exercises
 #
-# **1. Number formats: what are the smallest and largest arguments of `exp` that neither underflow nor overflow?** The
-# logarithms of the smallest and largest (normal) numbers. TF32 has the exponents of FP32. INT8 counts to 127: `exp`
-# overflows from $\log 128 = 4.85$ on, and below 0 it rounds to 1 or 0.
+# **1. Number formats: what are the smallest and largest arguments of `exp` that neither underflow nor overflow?** They
+# are the logarithms of the smallest and the largest normal number. TF32 has the same exponents as FP32. INT8 goes up to
+# 127, so `exp` overflows from $\log 128 = 4.85$ on, and for arguments below 0 it rounds to 1 or 0.
 
 # %%
 for name, dtype in {"FP64": np.float64, "FP32": jnp.float32, "FP16": jnp.float16, "BFLOAT16": jnp.bfloat16}.items():
@@ -173,9 +175,10 @@ for name, dtype in {"FP64": np.float64, "FP32": jnp.float32, "FP16": jnp.float16
     print(f"{name:9} {np.log(float(limits.tiny)):8.2f} to {np.log(float(limits.max)):7.2f}")
 
 # %% [markdown]
-# **2. Bytes hold the numbers 1 to 255. How can their range be extended without more bits, and do multiplication and
-# addition still work?** Let the code $c$ stand for $2^{(c - 128)/16}$: from 1/245 to 245 in steps of 4.4%. A product is
-# a sum of codes. A sum is no longer a plain operation on codes; it takes a log-sum-exp, and is rounded to a step.
+# **2. Bytes hold the numbers 1 to 255. How can you extend their range without more bits, and do multiplication and
+# addition still work?** Let the code $c$ stand for $2^{(c - 128)/16}$, which covers the range from 1/245 to 245 in
+# steps of 4.4%. To multiply, add the codes. Addition is no longer a simple operation on codes: it takes a log-sum-exp
+# and rounds to the nearest step.
 
 
 # %%
@@ -191,7 +194,8 @@ print(f"{decode(a):.2f} + {decode(b):.2f} = {decode(a) + decode(b):.2f}, by code
 
 # %% [markdown]
 # **3. Train for more epochs. Why may the validation loss get worse after a while, and what helps?** The model begins to
-# fit what is peculiar to the training set. 60000 images are too many for 7850 parameters to show it soon; 500 are not:
+# fit peculiarities of the training set. With 60000 images and 7850 parameters this would take very long to show; with
+# 500 images it shows soon:
 
 # %%
 small = dataset._replace(train=Batch(*(x[:500] for x in dataset.train)))
@@ -209,12 +213,12 @@ print("train loss still falls:", bool(longer.train_loss[-1] < longer.train_loss[
 print("test loss is past its best:", bool(longer.test_loss[-10:].mean() > longer.test_loss.min() + 0.02))
 
 # %% [markdown]
-# More data helps most; with the data at hand, stopping at the lowest validation loss (section 5.5) or weight decay
+# More data help most. With the data you have, stop at the lowest validation loss (section 5.5) or use weight decay
 # (section 3.7).
 #
 # **4. Increase the learning rate and compare the loss curves. Which rate is better, and when?** At 0.5 the steps are
-# too long: the loss jumps about and stays above the other. Long steps pay at the beginning and short ones at the end,
-# which is why rates are often lowered during training.
+# too long: the loss jumps up and down and stays above that for 0.1. Long steps help at the beginning and short ones at
+# the end, which is why the rate is often lowered during training.
 
 # %%
 _, faster = train.fit(model, losses.cross_entropy, optax.sgd(0.5), dataset, key=key, epochs=10, batch_size=256)
@@ -226,9 +230,9 @@ plots.lines(np.arange(1, 11), curves, xlabel="epoch", ylabel="test loss")
 #
 # | | PyTorch | JAX with Flax |
 # |---|---|---|
-# | layer | `nn.Linear(784, 10)`, holds weights `(10, 784)` | `nn.Dense(10)`, is given a kernel `(784, 10)` |
+# | layer | `nn.Linear(784, 10)`, holds weights `(10, 784)` | `nn.Dense(10)`, takes a kernel `(784, 10)` |
 # | loss | `F.cross_entropy(scores, labels)` | `losses.cross_entropy(scores, labels)` |
 # | optimiser | `torch.optim.SGD(net.parameters(), lr=0.1)` | `optax.sgd(0.1)` |
 #
-# Models return scores. The loss computes the logarithm of the softmax in one go, which neither overflows nor takes a
-# logarithm of 0.
+# Models return scores. The loss computes the logarithm of the softmax in one formula, which neither overflows nor takes
+# the logarithm of 0.

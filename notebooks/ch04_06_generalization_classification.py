@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 4.6 Generalisation in classification
 #
-# How far can a measured error rate be trusted? For one fixed classifier and fresh test data the central limit theorem
-# and Hoeffding's inequality answer. For many classifiers measured on the same data, or for one that was chosen by
-# looking at the data, the answer depends on how many there were, or on how much the class of models can express.
+# How far can you trust a measured error rate? For one fixed classifier and fresh test data, the central limit theorem
+# and Hoeffding's inequality give the answer. If you measure many classifiers on the same data, or choose one by looking
+# at the data, the answer depends on how many there were, or on how much the class of models can express.
 
 # %%
 # %matplotlib inline
@@ -25,16 +25,17 @@ from jaxd2l.models.linear import linear
 #
 # $$\epsilon_\mathcal{D}(f) = \frac{1}{n} \sum_{i=1}^n \mathbf{1}(f(\mathbf{x}^{(i)}) \neq y^{(i)}),$$
 #
-# a mean of $n$ outcomes that are 0 or 1. Each has variance $\epsilon (1 - \epsilon) \le 1/4$, so the mean has a
-# standard deviation of at most $0.5 / \sqrt{n}$. How many examples make that 0.01? And two standard deviations?
+# which is a mean of $n$ outcomes that are 0 or 1. Each outcome has variance $\epsilon (1 - \epsilon) \le 1/4$, so the
+# mean has a standard deviation of at most $0.5 / \sqrt{n}$. How many examples do we need to reduce that to 0.01? And
+# how many for two standard deviations?
 
 # %%
 print("one standard deviation: ", generalization.sample_size(0.01))
 print("two standard deviations:", generalization.sample_size(0.01, num_deviations=2.0))
 
 # %% [markdown]
-# The central limit theorem promises that one standard deviation holds in 68% of cases and two in 95%. Ten thousand test
-# sets of each size, for a classifier that is wrong half of the time, which is the worst case:
+# By the central limit theorem, the error is within one standard deviation in 68% of cases and within two in 95%. We
+# draw ten thousand test sets of each size for a classifier that is wrong half of the time, which is the worst case:
 
 # %%
 rng = np.random.default_rng(0)
@@ -43,18 +44,18 @@ for n, deviations in ((2500, 1), (10000, 2)):
     print(f"n = {n:5}: within 0.01 in {(abs(measured - 0.5) <= 0.01).mean():.1%} of test sets ({deviations} sd)")
 
 # %% [markdown]
-# The theorem holds in the limit of large $n$. Hoeffding's inequality holds for every $n$,
+# The theorem holds only in the limit of large $n$. Hoeffding's inequality holds for every $n$,
 #
 # $$P(\epsilon_\mathcal{D}(f) - \epsilon(f) \ge t) < \exp(-2 n t^2),$$
 #
-# and asks for more: about 15000 examples to be within 0.01 with a confidence of 95%.
+# but requires more examples: about 15000 to be within 0.01 with a confidence of 95%.
 
 # %%
 print(generalization.hoeffding_sample_size(0.01, confidence=0.95))
 
 # %% [markdown]
-# Fashion-MNIST's test set has 10000 images, so that an error rate measured on it is good to 0.01, with two standard
-# deviations. A digit more would need a hundred times as many. For softmax regression:
+# Fashion-MNIST's test set has 10000 images, so an error rate measured on it is accurate to within 0.01, at two standard
+# deviations. One more digit would take a hundred times as many images. For softmax regression:
 
 # %%
 dataset = data.fashion_mnist()
@@ -67,8 +68,9 @@ print(f"n = {n}: error {error:.2f}")
 print(f"two sd: {2 * 0.5 / n**0.5:.3f} at most, {2 * (error * (1 - error) / n) ** 0.5:.3f} at this error")
 
 # %% [markdown]
-# All of these shrink with $1/\sqrt{n}$, straight lines of slope -1/2 in logarithmic axes: half the interval takes four
-# times the data. What ten thousand test sets of each size show lies on the line of one standard deviation.
+# All these intervals shrink with $1/\sqrt{n}$, so with logarithmic axes they are straight lines of slope -1/2: halving
+# the interval takes four times the data. The spread that we measure over ten thousand test sets of each size lies on
+# the line for one standard deviation.
 
 # %%
 sizes = np.array([100, 300, 1000, 3000, 10000, 30000])
@@ -90,9 +92,9 @@ plots.lines(
 # %% [markdown]
 # ## Test set reuse
 #
-# All this is about one classifier, fixed before it met the test set. Take $k$ classifiers that guess at random, all
-# wrong half of the time, and keep the one that does best on a test set of 1000 examples. The more there are, the better
-# the luckiest of them looks:
+# All this holds for a single classifier that was fixed before we looked at the test set. Now take $k$ classifiers that
+# guess at random, so that each is wrong half of the time, and keep the one that does best on a test set of 1000
+# examples. The more there are, the better the luckiest one looks:
 
 # %%
 labels = rng.integers(0, 2, 1000)
@@ -107,16 +109,17 @@ for k in (1, 10, 100, 1000, 10000):
     )
 
 # %% [markdown]
-# The last column keeps the risk that any of $k$ errors is misjudged below 5%: the price grows with $\log k$ only. But
-# it counts classifiers fixed in advance. If each is made after looking at the last one's test error, nothing is
-# promised, and exercise 2 shows what can happen. A test set is best used once.
+# With as many examples as the last column says, the risk of misjudging any of the $k$ errors stays below 5%. This
+# number grows only with $\log k$. But it assumes that all classifiers are fixed in advance. If you build each one after
+# looking at the test error of the previous one, there is no guarantee, and exercise 2 shows what can happen. It is best
+# to use a test set only once.
 #
 # ## Statistical learning theory
 #
-# A model that is trained is chosen from a whole class, and no test set is needed to promise something about all members
-# at once, if the class is not too rich. Its **VC dimension** is the largest number of points that it **shatters**:
-# labels them in all $2^n$ ways. Linear classifiers in $d$ dimensions have VC dimension $d + 1$. In the plane: three
-# points, but not four.
+# Training chooses a model from a whole class of models. If the class is not too rich, there are guarantees for all its
+# members at once, without a test set. The **VC dimension** of a class is the largest number $n$ of points that it
+# **shatters**, which means that it can label them in all $2^n$ ways. Linear classifiers in $d$ dimensions have VC
+# dimension $d + 1$. In the plane they shatter three points, but not four.
 
 
 # %%
@@ -138,15 +141,15 @@ print("three corners of a square:", labellings_found(square[:3]), "of", 2**3)
 print("four corners of a square: ", labellings_found(square), "of", 2**4)
 
 # %% [markdown]
-# The two that are missing give opposite corners the same label: the exclusive or, which needs a hidden layer
-# (section 5.1). The theory bounds the gap between training and population error by something that grows with
-# $\sqrt{\mathrm{VC} / n}$. Deep networks have far more parameters than examples, fit random labels, and generalise
-# nonetheless (section 5.5): for them such bounds are true and say nothing.
+# The two missing labellings give opposite corners the same label. This is the exclusive or, which needs a hidden layer
+# (section 5.1). The theory bounds the gap between training error and population error by a term that grows with
+# $\sqrt{\mathrm{VC} / n}$. Deep networks have far more parameters than examples and can fit random labels, yet they
+# generalise (section 5.5). For them such bounds are true but useless.
 #
 # ## Exercises
 #
 # **1. How many samples estimate the error of a fixed model to within 0.0001 with a probability above 99.9%?** By
-# Hoeffding, in one direction and (half the risk for each) in both:
+# Hoeffding's inequality, for errors in one direction, and for both directions with half the risk for each:
 
 # %%
 print("one-sided:", generalization.hoeffding_sample_size(0.0001, confidence=0.999))
@@ -154,8 +157,9 @@ print("two-sided:", generalization.hoeffding_sample_size(0.0001, confidence=0.99
 
 # %% [markdown]
 # **2. Someone has the labels of a test set and tells you the error of any model that you hand in. After how many models
-# do you have all labels?** With two classes after $n + 1$ at most. Hand in all zeros, then change one answer at a time:
-# the error falls where the label is 1. The error of the result is 0, and its answers on other data are worthless.
+# do you have all labels?** With two classes, after at most $n + 1$ models. First submit all zeros, then change one
+# answer at a time: the error falls if the label is 1. The final answers have an error of 0, and tell nothing about
+# other data.
 
 # %%
 secret = rng.integers(0, 2, 200)
@@ -175,8 +179,8 @@ stolen = np.array([error_of(change) < reference for change in changes]).astype(i
 print("models handed in:", num_queries, " error now:", (stolen != secret).mean())
 
 # %% [markdown]
-# **3. What is the VC dimension of the polynomials of fifth order?** Six. A polynomial with six coefficients goes
-# through any values at six points, so that its sign can take all 64 patterns:
+# **3. What is the VC dimension of the polynomials of fifth order?** Six. A polynomial with six coefficients can take
+# any values at six points, so its sign can take all 64 patterns:
 
 # %%
 x = np.linspace(-1, 1, 6, dtype=np.float32)
@@ -186,11 +190,13 @@ coefficients = np.linalg.solve(features, patterns.T)
 print((patterns == np.sign(features @ coefficients).T).all(axis=1).sum(), "of", len(patterns))
 
 # %% [markdown]
-# Seven points with alternating labels would need six changes of sign, and a fifth-order polynomial has five roots.
+# Seven points with alternating labels would need six changes of sign, but a fifth-order polynomial has at most five
+# roots.
 #
-# **4. What is the VC dimension of axis-aligned rectangles in the plane?** Four. The smallest rectangle around the
-# positive points must not hold a negative one. Four points in a diamond can be labelled in all ways. Of any five, those
-# that reach furthest left, right, up and down span a rectangle that holds the fifth.
+# **4. What is the VC dimension of axis-aligned rectangles in the plane?** Four. A labelling is possible if the smallest
+# rectangle around the positive points contains no negative point. Four points in a diamond can be labelled in all ways.
+# Among any five points, those furthest left, right, up and down span a rectangle that contains all of them, so these
+# cannot be positive while a remaining point is negative.
 
 
 # %%
@@ -210,6 +216,7 @@ print("five random points shattered:", any(by_rectangles(rng.normal(size=(5, 2))
 # %% [markdown]
 # ## Summary
 #
-# A test error of a fixed classifier is good to $\pm 0.5 / \sqrt{n}$, once. Each further classifier that is measured on
-# the same data makes the promise weaker, and choosing by it makes it worthless. Classical theory buys promises about
-# all members of a class by limiting what the class can express; deep learning needs another explanation.
+# The measured test error of a fixed classifier has a standard deviation of at most $0.5 / \sqrt{n}$. Each further
+# classifier that you measure on the same data weakens the guarantee, and if you choose classifiers by their test error,
+# there is none. Classical theory gives guarantees for all members of a class by limiting what the class can express.
+# Deep learning needs another explanation.

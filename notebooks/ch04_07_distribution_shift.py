@@ -1,14 +1,14 @@
 # %% [markdown]
 # # 4.7 Environment and distribution shift
 #
-# A model is trained on data from a source distribution $q(\mathbf{x}, y)$ and used on data from a target distribution
-# $p(\mathbf{x}, y)$. If they differ in any way, nothing can be promised. If it is known **what** differs, the
-# difference can be seen, measured, and often made good by weighting the training examples:
+# We train a model on data from a source distribution $q(\mathbf{x}, y)$ and use it on data from a target distribution
+# $p(\mathbf{x}, y)$. If these may differ in any way, there is no guarantee. If we know **what** differs, we can detect
+# the difference, measure it, and often correct it by weighting the training examples:
 #
 # | | what changes | what stays | example |
 # |---|---|---|---|
 # | covariate shift | $p(\mathbf{x})$ | $p(y \mid \mathbf{x})$ | trained on photographs, used on drawings |
-# | label shift | $p(y)$ | $p(\mathbf{x} \mid y)$ | the symptoms of an illness stay, its frequency does not |
+# | label shift | $p(y)$ | $p(\mathbf{x} \mid y)$ | an illness keeps its symptoms but becomes more frequent |
 # | concept shift | $p(y \mid \mathbf{x})$ | | what counts as fashionable |
 
 # %%
@@ -26,14 +26,14 @@ from jaxd2l.book import distribution_shift
 from jaxd2l.types import Batch, Dataset
 
 # %% [markdown]
-# ## Seeing a shift
+# ## Detecting a shift
 #
-# If a classifier can tell source rows from target rows that it never saw, the distributions differ.
-# `distribution_shift.shift_test` trains one on half of each sample and tests it on the other half. The p-value says how
-# often samples without a difference would be told apart as well.
+# If a classifier can distinguish source rows from target rows that it has never seen, the distributions differ.
+# `distribution_shift.shift_test` trains a classifier on half of each sample and tests it on the other half. The p-value
+# says how often the classifier would do as well if there were no difference.
 #
-# The digits of `data.digits` were split in the order of the file, so that the test images are by other writers. To the
-# eye nothing has changed:
+# The digits of `data.digits` are split in the order of the file, so different people wrote the test images. The eye
+# sees no difference:
 
 # %%
 digits = data.digits()
@@ -43,22 +43,22 @@ plots.image_grid(images, ["train"] * 8 + ["test"] * 8)
 # %%
 source, target = (np.asarray(data.to_float(x)).reshape(-1, 64) for x in (digits.train.inputs, digits.test.inputs))
 found = distribution_shift.shift_test(jax.random.key(0), source, target)
-print(f"told apart: {found.accuracy:.2f} of unseen images (0.5 by guessing)")
+print(f"accuracy on unseen images: {found.accuracy:.2f} (0.5 by guessing)")
 print("a shift, at p < 0.01:", bool(found.p_value < 0.01))
 
 # %% [markdown]
 # ## Covariate shift correction
 #
-# Only $p(\mathbf{x})$ has changed, so that the risk in the target is a weighted risk in the source:
+# Here only $p(\mathbf{x})$ has changed, so the risk in the target is a weighted risk in the source:
 #
 # $$\int l(f(\mathbf{x}), y)\, p(y \mid \mathbf{x})\, p(\mathbf{x}) =
 #   \int l(f(\mathbf{x}), y)\, p(y \mid \mathbf{x})\, q(\mathbf{x}) \frac{p(\mathbf{x})}{q(\mathbf{x})}
 #   \approx \frac{1}{n} \sum_i \beta_i\, l(f(\mathbf{x}_i), y_i), \qquad
 #   \beta_i = \frac{p(\mathbf{x}_i)}{q(\mathbf{x}_i)}.$$
 #
-# Neither density has to be known. A logistic regression $h$ that tells target from source rows has learnt the logarithm
-# of their ratio, so $\beta_i = \exp(h(\mathbf{x}_i))$ for samples of one size. A curve, a straight line as the model,
-# and a target that lies at the edge of the source:
+# We need not know either density. A logistic regression $h$ that distinguishes target from source rows learns the
+# logarithm of their ratio, so $\beta_i = \exp(h(\mathbf{x}_i))$ if both samples have the same size. In this example the
+# true function is a curve, the model is a straight line, and the target lies at the edge of the source:
 
 # %%
 source_key, target_key, *noise_keys = jax.random.split(jax.random.key(0), 4)
@@ -78,8 +78,8 @@ beta = distribution_shift.covariate_shift_weights(features(x_source), features(x
 print(f"weights: mean {beta.mean():.2f}, largest {beta.max():.1f}")
 
 # %% [markdown]
-# Training minimises the weighted risk of all examples. Large weights make the result depend on a few examples; `clip`
-# limits them, which trades some bias for less variance.
+# Training minimises the weighted risk over all examples. If some weights are large, the result depends on a few
+# examples. `clip` limits the weights, which reduces the variance at the price of some bias.
 
 
 # %%
@@ -118,18 +118,19 @@ figure.legend(loc="outside lower center", ncols=4, frameon=False)
 plt.show()
 
 # %% [markdown]
-# Weighting cannot help where the source has no examples at all: $\beta$ would have to be infinite. Every kind of target
-# row must occur in the source.
+# Weighting cannot help where the source has no examples at all, because $\beta$ would have to be infinite. Every kind
+# of target row must occur in the source.
 #
 # ## Label shift correction
 #
-# The weights are $p(y_i) / q(y_i)$ here, and the target's labels are unknown. But a classifier makes known mistakes.
-# $C_{ij}$ is the share of the images of class $j$ that it calls $i$, measured on held-out source data, and $\mu_i$ the
-# share of the target's images that it calls $i$. If only the labels' frequencies $\mathbf{p}$ have changed,
-# $\mathbf{C}\mathbf{p} = \boldsymbol{\mu}$. (The book takes $C_{ij}$ as shares of all examples; the solution would then
-# be the weights and not the frequencies.)
+# Here the weights are $p(y_i) / q(y_i)$, but we do not know the labels of the target. We do know the mistakes of a
+# classifier. Let $C_{ij}$ be the fraction of the images of class $j$ that it classifies as $i$, measured on held-out
+# source data. Let $\mu_i$ be the fraction of the target images that it classifies as $i$. If only the frequencies
+# $\mathbf{p}$ of the labels have changed, then $\mathbf{C}\mathbf{p} = \boldsymbol{\mu}$. (In the book $C_{ij}$ is a
+# fraction of all examples. The solution would then be the weights instead of the frequencies.)
 #
-# A shop in winter: of Fashion-MNIST's ten equally frequent classes, pullovers, coats and ankle boots come in now.
+# Imagine a shop in winter. The ten classes of Fashion-MNIST are equally frequent, but now most of the images show
+# pullovers, coats and ankle boots.
 
 # %%
 dataset = data.fashion_mnist()
@@ -167,8 +168,8 @@ figure.legend(loc="outside lower center", ncols=3, frameon=False)
 plt.show()
 
 # %% [markdown]
-# Trained again with one weight per class, the model gives up some accuracy in the source, and is better where it is
-# used:
+# We train the model again with one weight per class. It gives up some accuracy in the source and gains accuracy in the
+# target, where we use it:
 
 # %%
 weights = distribution_shift.label_shift_weights(confusion, target_predictions, dataset.train.labels)
@@ -181,9 +182,10 @@ for name, params in {"unweighted": state.params, "weighted": weighted.params}.it
 # %% [markdown]
 # ## Concept shift
 #
-# What is called by which name changes with time and place, while the inputs look as ever. No test on inputs can see it;
-# only new labels can. If it is slow, a few steps on new data every now and then keep up. Here the inputs have the same
-# distribution in all months, and the border between two classes turns by 9 degrees a month:
+# The meaning of a label can change with time and place while the inputs stay the same. No test on inputs can detect
+# such a change; it takes new labels. If the change is slow, a few training steps on new data from time to time are
+# enough to keep up. Here the inputs have the same distribution in all months, and the border between two classes turns
+# by 9 degrees a month:
 
 
 # %%
@@ -222,13 +224,13 @@ print("error after a year, kept up, is below 0.1:", bool(kept_up[-1] < 0.1))
 # ## Exercises
 #
 # **1. What could happen when a search engine changes its behaviour? What would users do, and advertisers?** Users click
-# what is shown at the top, and reword questions until they work; advertisers write pages that the new rules rank high.
-# Both change the data on which the next version is trained. A model that acts on its environment causes its own
-# distribution shift, so that a change is tried on a random part of the users first.
+# on what is at the top, and rephrase their queries until they work. Advertisers write pages that the new rules rank
+# high. Both change the data for training the next version. A model that acts on its environment causes its own
+# distribution shift. That is why a change is first tested on a random part of the users.
 #
-# **2. Write a detector of covariate shift.** This is `shift_test`. A detector is judged by two rates: how often it sees
-# a shift that is there, and how often one that is not. At a threshold of 0.05 the second must be about 0.05. Two
-# hundred pairs of samples of 80 numbers each, in one compiled program:
+# **2. Write a detector of covariate shift.** `shift_test` is one. Two rates show how good a detector is: how often it
+# detects a shift that exists, and how often it raises a false alarm. At a threshold of 0.05 the second must be about
+# 0.05. One compiled program tests two hundred pairs of samples of 80 numbers each:
 
 
 # %%
@@ -245,12 +247,12 @@ for shift in (0.0, 0.5, 1.0):
     print(f"means {shift} apart: alarm in {alarms:.2f} of cases")
 
 # %% [markdown]
-# **3. Write a corrector of covariate shift.** `covariate_shift_weights` and `weighted_risk`, used above.
+# **3. Write a corrector of covariate shift.** `covariate_shift_weights` and `weighted_risk` above do this.
 #
-# **4. What else can make the empirical risk differ from the risk?** Few examples; choosing the model by the same
-# examples (section 4.6); wrong labels; and examples that depend on each other. If 1000 images come from 20
-# photographers, and a model suits some of them better than others, the error rate scatters nearly as if there were 20
-# examples:
+# **4. What else can make the empirical risk differ from the risk?** A small number of examples, choosing the model by
+# the same examples (section 4.6), wrong labels, and examples that depend on each other. Suppose that 1000 images come
+# from 20 photographers, and that a model works better for some photographers than for others. Then the error rate
+# varies nearly as much as if there were only 20 examples:
 
 # %%
 rng = np.random.default_rng(0)
@@ -262,7 +264,7 @@ print(f"standard deviation of the error rate: {dependent.std():.3f}, of independ
 # %% [markdown]
 # ## Summary
 #
-# A shift of the inputs is seen by a classifier that tells old from new, and the same classifier yields the weights that
-# correct it. A shift of the labels' frequencies is computed from the confusion matrix. A change of the concept shows
-# only in new labels, and is followed by training on. All corrections rest on an assumption about what has stayed the
-# same, which the data alone cannot prove.
+# A classifier that distinguishes old inputs from new ones detects a shift of the inputs, and also gives the weights
+# that correct it. From the confusion matrix we can compute a shift in the frequencies of the labels. A change of the
+# concept shows only in new labels, and we keep up with it by further training. Every correction rests on an assumption
+# about what has stayed the same, and the data alone cannot prove that assumption.
