@@ -95,7 +95,7 @@ def step(state, batch):
     return state._replace(params=params, opt_state=opt_state, step=state.step + 1), value
 
 
-begin = train.create_state(model, tx, key)
+begin = train.create_state(key, model, tx)
 batch = types.Batch(*(jnp.asarray(array[batches[0]]) for array in dataset.train))
 ours, packaged = step(begin, batch), train.make_train_step(model, loss, tx)(begin, batch)
 print("as in the package:", jax.tree.all(jax.tree.map(jnp.array_equal, ours, packaged)))
@@ -168,7 +168,7 @@ print("same bias:", np.allclose(net.bias.detach().numpy(), state.params["bias"],
 # | **`Trainer`** | `train.fit` | |
 # | `.__init__` | `epochs=`, `batch_size=` of `fit` | `num_gpus`: JAX uses the accelerator it finds |
 # | `.prepare_data` | in `fit` | checks for NaN and wrong labels, and moves the data to the device once |
-# | `.prepare_model` | `train.create_state(model, tx, key)` | parameters, optimiser's state, step 0 |
+# | `.prepare_model` | `train.create_state(key, model, tx)` | parameters, optimiser's state, step 0 |
 # | `.fit` | `train.fit(model, loss, tx, dataset, key=...)` | returns state and history; changes nothing |
 # | `.fit_epoch` (3.4) | `train.train_epoch` | compiled by `fit`; returns the loss of every step |
 # | `.prepare_batch` (3.4, 6.7) | `data.to_float`, in `train_epoch` | the batch is on the device already |
@@ -213,7 +213,7 @@ print(jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), resumed.param
 # models at once, each with its own initialisation. `vmap` adds an axis that the step knows nothing about.
 
 # %%
-states = jax.vmap(lambda k: train.create_state(model, tx, k))(jax.random.split(jax.random.key(3), 8))
+states = jax.vmap(lambda k: train.create_state(k, model, tx))(jax.random.split(jax.random.key(3), 8))
 states, eight_losses = jax.jit(jax.vmap(step, in_axes=(0, None)))(states, batch)
 print(eight_losses.shape, jax.tree.map(jnp.shape, states.params))
 

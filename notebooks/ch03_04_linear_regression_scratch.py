@@ -120,7 +120,7 @@ def step(params, X, y):
 
 
 key = jax.random.key(1)
-start = train.create_state(model, tx, key).params  # `init`, with the key that `fit` uses for it
+start = train.create_state(key, model, tx).params  # `init`, with the key that `fit` uses for it
 params = start
 for epoch in range(3):
     for indices in data.epoch_indices(key, epoch, n=1000, batch_size=32):
