@@ -1,21 +1,19 @@
 # %% [markdown]
 # # 5.1 Multilayer perceptrons
 #
-# A linear model weighs each input once and for all: more of a feature always moves the score the same way. A
-# **multilayer perceptron** (MLP) puts a layer of hidden units between inputs and outputs. For a minibatch
+# A linear model gives each input a fixed weight, so more of a feature always moves the score in the same direction. A
+# **multilayer perceptron** (MLP) puts a layer of hidden units between the inputs and the outputs. For a minibatch
 # $\mathbf{X} \in \mathbb{R}^{n \times d}$, $h$ hidden units and $q$ outputs,
 #
 # $$\mathbf{H} = \sigma(\mathbf{X} \mathbf{W}^{(1)} + \mathbf{b}^{(1)}), \qquad
 # \mathbf{O} = \mathbf{H} \mathbf{W}^{(2)} + \mathbf{b}^{(2)},$$
 #
 # with $\mathbf{W}^{(1)} \in \mathbb{R}^{d \times h}$ and $\mathbf{W}^{(2)} \in \mathbb{R}^{h \times q}$. The
-# **activation function** $\sigma$ acts on each element by itself. This section is about what it adds, and about the
+# **activation function** $\sigma$ acts on each element separately. This section shows what it adds, and presents the
 # usual choices.
 
 # %%
 # %matplotlib inline
-import inspect
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,8 +27,8 @@ from jaxd2l.types import Batch
 # %% [markdown]
 # ## Without an activation, layers collapse
 #
-# Two affine maps in a row are one affine map, with $\mathbf{W} = \mathbf{W}^{(1)} \mathbf{W}^{(2)}$ and
-# $\mathbf{b} = \mathbf{b}^{(1)} \mathbf{W}^{(2)} + \mathbf{b}^{(2)}$. Here is an MLP whose activation does nothing,
+# Two affine maps in a row are a single affine map, with $\mathbf{W} = \mathbf{W}^{(1)} \mathbf{W}^{(2)}$ and
+# $\mathbf{b} = \mathbf{b}^{(1)} \mathbf{W}^{(2)} + \mathbf{b}^{(2)}$. Here are an MLP whose activation does nothing,
 # and the single layer that equals it.
 
 # %%
@@ -41,11 +39,11 @@ first, second = params
 W = first["kernel"] @ second["kernel"]
 b = first["bias"] @ second["kernel"] + second["bias"]
 X = jax.random.normal(inputs_key, (5, 4))
-print("one layer says the same:", bool(jnp.allclose(collapsing.apply(params, X), X @ W + b, atol=1e-6)))
+print("one layer computes the same:", bool(jnp.allclose(collapsing.apply(params, X), X @ W + b, atol=1e-6)))
 
 # %% [markdown]
-# With the same parameters and a relu between the layers there is no such $\mathbf{W}$. Any affine map has
-# $f(x) + f(-x) = 2 f(0)$:
+# With the same parameters and a ReLU between the layers, there is no such $\mathbf{W}$. Every affine map satisfies
+# $f(x) + f(-x) = 2 f(0)$; this one does not:
 
 # %%
 bent = models.mlp(4, 8, 3, activation=activations.relu)
@@ -56,8 +54,8 @@ for name, model in {"identity": collapsing, "relu": bent}.items():
 # %% [markdown]
 # ## Activation functions
 #
-# The book plots each function and its derivative at 160 points. `jax.grad` differentiates functions that return one
-# number, so `jax.vmap(jax.grad(f))` is the derivative at many points.
+# The book plots each function and its derivative at 160 points. `jax.grad` differentiates a function that returns a
+# single number, and `jax.vmap(jax.grad(f))` evaluates the derivative at many points.
 
 # %%
 x = jnp.arange(-8.0, 8.0, 0.1)
@@ -72,29 +70,30 @@ def with_derivative(f):
 
 
 # %% [markdown]
-# **ReLU**, $\max(x, 0)$: keeps what is positive. Its derivative is 0 or 1, so a gradient passes whole or not at all.
+# **ReLU**, $\max(x, 0)$, keeps positive numbers and replaces the others by 0. Its derivative is 0 or 1, so a gradient
+# passes either unchanged or not at all.
 
 # %%
 with_derivative(activations.relu)
 
 # %% [markdown]
-# **Sigmoid**, $1 / (1 + \exp(-x))$: squashes onto (0, 1). Its derivative
-# $\mathrm{sigmoid}(x) (1 - \mathrm{sigmoid}(x))$ is at most a quarter.
+# **Sigmoid**, $1 / (1 + \exp(-x))$, squashes any number into (0, 1). Its derivative $\mathrm{sigmoid}(x) (1 -
+# \mathrm{sigmoid}(x))$ is at most 1/4.
 
 # %%
 with_derivative(activations.sigmoid)
 
 # %% [markdown]
-# **Tanh**, $(1 - \exp(-2x)) / (1 + \exp(-2x))$: squashes onto (-1, 1), symmetric about 0. Its derivative is
-# $1 - \tanh^2(x)$.
+# **Tanh**, $(1 - \exp(-2x)) / (1 + \exp(-2x))$, squashes any number into (-1, 1), symmetrically about 0. Its derivative
+# is $1 - \tanh^2(x)$.
 
 # %%
 with_derivative(activations.tanh)
 
 # %% [markdown]
-# PyTorch computes the same derivatives another way round. A tensor remembers how it was made; `backward` wants a weight
-# for each element of a vector (ones, here), and **adds** to `x.grad`, which has to be emptied in between. In JAX the
-# derivative is a new function, and nothing is left behind.
+# PyTorch computes the same derivatives in a different way. A tensor remembers how it was computed. `backward` needs a
+# weight for each element of a vector (here ones) and **adds** to `x.grad`, so you must clear `x.grad` in between. In
+# JAX the derivative is a new function, and there is nothing to clear.
 
 # %%
 x_torch = torch.tensor(np.asarray(x), requires_grad=True)
@@ -105,10 +104,10 @@ for name in ("relu", "sigmoid", "tanh"):
     print(f"{name:8} same derivative:", np.allclose(ours, x_torch.grad.numpy(), atol=1e-6))
 
 # %% [markdown]
-# ## Later relatives of the relu
+# ## Later relatives of the ReLU
 #
-# Leaky relu and its learnt form, the parametrised relu (PReLU), let a little through below 0; swish and gelu bend
-# smoothly, and even dip.
+# The leaky ReLU and the parametrised ReLU (PReLU), whose slope is learnt, let a little of the signal through below 0.
+# Swish and GELU bend smoothly, and even dip below 0.
 
 # %%
 near = jnp.arange(-4.0, 2.0, 0.05)
@@ -122,26 +121,31 @@ shown = {
 plots.lines(near, shown, xlabel="x", ylabel="activation")
 
 # %% [markdown]
-# `activations` has a function where `jax.nn` and PyTorch disagree, or where the book derives one. There are two
-# disagreements here: the slope of the leaky relu at exactly 0, and which gelu is meant when nothing is said.
+# `activations` has the functions that the book derives, and those where `jax.nn` and PyTorch disagree. Here they
+# disagree about two things: the slope of the leaky ReLU at exactly 0, and whether the default GELU is the exact one or
+# an approximation. `jnp.where(x > 0, ...)` gives the slope that PyTorch has:
+
 
 # %%
+def leaky_relu(x, negative_slope):
+    return jnp.where(x > 0, x, negative_slope * x)
+
+
+print("as in the package:", bool((leaky_relu(near, 0.1) == activations.leaky_relu(near, 0.1)).all()))
 zero, one = torch.tensor(0.0, requires_grad=True), torch.tensor(1.0)
 torch.nn.functional.leaky_relu(zero, 0.1).backward()
-print("slope of leaky relu at 0   gelu(1)")
-print(f"torch       {zero.grad.item():.4f}         {torch.nn.functional.gelu(one).item():.4f}")
-print(f"jax.nn      {jax.grad(jax.nn.leaky_relu)(0.0, 0.1):.4f}         {jax.nn.gelu(1.0):.4f}")
-print(f"activations {jax.grad(activations.leaky_relu)(0.0, 0.1):.4f}         {activations.gelu(jnp.ones(())):.4f}")
-
-# %%
-print(inspect.getsource(activations.leaky_relu))
+print("            slope of leaky relu at 0   gelu(1)")
+print(f"torch       {zero.grad.item():24.4f}   {torch.nn.functional.gelu(one).item():.4f}")
+print(f"jax.nn      {jax.grad(jax.nn.leaky_relu)(0.0, 0.1):24.4f}   {jax.nn.gelu(1.0):.4f}")
+print(f"activations {jax.grad(activations.leaky_relu)(0.0, 0.1):24.4f}   {activations.gelu(jnp.ones(())):.4f}")
+print(f"ours        {jax.grad(leaky_relu)(0.0, 0.1):24.4f}")
 
 # %% [markdown]
 # ## Gradients that vanish
 #
-# A chain of sigmoids multiplies derivatives of at most 1/4, so ten of them leave less than $4^{-10}$, about one in a
-# million. And away from 0 even a single one **saturates**: in float32 the sigmoid of 20 has rounded to 1, and its
-# derivative to 0.
+# A chain of sigmoids multiplies derivatives of at most 1/4, so after ten of them less than $4^{-10}$ of the gradient is
+# left, about one millionth. And away from 0 even a single sigmoid **saturates**: in float32 the sigmoid of 20 rounds to
+# 1, and its derivative to 0.
 
 
 # %%
@@ -160,9 +164,9 @@ for depth in (1, 2, 5, 10):
 print("sigmoid at 0, 5, 10, 20:", ", ".join(f"{jax.grad(activations.sigmoid)(z):.1e}" for z in (0.0, 5.0, 10.0, 20.0)))
 
 # %% [markdown]
-# The relu has a failing of its own. A unit whose input is negative for every example passes no gradient, so no step can
-# ever bring it back: it is **dead**. Below, all hidden units begin with a bias of -10. With relu no hidden weight
-# moves, and only the output's bias learns; with a leak they all do.
+# The ReLU has its own problem. A unit whose input is negative for every example passes no gradient, so no step can ever
+# bring it back: it is **dead**. In the example below, all hidden units begin with a bias of -10. With ReLU no hidden
+# weight moves, and only the bias of the output learns. With the leaky ReLU all of them learn.
 
 # %%
 X = jax.random.normal(inputs_key, (256, 4))
@@ -182,10 +186,10 @@ for name, activation in {"relu": activations.relu, "leaky relu": lambda z: activ
 # %% [markdown]
 # ## Universal approximation
 #
-# One hidden layer that is wide enough comes arbitrarily close to any continuous function on an interval. With relu this
-# can be built rather than trained: unit $i$ computes $\max(x - c_i, 0)$, which adds a kink at $c_i$, and the output
-# weights are a linear regression on those. Once the kinks stand closer than the bends of the function, twice as many
-# leave about a quarter of the error.
+# A single hidden layer that is wide enough can come arbitrarily close to any continuous function on an interval. With
+# ReLU we can construct such a network instead of training it: unit $i$ computes $\max(x - c_i, 0)$, which adds a kink
+# at $c_i$, and linear regression finds the output weights. Once the kinks are closer together than the bends of the
+# function, doubling their number leaves about a quarter of the error.
 
 
 # %%
@@ -211,14 +215,14 @@ for num_kinks in (4, 8, 16, 32):
 plots.lines(points[:, 0], curves, xlabel="x", ylabel="f(x)")
 
 # %% [markdown]
-# The theorem says that such weights exist. It does not say that gradient descent finds them, nor that a deeper network
-# would not need far fewer.
+# The theorem says that such weights exist. It does not say that gradient descent finds them. Nor does it rule out that
+# a deeper network needs far fewer.
 #
 # ## Exercises
 #
-# **1. Show that more linear layers add no expressive power, and can take some away.** The collapse above shows the
-# first. For the second, take a layer narrower than inputs and outputs: its width bounds the rank of the product, and a
-# single linear layer could have had more.
+# **1. Show that more linear layers add no expressive power, and can reduce it.** The collapse above shows the first.
+# For the second, take a layer narrower than both the inputs and the outputs. Its width limits the rank of the product,
+# whereas a single linear layer can have a higher rank.
 
 # %%
 narrow = models.mlp(6, 2, 5, activation=lambda z: z, init=initializers.kaiming_normal()).init(jax.random.key(2))
@@ -227,9 +231,9 @@ print("rank through 2 units:", np.linalg.matrix_rank(narrow[0]["kernel"] @ narro
 print("rank of one layer:", np.linalg.matrix_rank(single["kernel"]))
 
 # %% [markdown]
-# **2. and 3. The derivatives of PReLU and swish.** PReLU with slope $\alpha$ has 1 above 0 and $\alpha$ below. For
-# swish, $f(x) = x\, s(\beta x)$ with the sigmoid $s$, the product rule gives
-# $f'(x) = s(\beta x) + \beta x\, s(\beta x)(1 - s(\beta x)) = \beta f(x) + s(\beta x)(1 - \beta f(x))$.
+# **2. and 3. The derivatives of PReLU and swish.** The derivative of PReLU with slope $\alpha$ is 1 above 0 and
+# $\alpha$ below. For swish, $f(x) = x\, s(\beta x)$ with the sigmoid $s$, the product rule gives $f'(x) = s(\beta x) +
+# \beta x\, s(\beta x)(1 - s(\beta x)) = \beta f(x) + s(\beta x)(1 - \beta f(x))$.
 
 # %%
 beta = 1.5
@@ -240,9 +244,10 @@ print("swish:", bool(jnp.allclose(by_hand, by_jax, atol=1e-5)))
 print("PReLU at -1 and 1:", [float(jax.grad(activations.prelu)(z, jnp.array([0.25]))) for z in (-1.0, 1.0)])
 
 # %% [markdown]
-# **4. An MLP of relus is a continuous piecewise linear function.** A relu of an affine function is one, and so are sums
-# of such. With one input and $h$ units there are at most $h + 1$ pieces. The network built above with 8 units begins at
-# the left end with its first kink, and so shows 8 slopes:
+# **4. Show that an MLP with ReLU is a continuous piecewise linear function.** The ReLU of an affine function is
+# continuous and piecewise linear, and so is a sum of such functions. With one input and $h$ units there are at most
+# $h + 1$ pieces. The first kink of the 8 units constructed above is at the left end of the interval, so we see 8
+# slopes:
 
 # %%
 eight = built(8)
@@ -251,9 +256,9 @@ slopes = jax.vmap(jax.grad(lambda x: models.mlp(1, 8, 1).apply(eight, x[None, No
 print("different slopes:", len(np.unique(np.asarray(slopes).round(3))))
 
 # %% [markdown]
-# **5. Sigmoid and tanh are alike: $\tanh(x) + 1 = 2\, \mathrm{sigmoid}(2x)$. So both make the same functions.** Inside
-# an MLP, $\tanh(z) = 2\,\mathrm{sigmoid}(2z) - 1$: the inner factor 2 goes into the first layer, the rest into the
-# second.
+# **5. Show that $\tanh(x) + 1 = 2\, \mathrm{sigmoid}(2x)$, and that MLPs with either activation represent the same
+# functions.** Subtracting 1 gives $2\,\mathrm{sigmoid}(2x) - 1 = (1 - e^{-2x}) / (1 + e^{-2x})$, which is $\tanh(x)$.
+# Inside an MLP, the first layer absorbs the inner factor 2, and the second layer absorbs the outer 2 and the -1.
 
 # %%
 print("identity:", bool(jnp.allclose(activations.tanh(x) + 1, 2 * activations.sigmoid(2 * x), atol=1e-6)))
@@ -268,13 +273,14 @@ print("the same function:", bool(jnp.allclose(with_tanh, with_sigmoid, atol=1e-5
 
 # %% [markdown]
 # **6. What is difficult about a nonlinearity that acts on a whole minibatch, as batch normalisation does?** The output
-# for an example then depends on the examples beside it. So it changes with the batch size and with the shuffling, it
-# means nothing for a single example, whose variance is 0, and prediction needs other numbers than training. The
-# gradient is no longer a mean over examples, so that several devices with a part of the batch each must exchange more
-# than gradients.
+# for one example then depends on the other examples in the batch. So it changes with the batch size and with the
+# shuffling. It is meaningless for a single example, whose variance is 0, so prediction must use different statistics
+# than training. Also, the gradient is no longer a mean over examples. If several devices process a part of the batch
+# each, they must exchange more than gradients.
 #
-# **7. An example in which the gradient of the sigmoid vanishes?** Above: a chain of ten, and an input of 20. In an MLP
-# it takes no more than a large bias. The hidden units are all on for every input, and nothing reaches their weights:
+# **7. Give an example in which the gradient of the sigmoid vanishes.** There are two above: a chain of ten sigmoids,
+# and an input of 20. In an MLP a large bias is enough. Then the hidden units are saturated for every input, and no
+# gradient reaches their weights:
 
 # %%
 saturated = models.mlp(4, 8, 1, activation=activations.sigmoid, init=initializers.kaiming_normal())
@@ -288,6 +294,6 @@ for bias in (0.0, 20.0):
 # %% [markdown]
 # ## Summary
 #
-# Hidden layers add power only through the activation between them. Relu passes gradients whole or not at all; sigmoid
-# and tanh flatten out on both sides, and a chain of sigmoids loses the gradient. Derivatives at many points are
-# `vmap(grad(f))`, where PyTorch has `backward` with a vector of ones.
+# Hidden layers add expressive power only through the activation between them. ReLU passes gradients unchanged or not at
+# all. Sigmoid and tanh flatten out on both sides, and a chain of sigmoids loses the gradient. For derivatives at many
+# points JAX has `vmap(grad(f))`, where PyTorch uses `backward` with a vector of ones.

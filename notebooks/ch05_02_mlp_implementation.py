@@ -1,18 +1,17 @@
 # %% [markdown]
 # # 5.2 Implementation of multilayer perceptrons
 #
-# A classifier of Fashion-MNIST with one hidden layer of 256 relus: from scratch, with Flax, and beside PyTorch. An
-# image of 28 x 28 pixels is a row of 784 numbers,
+# This section builds a classifier for Fashion-MNIST with one hidden layer of 256 units: from scratch, with Flax, and in
+# PyTorch for comparison. An image of 28 x 28 pixels is a row of 784 numbers. The model is
 #
 # $$\mathbf{H} = \mathrm{relu}(\mathbf{X} \mathbf{W}^{(1)} + \mathbf{b}^{(1)}), \qquad
 # \mathbf{O} = \mathbf{H} \mathbf{W}^{(2)} + \mathbf{b}^{(2)},$$
 #
-# and $\mathbf{O}$ holds the logits of 10 classes. Loss and training loop are those of softmax regression; only the
-# model is new.
+# and $\mathbf{O}$ holds the logits of 10 classes. The loss and the training loop are those of softmax regression. Only
+# the model is new.
 
 # %%
 # %matplotlib inline
-import inspect
 import time
 
 import flax.linen as nn
@@ -24,40 +23,57 @@ import torch
 
 from jaxd2l import activations, data, initializers, losses, models, parity, plots, train
 from jaxd2l.train import sweep
-from jaxd2l.types import Batch
+from jaxd2l.types import Batch, Model
 
 fashion = data.fashion_mnist()
 
 # %% [markdown]
 # ## From scratch
 #
-# The package's `models.mlp` is this section's from-scratch code: parameters are a tuple of layers, and a forward pass
-# walks them. (The lines about dropout belong to section 5.6, and do nothing here.)
+# The parameters are a tuple with two layers. The weights begin as samples of $\mathcal{N}(0, 0.01^2)$ and the biases
+# begin at 0. The weights must not all begin at 0, because then all hidden units would stay equal for ever (section
+# 5.4). The forward pass is the formula.
+
 
 # %%
-print(inspect.getsource(models.mlp))
+def init(key):
+    hidden_key, output_key = jax.random.split(key)
+    return (
+        {"kernel": 0.01 * jax.random.normal(hidden_key, (784, 256)), "bias": jnp.zeros(256)},
+        {"kernel": 0.01 * jax.random.normal(output_key, (256, 10)), "bias": jnp.zeros(10)},
+    )
 
-# %%
-print(inspect.getsource(models.linear.linear))
-print(inspect.getsource(models.linear.init_layers))
 
+def relu(x):
+    return jnp.where(x > 0, x, 0.0)
+
+
+def apply(params, X, *, key=None):
+    hidden, output = params
+    H = relu(X.reshape(len(X), -1) @ hidden["kernel"] + hidden["bias"])
+    return H @ output["kernel"] + output["bias"]
+
+
+net = Model(init, apply)
 # %% [markdown]
-# Weights begin as samples of $\mathcal{N}(0, 0.01^2)$ and biases at 0. The weights cannot begin at 0 too: then all
-# hidden units would stay alike for ever (section 5.4).
+# The package's `models.mlp` is the same model for any number of hidden layers, with dropout if you ask for it. From the
+# same key it draws the same parameters as our `init`, and it computes the same logits:
 
 # %%
-net = models.mlp(784, 256, 10, init=initializers.normal(0.01))
 params = net.init(jax.random.key(0))
 for i, layer in enumerate(params, 1):
     print(f"layer {i}:", {name: array.shape for name, array in layer.items()}, f"sd {layer['kernel'].std():.3f}")
 print("parameters:", sum(array.size for array in jax.tree.leaves(params)))
 X = data.to_float(jnp.asarray(fashion.train.inputs[:256]))
 print(X.shape, "->", net.apply(params, X).shape)
+packaged = models.mlp(784, 256, 10, init=initializers.normal(0.01))
+print("same parameters:", jax.tree.all(jax.tree.map(jnp.array_equal, params, packaged.init(jax.random.key(0)))))
+print("same logits:", bool(jnp.allclose(net.apply(params, X), packaged.apply(params, X), atol=1e-6)))
 
 # %% [markdown]
 # ## Training
 #
-# Ten epochs of minibatches of 256 at a learning rate of 0.1. Nothing in `train.fit` knows which model it trains.
+# We train for ten epochs with minibatches of 256 and a learning rate of 0.1. `train.fit` works with any model.
 
 # %%
 tx = optax.sgd(0.1)
@@ -77,7 +93,8 @@ print(f"train loss {history.train_loss[-1]:.2f}, test loss {history.test_loss[-1
 print(f"test accuracy {history.test_accuracy[-1]:.2f}")
 
 # %% [markdown]
-# In the book's from-scratch class another layer means new attributes and new lines. Here it is one more number:
+# In the book's from-scratch class, and in ours above, another layer means new lines of code. With `models.mlp` it is
+# one more number:
 
 # %%
 for num_hiddens in (256, (256, 128), (256, 128, 64)):
@@ -88,8 +105,8 @@ for num_hiddens in (256, (256, 128), (256, 128, 64)):
 # %% [markdown]
 # ## Concise, with Flax
 #
-# `models.flax_mlp` takes the same arguments and makes a Flax module. From one key both draw the same numbers, so this
-# run is the one above once more; its first two epochs will do.
+# `models.flax_mlp` takes the same arguments and builds the model from a Flax module. From the same key it draws the
+# same numbers, so this run repeats the one above. Its first two epochs are enough to see that.
 
 # %%
 concise = models.flax_mlp(784, 256, 10)
@@ -98,7 +115,7 @@ for name, run in {"from scratch": history, "with Flax": with_flax}.items():
     print(f"{name:12} train loss by epoch:", ", ".join(f"{loss:.2f}" for loss in run.train_loss[:2]))
 
 # %% [markdown]
-# A module of your own goes through `models.from_flax`. Beside it, the same model in PyTorch:
+# `models.from_flax` turns your own Flax module into a model. Here is the comparison with PyTorch:
 #
 # | | PyTorch | Flax |
 # |---|---|---|
@@ -106,11 +123,12 @@ for name, run in {"from scratch": history, "with Flax": with_flax}.items():
 # | hidden layer | `nn.LazyLinear(256)` | `nn.Dense(256)` |
 # | activation | `nn.ReLU()` | `nn.relu` |
 # | output layer | `nn.LazyLinear(10)` | `nn.Dense(10)` |
-# | number of inputs | from the first batch | from the example handed to `init` |
+# | number of inputs | from the first batch | from the example passed to `init` |
 # | weight | (out, in) | (in, out) |
 # | first weights | U($-1/\sqrt{in}$, $1/\sqrt{in}$), biases too | truncated normal of variance $1/in$, biases 0 |
 #
-# So the two libraries do **not** begin alike unless told to: here `initializers.normal` in both `models`.
+# So the two libraries do **not** begin with the same distribution unless you say so. In `models` both forms use
+# `initializers.normal`.
 
 # %%
 sequential = models.from_flax(
@@ -121,8 +139,9 @@ print("names in Flax: ", sorted(sequential.init(jax.random.key(0))["params"]))
 print("names in torch:", sorted(in_torch.state_dict()))
 
 # %% [markdown]
-# Do all of them compute the same? `parity.from_torch` carries PyTorch's weights across, turned as JAX wants them, and
-# PyTorch's gradients just as well. (`parity.check` makes the full comparison, training included, of any two models.)
+# Do all of them compute the same? `parity.from_torch` converts PyTorch's weights to JAX, transposed where necessary,
+# and it converts PyTorch's gradients in the same way. (`parity.check` makes the full comparison of any two models,
+# including training.)
 
 # %%
 y = fashion.train.labels[:256]
@@ -140,7 +159,7 @@ for name, model in {"from scratch": net, "flax_mlp": concise, "own module": sequ
 # %% [markdown]
 # ## Exercises
 #
-# To be quick, these run on 10000 of the 60000 training images, and 2000 of the test images.
+# To save time, these use only 10000 of the 60000 training images, and 2000 of the test images.
 
 # %%
 fewer = fashion._replace(
@@ -155,26 +174,27 @@ def last_accuracy(model):
 
 
 # %% [markdown]
-# **1. and 3. Change the number of hidden units. Why is a layer of a single unit a bad idea?** Wider helps, less and
-# less, while parameters and arithmetic grow in proportion. A single unit lets through one number per image, which can
-# hardly tell ten classes apart.
+# **1. and 3. Change the number of hidden units. Why is a layer of a single unit a bad idea?** A wider layer helps, but
+# less and less, while the number of parameters and the work grow in proportion. A layer with a single unit passes on
+# one number per image, which is hardly enough to distinguish ten classes.
 
 # %%
 for width in (1, 64):
     print(f"{width:2} hidden units: test accuracy {last_accuracy(models.mlp(784, width, 10)):.2f}")
 
 # %% [markdown]
-# **2. Add hidden layers. What happens?** With $\mathcal{N}(0, 0.01^2)$ each further layer shrinks the signal, until
-# nothing is learnt in the time given. The depth is not at fault: with Kaiming's initialisation (section 5.4) the same
-# network learns.
+# **2. Add hidden layers. What happens?** With $\mathcal{N}(0, 0.01^2)$ each further layer shrinks the signal, until the
+# network learns nothing in the given time. The depth is not to blame: with Kaiming's initialisation (section 5.4) the
+# same network learns.
 
 # %%
 for name, init in {"N(0, 0.01^2)": initializers.normal(0.01), "Kaiming": initializers.kaiming_normal()}.items():
     print(f"three hidden layers, {name:12}: {last_accuracy(models.mlp(784, (64, 64, 64), 10, init=init)):.1f}")
 
 # %% [markdown]
-# **4. Change the learning rate. Which is best, for which number of epochs?** `sweep.sweep` trains all of them at once,
-# as one program. Too small a rate learns slowly, too large a one not at all; longer training forgives a smaller rate.
+# **4. Change the learning rate. Which one is best, and for how many epochs?** `sweep.sweep` trains with all of them at
+# once, in one program. If the rate is too small, the network learns slowly; if it is too large, it does not learn at
+# all. With more epochs, a smaller rate catches up.
 
 # %%
 rates = (0.001, 0.01, 0.1, 0.5, 5.0)
@@ -192,14 +212,16 @@ for rate, accuracy in zip(rates, tried.history.test_accuracy[0], strict=True):
     print(f"learning rate {rate:5}: test accuracy {accuracy[1]:.1f} after 2 epochs, {accuracy[-1]:.1f} after 10")
 
 # %% [markdown]
-# **5. Optimise all of them together: rate, epochs, layers and units. Why is that so much harder?** A grid of 5 values
-# each for 4 numbers has 625 points, and each point is a training. What is best for one depends on the others, and the
-# best of many validation accuracies is too good to be true (section 4.6), so that a third set must judge it. Random
-# points are better than a grid, for each of them tries a new value of the number that matters. Runs that begin badly
-# are stopped early. What can share a compiled program, as rates and seeds do in `sweep.sweep`, is cheap.
+# **5. Optimise all of them together: the learning rate, the number of epochs, layers and units. Why is that so much
+# harder?** A grid of 5 values each for 4 hyperparameters has 625 points, and each point is a training run. The best
+# value of one depends on the others. And the best of many validation accuracies is too optimistic (section 4.6), so a
+# third set must judge it. Random points are better than a grid, because each of them tries a new value of the
+# hyperparameter that matters. You can also stop runs early that begin badly. Runs that share a compiled program are
+# cheap, as the rates and seeds in `sweep.sweep` do.
 #
-# **6. How fast are the two implementations?** The same: both are traced into nearly the same program, whatever the
-# Python around it looks like. Deeper networks change nothing about it. An epoch of 10000 images, compiled before:
+# **6. How fast are the two implementations?** They are equally fast, because JAX traces both into nearly the same
+# program, no matter how the Python code looks. This holds for deeper networks as well. We time an epoch of 10000
+# images, after compilation:
 
 
 # %% tags=["timing"]
@@ -215,9 +237,9 @@ for num_hiddens in (256, (256, 256)):
         print(f"{num_hiddens!s:10} {name:12} {1000 * seconds_per_epoch(make(784, num_hiddens, 10)):.0f} ms")
 
 # %% [markdown]
-# **7. Are products of well-aligned matrices faster?** A vector register takes 8 or 16 numbers of float32 at once, and
-# what is left over at the end of a row takes a step of its own. Against 1024 products this is little on a CPU, and
-# more on a GPU, whose units multiply whole tiles. Best of 5:
+# **7. Are products of well-aligned matrices faster?** A vector register holds 8 or 16 float32 numbers, and the numbers
+# left over at the end of a row take an extra step. On a CPU this is little compared with 1024 products. On a GPU, whose
+# units multiply whole tiles, it is more. We take the best of 5 runs:
 
 
 # %% tags=["timing"]
@@ -236,8 +258,8 @@ def milliseconds(n):
 print(", ".join(f"{n}: {milliseconds(n):.1f} ms" for n in (1024, 1025, 1026, 1028, 1032)))
 
 # %% [markdown]
-# **8. and 9. Which activation function works best, and does the initialisation matter?** The initialisation does, by
-# exercise 2. The activations differ less, if each begins with weights that suit it:
+# **8. and 9. Which activation function works best, and does the initialisation matter?** The initialisation matters, as
+# exercise 2 shows. The activations differ less if each begins with suitable weights:
 
 # %%
 for activation in (activations.relu, activations.tanh, activations.sigmoid):
@@ -248,5 +270,6 @@ for activation in (activations.relu, activations.tanh, activations.sigmoid):
 # %% [markdown]
 # ## Summary
 #
-# An MLP is a few lines more than softmax regression, with the same training loop. `models.mlp` has any number of
-# layers. From the same weights, the Flax form and PyTorch compute the same; left alone, they begin differently.
+# An MLP takes a few more lines than softmax regression and uses the same training loop. `models.mlp` has any number of
+# layers. With the same weights, the Flax form and PyTorch compute the same, but by default they begin with different
+# weights.

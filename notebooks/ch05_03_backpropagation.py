@@ -1,19 +1,17 @@
 # %% [markdown]
 # # 5.3 Forward propagation, backward propagation, computational graphs
 #
-# Training has so far left the gradient to `jax.grad`. Here it is computed by hand, for the book's network: one hidden
-# layer without biases, and an $\ell_2$ penalty. The **forward pass** goes from the input to the objective,
+# So far `jax.grad` has computed the gradients. Here we compute them by hand for the book's network, which has one
+# hidden layer without biases and an $\ell_2$ penalty. The **forward pass** goes from the input to the objective,
 #
 # $$\mathbf{z} = \mathbf{W}^{(1)} \mathbf{x}, \quad \mathbf{h} = \phi(\mathbf{z}), \quad
 # \mathbf{o} = \mathbf{W}^{(2)} \mathbf{h}, \quad L = l(\mathbf{o}, y), \quad
 # s = \frac{\lambda}{2} \left(\|\mathbf{W}^{(1)}\|_F^2 + \|\mathbf{W}^{(2)}\|_F^2\right), \quad J = L + s,$$
 #
-# and stores what it passes through. The **backward pass** goes the same way in reverse, by the chain rule.
+# and stores the intermediate values. The **backward pass** goes back the same way and applies the chain rule.
 
 # %%
 # %matplotlib inline
-import inspect
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,36 +22,39 @@ from jaxd2l import activations, losses, models, plots
 from jaxd2l.book import autodiff, backprop, graphs
 from jaxd2l.book.backprop import RELU, SQUARED, Weights
 
-
-def body(function):
-    """The source of a function after its docstring."""
-    return inspect.getsource(function).split('"""')[2].strip("\n")
-
-
 # %% [markdown]
 # ## The forward pass
 #
-# `backprop.forward` is the formulas above, with one example per row (so that $\mathbf{W} \mathbf{x}$ reads
-# `x @ W.T`), after a check of the shapes.
+# The code is the formulas above, with one example per row, so that $\mathbf{W} \mathbf{x}$ becomes `x @ W.T`. Here
+# $\phi$ is the ReLU and $l$ is the squared loss. `backprop.forward` computes the same for any activation and loss.
+
 
 # %%
-print(body(backprop.forward))
+def forward(W1, W2, x, y):
+    z = x @ W1.T
+    h = jnp.where(z > 0, z, 0)
+    o = h @ W2.T
+    L = jnp.mean((o - y) ** 2 / 2)
+    s = lam / 2 * (jnp.sum(W1**2) + jnp.sum(W2**2))
+    return L + s, (z, h, o)
 
-# %%
+
 W1_key, W2_key, x_key, y_key = jax.random.split(jax.random.key(0), 4)
 weights = Weights(jax.random.normal(W1_key, (6, 4)), jax.random.normal(W2_key, (3, 6)))
 x, y = jax.random.normal(x_key, (5, 4)), jax.random.normal(y_key, (5, 3))
 lam = 0.1
-J, stored = backprop.forward(weights, x, y, loss=SQUARED, weight_decay=lam)
-print(f"J = {float(J):.4f}")
+J, (z, h, o) = forward(*weights, x, y)
+packaged, stored = backprop.forward(weights, x, y, loss=SQUARED, weight_decay=lam)
+print(f"J = {J:.4f}, of the package {packaged:.4f}")
 print("stored:", {name: value.shape for name, value in stored._asdict().items()})
 
 # %% [markdown]
 # ## The graph
 #
-# `graphs.graph` reads the computational graph of any function from its jaxpr, JAX's own record of what a function
-# computes. Squares are values, round boxes operators. Naming $\mathbf{z}$, $\mathbf{h}$, $\mathbf{o}$ and $L$ is up to
-# us, by `checkpoint_name`; and wrapping the loss in `jax.jit` makes it one operator rather than several.
+# `graphs.graph` reads the computational graph of any function from its jaxpr, which is JAX's own record of what a
+# function computes. Square boxes are values and round boxes are operators. We name the values $\mathbf{z}$,
+# $\mathbf{h}$, $\mathbf{o}$ and $L$ ourselves with `checkpoint_name`. Wrapping the loss in `jax.jit` makes it a single
+# operator.
 
 # %%
 named_relu = RELU._replace(value=lambda z: checkpoint_name(activations.relu(checkpoint_name(z, "z")), "h"))
@@ -69,13 +70,13 @@ def objective(W1, W2, x, y):
 graphs.figure(graphs.graph(objective, *weights, x, y, argnums=(0, 1)))
 
 # %% [markdown]
-# Blue is what the backward pass will need. It is less than what `forward` stores: of $\mathbf{z}$ only the signs matter
-# to a relu.
+# The blue values are those that the backward pass will need. They are fewer than those that our `forward` stores,
+# because the ReLU needs only the signs of $\mathbf{z}$.
 #
 # ## The backward pass
 #
-# Read the graph from below. Each value's gradient is that of the value after it, times the derivative of the operator
-# between:
+# Read the graph from the end. The gradient of each value is the gradient of the next value times the derivative of the
+# operator between them:
 #
 # $$\frac{\partial J}{\partial \mathbf{o}} = \frac{\partial L}{\partial \mathbf{o}}, \quad
 # \frac{\partial J}{\partial \mathbf{W}^{(2)}} = \frac{\partial J}{\partial \mathbf{o}} \mathbf{h}^\top
@@ -85,46 +86,58 @@ graphs.figure(graphs.graph(objective, *weights, x, y, argnums=(0, 1)))
 # \frac{\partial J}{\partial \mathbf{W}^{(1)}} = \frac{\partial J}{\partial \mathbf{z}} \mathbf{x}^\top
 # + \lambda \mathbf{W}^{(1)}.$$
 
+
 # %%
-print(body(backprop.backward))
+def backward(W1, W2, x, y, z, h, o):
+    d_o = (o - y) / o.size
+    d_W2 = d_o.T @ h + lam * W2
+    d_h = d_o @ W2
+    d_z = d_h * (z > 0)
+    d_W1 = d_z.T @ x + lam * W1
+    return {"o": d_o, "W2": d_W2, "h": d_h, "z": d_z, "W1": d_W1}
+
+
+by_hand = backward(*weights, x, y, z, h, o)
+packaged = backprop.backward(weights, stored, y, loss=SQUARED, weight_decay=lam)
+print("as in the package:", all(jnp.allclose(by_hand[name], getattr(packaged, name)) for name in by_hand))
 
 # %% [markdown]
-# The same gradients three times: by hand, by `jax.grad`, and by PyTorch, which records the graph while the forward pass
-# runs and follows it back in `J.backward()`. `retain_grad` keeps a gradient that PyTorch would throw away on its way.
+# We now compute the same gradients in three ways: by hand, with `jax.grad`, and with PyTorch, which records the graph
+# during the forward pass and walks back along it in `J.backward()`. `retain_grad` keeps gradients that PyTorch would
+# otherwise discard.
 
 # %%
-by_hand = backprop.backward(weights, stored, y, loss=SQUARED, weight_decay=lam)
 by_jax = jax.grad(objective, argnums=(0, 1))(*weights, x, y)
 W1, W2, x_torch, y_torch = (torch.tensor(np.asarray(array)) for array in (*weights, x, y))
 W1.requires_grad_()
 W2.requires_grad_()
-z = x_torch @ W1.T
-h = torch.relu(z)
-o = h @ W2.T
-for value in (z, h, o):
+z_torch = x_torch @ W1.T
+h_torch = torch.relu(z_torch)
+o_torch = h_torch @ W2.T
+for value in (z_torch, h_torch, o_torch):
     value.retain_grad()
-L = ((o - y_torch) ** 2 / 2).mean()
+L = ((o_torch - y_torch) ** 2 / 2).mean()
 J_torch = L + lam / 2 * ((W1**2).sum() + (W2**2).sum())
 J_torch.backward()
-print("J in torch is J:", np.allclose(J_torch.item(), J, rtol=1e-6))
-for name, tensor in {"o": o, "W2": W2, "h": h, "z": z, "W1": W1}.items():
-    print(f"dJ/d{name:3} by hand is torch's:", np.allclose(getattr(by_hand, name), tensor.grad.numpy(), atol=1e-6))
+print("J in torch equals J:", np.allclose(J_torch.item(), J, rtol=1e-6))
+for name, tensor in {"o": o_torch, "W2": W2, "h": h_torch, "z": z_torch, "W1": W1}.items():
+    print(f"dJ/d{name:3} by hand equals torch's:   ", np.allclose(by_hand[name], tensor.grad.numpy(), atol=1e-6))
 for name, gradient in zip(("W1", "W2"), by_jax, strict=True):
-    print(f"dJ/d{name:3} by hand is jax.grad's:", bool(jnp.allclose(getattr(by_hand, name), gradient, atol=1e-6)))
+    print(f"dJ/d{name:3} by hand equals jax.grad's:", np.allclose(by_hand[name], gradient, atol=1e-6))
 
 # %% [markdown]
-# Gradients written by hand deserve a check against difference quotients, which need no derivation at all.
+# It is worth checking hand-written gradients against difference quotients, which need no derivation at all.
 
 # %%
-worst = autodiff.check_gradient(lambda weights: backprop.forward(weights, x, y, loss=SQUARED)[0], weights)
+worst = autodiff.check_gradient(lambda weights: forward(*weights, x, y)[0], weights)
 print("difference quotients agree:", worst < 1e-3)
 
 # %% [markdown]
 # ## Memory
 #
-# Training has to keep the values on the way until the backward pass has used them; prediction can forget each layer
-# after the next. A pass like the one above stores $4n(d + 2\sum h + q)$ bytes for $n$ examples: proportional to the
-# batch, and growing with every layer (here of 256 units).
+# Training must keep the intermediate values until the backward pass has used them. Prediction can forget each layer
+# once the next is computed. A pass like the one above stores $4n(d + 2\sum h + q)$ bytes for $n$ examples. This is
+# proportional to the batch size and grows with every layer (here of 256 units).
 
 # %%
 batch_sizes = np.array([64, 128, 256, 512, 1024])
@@ -136,8 +149,8 @@ print("784-256-10, batch of 256:", backprop.stored_bytes(784, (256,), 10, batch_
 plots.lines(batch_sizes, stored_by_depth, xlabel="batch size", ylabel="stored for the backward pass (MB)")
 
 # %% [markdown]
-# What does JAX itself keep? `graph(...).kept_bytes` counts it, inputs and parameters aside. Where the pass by hand
-# stores $\mathbf{z}$ and $\mathbf{h}$, a relu in JAX costs $\mathbf{h}$ and one byte per sign of $\mathbf{z}$.
+# What does JAX itself keep? `graph(...).kept_bytes` counts the bytes, without inputs and parameters. Our pass by hand
+# stores $\mathbf{z}$ and $\mathbf{h}$. For a ReLU, JAX stores $\mathbf{h}$ and one byte for each sign of $\mathbf{z}$.
 
 # %%
 images, labels = jax.ShapeDtypeStruct((256, 784), np.float32), jax.ShapeDtypeStruct((256,), np.int32)
@@ -156,12 +169,12 @@ print(f"four hidden layers, batch of 256: by hand {by_hand_bytes / 1e6:.1f} MB, 
 # %% [markdown]
 # ## Exercises
 #
-# **1. The inputs of a scalar function $f$ are an $n \times m$ matrix. What is the shape of its gradient?** $n \times
-# m$: one partial derivative per input. Each gradient above had the shape of its array.
+# **1. The inputs of a scalar function $f$ are an $n \times m$ matrix. What is the shape of its gradient?** It is $n
+# \times m$, with one partial derivative per input. Each gradient above has the shape of its array.
 #
 # **2. Add biases. Draw the graph, and derive their gradient.** A bias is added to every row, so its gradient is the sum
-# of the rows of $\partial J / \partial \mathbf{z}$ (and it bears no penalty). By hand: a bias is the weight of one more
-# input that is always 1.
+# of the rows of $\partial J / \partial \mathbf{z}$ (and it is not penalised). To compute it by hand, we treat the bias
+# as the weight of one more input, which is always 1.
 
 # %%
 b1 = jnp.arange(6.0) / 10
@@ -182,11 +195,11 @@ print("jax.grad agrees:", bool(jnp.allclose(jax.grad(with_biases)(params, x, y)[
 graphs.figure(graphs.graph(with_biases, params, x, y, argnums=0))
 
 # %% [markdown]
-# **3. How much memory do training and prediction take?** Training: the figure above. Prediction: two neighbouring
-# layers at a time, however deep the network.
+# **3. How much memory do training and prediction take?** The figure above shows it for training. Prediction needs only
+# two neighbouring layers at a time, however deep the network is.
 #
-# **4. What about second derivatives?** Then the backward pass itself is a function to be differentiated, and the graph
-# grows by another such pass. All second derivatives are out of reach: the Hessian of $p$ parameters has $p^2$ entries.
+# **4. What about second derivatives?** Then we differentiate the backward pass itself, and the graph grows by another
+# such pass. Computing all second derivatives is out of reach, because the Hessian of $p$ parameters has $p^2$ entries.
 # But its product with a vector takes only about as long as two gradients.
 
 # %%
@@ -197,15 +210,16 @@ product = autodiff.hessian_vector_product(lambda w: objective(*w, x, y), weights
 print("the product has the shapes of the weights:", [p.shape for p in product])
 
 # %% [markdown]
-# **5. The graph is too large for your GPU. Spread it over several, or take a smaller batch?** Over several GPUs the
-# batch stays whole, but values must be sent from one to the next, and each waits for the one before unless the batch is
-# cut into parts that follow each other. A smaller batch needs no second GPU and no traffic, but gives noisier gradients
-# and uses the hardware less well; summing the gradients of several small batches gives back the large one at the price
-# of time. A third way is `jax.checkpoint` around parts of the network: values inside them are forgotten, and computed
-# again in the backward pass.
+# **5. The graph is too large for your GPU. Should you spread it over several GPUs, or use a smaller batch?** With
+# several GPUs you can keep the large batch. But each GPU must send its values to the next, and waits for the previous
+# one unless you split the batch into parts that follow each other. A smaller batch needs neither a second GPU nor
+# communication, but its gradients are noisier and it uses the hardware less efficiently. If you add up the gradients of
+# several small batches, you get the gradient of the large one, in more time. A third way is to wrap parts of the
+# network in `jax.checkpoint`. JAX then forgets the values inside these parts and computes them again in the backward
+# pass.
 #
 # ## Summary
 #
-# The forward pass stores intermediate values, and the backward pass uses them in reverse order; both can be written in
-# a few lines, and equal `jax.grad` and PyTorch. Training takes more memory than prediction because of what is stored,
-# in proportion to batch size and depth.
+# The forward pass stores intermediate values, and the backward pass uses them in reverse order. Each takes only a few
+# lines, and the results equal those of `jax.grad` and PyTorch. Training takes more memory than prediction because of
+# the stored values, which grow in proportion to batch size and depth.

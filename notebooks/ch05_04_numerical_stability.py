@@ -1,18 +1,17 @@
 # %% [markdown]
 # # 5.4 Numerical stability and initialisation
 #
-# The gradient with respect to the weights of layer $l$ of a deep network is a product of as many matrices as there are
-# layers above it,
+# In a deep network, the gradient with respect to the weights of layer $l$ is a product with one matrix for each layer
+# above it,
 #
 # $$\partial_{\mathbf{W}^{(l)}} \mathbf{o} = \mathbf{M}^{(L)} \cdots \mathbf{M}^{(l+1)} \mathbf{v}^{(l)}, \qquad
 # \mathbf{M}^{(l)} = \partial_{\mathbf{h}^{(l-1)}} \mathbf{h}^{(l)}.$$
 #
-# Products of many factors tend to 0 or to infinity. This section shows both, then a third trouble, units that cannot be
-# told apart, and the initialisation that avoids all three.
+# A product of many factors tends to 0 or to infinity. This section shows both. It then shows a third problem, units
+# that stay identical, and the initialisations that avoid all three.
 
 # %%
 # %matplotlib inline
-import inspect
 import math
 
 import jax
@@ -28,8 +27,8 @@ from jaxd2l.types import Batch
 # %% [markdown]
 # ## Vanishing gradients
 #
-# The sigmoid's derivative is at most 1/4, and nearly 0 away from the middle. Every layer of sigmoids multiplies the
-# gradient by it.
+# The derivative of the sigmoid is at most 1/4, and nearly 0 away from the middle. Every layer of sigmoids multiplies
+# the gradient by this derivative.
 
 # %%
 x = jnp.arange(-8.0, 8.0, 0.1)
@@ -40,7 +39,7 @@ plots.lines(x, {"sigmoid(x)": y, "its derivative": slope}, xlabel="x", ylabel="s
 # %% [markdown]
 # ## Exploding gradients
 #
-# The book multiplies 100 matrices of 4 x 4 standard normal numbers. In PyTorch:
+# The book multiplies 100 matrices of 4 x 4 standard normal numbers. Here it is in PyTorch:
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -51,15 +50,26 @@ for _ in range(100):
 print(f"100 products: largest entry about 10^{math.log10(M.abs().max().item()):.1f}")
 
 # %% [markdown]
-# `stability.random_product` rescales after each factor and returns the logarithm, which never overflows. A factor
-# multiplies the length of a vector by $e^{0.558}$ in the mean ($\mathbb{E} \log \chi_4$), so that 100 of them make
-# $10^{24}$, and about 160 leave the range of float32.
+# To see more factors, we rescale the product after each factor and add up the logarithms, which never overflow. On
+# average, a factor multiplies the length of a vector by $e^{0.558}$ (since $\mathbb{E} \log \chi_4 = 0.558$). So 100
+# factors make $10^{24}$, and about 160 factors exceed the range of float32. `stability.random_product` is the same
+# function.
+
 
 # %%
-print(inspect.getsource(stability.random_product).split('"""')[2].strip("\n"))
+def random_product(key, num_matrices):
+    def multiply(product, key):
+        product = product @ jax.random.normal(key, (4, 4))
+        largest = jnp.abs(product).max()
+        return product / largest, jnp.log10(largest)
 
-# %%
-growth = jax.vmap(lambda key: stability.random_product(key, num_matrices=200))(jax.random.split(jax.random.key(0), 64))
+    _, growth = jax.lax.scan(multiply, jnp.eye(4), jax.random.split(key, num_matrices))
+    return jnp.cumsum(growth)
+
+
+growth = jax.vmap(lambda key: random_product(key, 200))(jax.random.split(jax.random.key(0), 64))
+packaged = stability.random_product(jax.random.split(jax.random.key(0), 64)[0], 200)
+print("as in the package:", bool(jnp.allclose(growth[0], packaged, rtol=1e-5)))
 limit = math.log10(np.finfo(np.float32).max)
 print(f"length of a vector after 100 factors: 10^{55.8 / math.log(10):.1f} expected")
 print(f"largest of the 16 entries, mean of 64 products: 10^{growth[:, 99].mean():.1f}")
@@ -75,14 +85,20 @@ plots.lines(
 # %% [markdown]
 # ## Symmetry
 #
-# Swapping two hidden units, with their weights, changes nothing. So if all units of a layer begin alike, they get equal
-# gradients and stay alike: the layer has the power of one unit. Gradient descent cannot break this symmetry. Random
-# weights do, and so does dropout (section 5.6), which treats each unit by itself.
+# Swapping two hidden units along with their weights changes nothing. So if all units of a layer begin with the same
+# weights, they get equal gradients and stay identical: the whole layer can do no more than a single unit. Gradient
+# descent cannot break this symmetry. Random weights break it, and so does dropout (section 5.6), which treats each unit
+# separately. The initialiser below, `stability.constant_init` in the package, makes all weights equal.
+
 
 # %%
-print(inspect.getsource(stability.constant_init))
+def constant_init(value):
+    def init(key, num_inputs, num_outputs):
+        return {"kernel": jnp.full((num_inputs, num_outputs), value), "bias": jnp.zeros(num_outputs)}
 
-# %%
+    return init
+
+
 inputs_key, noise_key = jax.random.split(jax.random.key(1))
 inputs = jax.random.normal(inputs_key, (64, 3))
 batch = Batch(inputs, jnp.sum(inputs, 1, keepdims=True))
@@ -98,23 +114,23 @@ def distinct_after_training(init, dropout_rate=0.0):
     return stability.distinct_units(state.params[0])
 
 
-print("constant:             ", distinct_after_training(stability.constant_init(0.5)))
-print("constant, and dropout:", distinct_after_training(stability.constant_init(0.5), dropout_rate=0.5))
+print("constant:             ", distinct_after_training(constant_init(0.5)))
+print("constant, and dropout:", distinct_after_training(constant_init(0.5), dropout_rate=0.5))
 print("random:               ", distinct_after_training(initializers.xavier_normal()))
 
 # %% [markdown]
 # ## Initialisation
 #
-# A layer without activation, $o_i = \sum_j w_{ij} x_j$ with $n_\text{in}$ inputs of variance $\gamma^2$ and independent
-# weights of variance $\sigma^2$ (all of mean 0), has outputs of variance $n_\text{in} \sigma^2 \gamma^2$. To keep the
-# variance on the way up needs $n_\text{in} \sigma^2 = 1$; the same argument for gradients on the way down,
-# $n_\text{out} \sigma^2 = 1$. **Xavier's** initialisation takes the middle,
+# Take a layer without activation, $o_i = \sum_j w_{ij} x_j$, with $n_\text{in}$ inputs of variance $\gamma^2$ and
+# independent weights of variance $\sigma^2$, all with mean 0. Its outputs have variance $n_\text{in} \sigma^2
+# \gamma^2$. To preserve the variance in the forward pass we need $n_\text{in} \sigma^2 = 1$. By the same argument, the
+# gradients in the backward pass need $n_\text{out} \sigma^2 = 1$. **Xavier's** initialisation is a compromise,
 #
 # $$\sigma^2 = \frac{2}{n_\text{in} + n_\text{out}}, \qquad \text{or} \quad
 # U\left(-\sqrt{\tfrac{6}{n_\text{in} + n_\text{out}}}, \sqrt{\tfrac{6}{n_\text{in} + n_\text{out}}}\right),$$
 #
-# and **Kaiming's** $\sigma^2 = 2 / n_\text{in}$ makes up for the half of the signal that a relu cuts off. Each
-# initialiser here, beside its namesake in PyTorch, for a layer of 784 inputs and 256 outputs:
+# **Kaiming's** initialisation, $\sigma^2 = 2 / n_\text{in}$, makes up for the half of the signal that a ReLU cuts off.
+# We compare each initialiser with its counterpart in PyTorch for a layer of 784 inputs and 256 outputs:
 
 # %%
 ours = {
@@ -142,17 +158,18 @@ for name, init in ours.items():
     print(f"{name:18} {float(init(jax.random.key(3), 784, 256)['kernel'].std()):8.4f}    {theirs}")
 
 # %% [markdown]
-# The last two are what the layers of PyTorch and of Flax do by themselves: $1 / \sqrt{3 n_\text{in}}$ for
-# `torch.nn.Linear`, which draws its biases alike, and $1 / \sqrt{n_\text{in}}$, cut off at two deviations, for
-# `flax.linen.Dense`, with biases 0. A port that leaves them alone starts with other weights, and trains differently.
+# The last two are the defaults of PyTorch and Flax. `torch.nn.Linear` has a standard deviation of $1 / \sqrt{3
+# n_\text{in}}$ and draws its biases from the same distribution. `flax.linen.Dense` has $1 / \sqrt{n_\text{in}}$, cut
+# off at two standard deviations, and its biases are 0. If you port a model and keep the defaults, it starts with
+# different weights and trains differently.
 #
 # ### Through twenty layers
 #
-# `stability.variances_through_depth` sends a signal of variance 1 up a deep network, and a gradient of variance 1 down
-# again. With relu, Kaiming's weights keep both. The book's $\mathcal{N}(0, 0.01^2)$ is good for one hidden layer, and
-# loses everything in twenty: 0 is what float32 makes of it, and where its line in the figures falls off. PyTorch's own
-# weights are too small by a factor of $\sqrt{6}$ for a relu; only their random biases keep some signal at the top. (For
-# layers as wide as their inputs, Xavier's variance and Flax's are equal.)
+# `stability.variances_through_depth` sends a signal of variance 1 forward through a deep network, and a gradient of
+# variance 1 back. With ReLU, Kaiming's weights preserve both. The book's $\mathcal{N}(0, 0.01^2)$ is fine for one
+# hidden layer but loses everything in twenty: float32 rounds the numbers to 0, where the lines in the figures end.
+# PyTorch's default weights are too small for ReLU by a factor of $\sqrt{6}$; only the random biases preserve some
+# signal at the top. (If a layer is as wide as its input, Xavier's variance equals Flax's.)
 
 # %%
 sizes = (100,) * 21
@@ -170,7 +187,7 @@ plots.lines(
     xlabel="layer",
     ylabel="mean square of the outputs",
     yscale="log",
-    title="relu, on the way up",
+    title="ReLU, forward",
 )
 
 # %%
@@ -180,12 +197,13 @@ plots.lines(
     xlabel="layer",
     ylabel="mean square of the gradient",
     yscale="log",
-    title="relu, on the way down (from right to left)",
+    title="ReLU, backward (from right to left)",
 )
 
 # %% [markdown]
-# And with Xavier's weights, by activation: tanh is close to the identity around 0 and keeps the signal; the sigmoid
-# keeps its outputs near 1/2, and loses at least a factor of 16 of the gradient's mean square in every layer.
+# With Xavier's weights the result depends on the activation. Tanh is close to the identity around 0 and preserves the
+# signal. The sigmoid keeps its outputs near 1/2, and in every layer the mean square of the gradient shrinks by a factor
+# of at least 16.
 
 # %%
 by_activation = {
@@ -202,15 +220,15 @@ plots.lines(
     xlabel="layer",
     ylabel="mean square of the gradient",
     yscale="log",
-    title="Xavier's weights, on the way down (from right to left)",
+    title="Xavier's weights, backward (from right to left)",
 )
 
 # %% [markdown]
 # ## Exercises
 #
-# **1. Which other symmetries does a network have, besides permuting its hidden units?** The relu lets a positive factor
-# through, so a unit's incoming weights and bias can be multiplied by $c > 0$ and its outgoing weights divided by it. A
-# tanh is odd: both sides may change sign. The functions stay the same:
+# **1. Which other symmetries does a network have, besides permuting its hidden units?** Since $\mathrm{relu}(c x) =
+# c\,\mathrm{relu}(x)$ for $c > 0$, you can multiply the incoming weights and the bias of a unit by $c$ and divide its
+# outgoing weights by $c$. Since tanh is odd, you can change the sign of both. The function stays the same:
 
 # %%
 hidden, output = models.mlp(4, 6, 2).init(jax.random.key(5))
@@ -227,8 +245,8 @@ for name, (activation, first, second) in cases.items():
     print(f"{name}:", bool(jnp.allclose(apply((hidden, output), points), apply(moved, points), atol=1e-6)))
 
 # %% [markdown]
-# **2. May all weights of linear or softmax regression begin at the same value?** Yes. There are no hidden units to be
-# told apart: the gradient of an output's weights is made of the inputs, which differ. On the digits:
+# **2. May all weights of linear or softmax regression begin at the same value?** Yes. There are no hidden units that
+# could stay identical, and the gradient of each weight contains its input, so the gradients differ. On the digits:
 
 # %%
 digits = data.digits()
@@ -241,9 +259,9 @@ for name, init in {"constant": stability.constant_init(0.5), "random": initializ
 
 # %% [markdown]
 # **3. What bounds the eigenvalues of a product of matrices?** $|\lambda(\mathbf{A} \mathbf{B})| \le \|\mathbf{A}\|_2
-# \|\mathbf{B}\|_2$, the product of the largest singular values; and the smallest singular values bound it from below.
-# If all singular values are 1, nothing can vanish or explode. So orthogonal matrices are a good start for deep
-# networks:
+# \|\mathbf{B}\|_2$, the product of the largest singular values. In the same way, the smallest singular values give a
+# lower bound. If all singular values are 1, nothing can vanish or explode, so orthogonal matrices are a good
+# initialisation for deep networks:
 
 # %%
 orthogonal = jax.random.orthogonal(jax.random.key(8), 4, shape=(100,))
@@ -251,13 +269,13 @@ product = jnp.linalg.multi_dot(list(orthogonal))
 print("singular values of the product:", ", ".join(f"{s:.3f}" for s in np.linalg.svd(product, compute_uv=False)))
 
 # %% [markdown]
-# **4. If we know that some terms diverge, can that be put right afterwards?** A scale can. Layerwise adaptive rates
-# (LARS, in optax as `optax.lars`) give each layer a step in proportion to the size of its weights, whatever the size of
-# its gradient; `random_product` above rescales in the same spirit. What has already overflowed or rounded to 0 cannot
-# be brought back.
+# **4. If we know that some terms diverge, can we correct that afterwards?** We can correct the scale. Layerwise
+# adaptive rates (LARS, `optax.lars`) make the step of each layer proportional to the size of its weights, regardless of
+# the size of its gradient. `random_product` above rescales in the same spirit. But we cannot recover numbers that have
+# overflowed or been rounded to 0.
 #
 # ## Summary
 #
-# Deep products vanish or explode unless each factor keeps the variance. Xavier's initialisation does that for tanh,
-# Kaiming's for relu. Weights must begin random, or hidden units stay alike. PyTorch and Flax begin differently by
-# default.
+# Products of many factors vanish or explode unless each factor preserves the variance. Xavier's initialisation does
+# that for tanh, Kaiming's for ReLU. Weights must begin with random values, or hidden units stay identical. By default,
+# PyTorch and Flax initialise weights differently.

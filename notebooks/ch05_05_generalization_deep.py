@@ -1,15 +1,13 @@
 # %% [markdown]
 # # 5.5 Generalisation in deep learning
 #
-# Deep networks often have enough parameters to fit any labels whatever, and generalise nevertheless. This section of
-# the book has no code; here are its claims as experiments: networks fit random labels, the usual penalties do not
-# prevent it, nearest neighbours are the same kind of model, and **early stopping** helps where labels are noisy. The
-# data are the 1797 digits of 8 x 8 pixels that come with scikit-learn, small enough for hundreds of epochs.
+# Deep networks often have enough parameters to fit any labels at all, yet they generalise. This section of the book has
+# no code, so we test its claims by experiments: networks can fit random labels, the usual penalties do not prevent
+# this, nearest neighbours behave in the same way, and **early stopping** helps when labels are noisy. The data are the
+# 1797 digits of 8 x 8 pixels from scikit-learn, a data set small enough for hundreds of epochs.
 
 # %%
 # %matplotlib inline
-import inspect
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,11 +24,11 @@ num_parameters = sum(a.size for a in jax.tree.leaves(jax.eval_shape(model.init, 
 print("training examples:", len(digits.train.labels), " parameters:", num_parameters)
 
 # %% [markdown]
-# ## Fitting and generalising are two things
+# ## Fitting is not generalising
 #
-# Replace the labels by random ones. There is nothing left to learn but the examples themselves, and the network learns
-# them all: its training error falls to 0 as it does for the true labels. So neither the network's size nor its training
-# error can explain why it generalises in the one case and not in the other.
+# We replace the labels by random ones. Then there is nothing to learn except the examples themselves, and the network
+# learns them all: its training error falls to 0, as it does for the true labels. So neither the size of the network nor
+# its training error can explain why it generalises in one case and not in the other.
 
 # %%
 labels_key, noise_key, run_key = jax.random.split(jax.random.key(0), 3)
@@ -51,8 +49,8 @@ for name, labels in {"true labels": digits.train.labels, "random labels": random
     print("{:14} training accuracy {:.1f}, test accuracy {:.1f}".format(name, *fitted(labels, adam)))
 
 # %% [markdown]
-# Classical regularisation does not forbid it either. With a weight decay of a usual strength (on the weights alone, as
-# in section 3.7) the random labels are fitted all the same.
+# Classical regularisation does not prevent this either. With weight decay of a usual strength (on the weights alone, as
+# in section 3.7) the network still fits the random labels.
 
 # %%
 decayed = optax.chain(optax.add_decayed_weights(1e-4, optim.kernels), adam)
@@ -65,8 +63,8 @@ print(
 # %% [markdown]
 # ## Nearest neighbours
 #
-# The 1-nearest-neighbour rule remembers all examples and answers with the label of the closest. Its training error is 0
-# for any labels, by construction, and it generalises well here. What it takes for *close* is its inductive bias: other
+# The 1-nearest-neighbour rule stores all examples and predicts the label of the closest one. By construction, its
+# training error is 0 for any labels, and here it generalises well. Its inductive bias is the meaning of *close*: other
 # distances give other predictors, all without training error.
 
 
@@ -91,9 +89,9 @@ for name, distance in distances.items():
 # %% [markdown]
 # ## Early stopping
 #
-# With noisy labels, a network learns the clean ones first and the wrong ones later. Stopping in between is then a
-# regulariser: it limits how far the weights get rather than what they may become. Here 40% of the labels are replaced
-# by random ones, those of the validation set included, for in practice nobody knows which they are.
+# When labels are noisy, a network learns the clean ones first and the wrong ones later. Stopping in between acts as a
+# regulariser: it limits how far the weights move, not which values they may take. Here we replace 40% of the labels by
+# random ones, also in the validation set, because in practice nobody knows which labels are wrong.
 
 # %%
 is_replaced = np.asarray(jax.random.uniform(noise_key, (num_train,))) < 0.4
@@ -107,18 +105,18 @@ is_wrong = noisy_labels[:cut] != digits.train.labels[:cut]
 print(f"wrong training labels: {is_wrong.mean():.2f}")
 
 # %% [markdown]
-# `on_epoch` sees every epoch. (In the first figure, the test set is the validation set, noise included.) It may keep
-# what it likes, here the share of clean and of wrong labels that the network reproduces.
+# `fit` calls `on_epoch` after every epoch. Our function records the fraction of the clean labels and of the wrong
+# labels that the network reproduces. (In the first figure, "test" means the validation set, with its noisy labels.)
 
 # %%
-shares = {"clean labels": [], "wrong labels": [], "test accuracy": []}
+fractions = {"clean labels": [], "wrong labels": [], "test accuracy": []}
 
 
 def watch(state, history):
     right = metrics.accuracy(train.predict(model, state.params, noisy.train.inputs), noisy.train.labels, averaged=False)
-    shares["clean labels"].append(float(right[~is_wrong].mean()))
-    shares["wrong labels"].append(float(right[is_wrong].mean()))
-    shares["test accuracy"].append(
+    fractions["clean labels"].append(float(right[~is_wrong].mean()))
+    fractions["wrong labels"].append(float(right[is_wrong].mean()))
+    fractions["test accuracy"].append(
         float(train.evaluate(model, losses.cross_entropy, state.params, digits.test).accuracy)
     )
 
@@ -137,15 +135,29 @@ _, history = train.fit(
 
 # %%
 plots.lines(
-    np.arange(1, epochs + 1), shares, xlabel="epoch", ylabel="share reproduced", title="clean labels are learnt first"
+    np.arange(1, epochs + 1),
+    fractions,
+    xlabel="epoch",
+    ylabel="fraction reproduced",
+    title="the network learns clean labels first",
 )
 
 # %% [markdown]
-# The rule: stop when the validation loss has not improved for a number of epochs, the **patience**, and go back to the
-# best parameters. `generalization.should_stop` is that rule as a function of the losses so far.
+# The rule of early stopping is: stop when the validation loss has not improved for a number of epochs, the
+# **patience**, and return to the best parameters. We write it as a function of the losses so far.
+# `generalization.should_stop` is the same rule.
+
 
 # %%
-print(inspect.getsource(generalization.should_stop).split('"""')[2].strip("\n"))
+def should_stop(losses, patience):
+    best, waited = np.inf, 0
+    for loss in losses:
+        best, waited = (loss, 0) if loss < best else (best, waited + 1)
+    return waited >= patience
+
+
+for losses_so_far in ([3.0, 1.0, 2.0], [3.0, 1.0, 2.0, 1.5]):
+    print(should_stop(losses_so_far, 2), generalization.should_stop(np.array(losses_so_far), patience=2))
 
 # %%
 best = {}
@@ -154,7 +166,7 @@ best = {}
 def stop_early(state, history):
     if history.test_loss[-1] == history.test_loss.min():
         best["params"] = jax.device_get(state.params)  # fit reuses the memory of `state`
-    return generalization.should_stop(history.test_loss, patience=5)
+    return should_stop(history.test_loss, patience=5)
 
 
 state, stopped = train.fit(
@@ -169,13 +181,12 @@ state, stopped = train.fit(
 )
 _, of_best = train.evaluate(model, losses.cross_entropy, best["params"], digits.test)
 print("stopped before the last epoch:", len(stopped.test_loss) < epochs)
-print(f"test accuracy: stopped {float(of_best):.1f}, after all epochs {shares['test accuracy'][-1]:.1f}")
+print(f"test accuracy: stopped {float(of_best):.1f}, after all epochs {fractions['test accuracy'][-1]:.1f}")
 
 # %% [markdown]
-# In PyTorch the loop is one's own, and so is the rule: a counter beside `loss.item()`, and
-# `copy.deepcopy(model.state_dict())` for the best weights, because a state_dict is a view of weights that go on
-# changing. In JAX a state is a value and could simply be kept, but `fit` donates it to the next epoch, so it is copied
-# to the host.
+# In PyTorch you write the loop yourself, and the rule too: you count the epochs without improvement, and keep the best
+# weights with `copy.deepcopy(model.state_dict())`. You need the copy because a `state_dict` refers to weights that keep
+# changing. In JAX a state is a value, but `fit` donates it to the next epoch, so we copy it to the host.
 
 # %%
 layer = torch.nn.Linear(2, 1)
@@ -188,12 +199,13 @@ print("torch: a kept state_dict has changed:", bool((kept["weight"] == 7).all())
 # ## Exercises
 #
 # **1. In what sense do traditional measures of complexity fail for deep networks?** They bound the gap between training
-# and test error by the richness of the model class: how many parameters, or whether it could fit random labels. The
-# same class, and the same training, gave a small gap for true labels and the largest possible one for random labels. No
-# number that depends on the class alone can tell the two apart.
+# and test error by the richness of the model class, such as the number of parameters or the ability to fit random
+# labels. In our experiment, the same class with the same training had a small gap for the true labels and the largest
+# possible gap for random labels. No number that depends only on the class can distinguish the two cases.
 #
-# **2. Why might early stopping count as regularisation?** Each step moves the weights a bounded way, so that few steps
-# end close to where they began. From small weights, that means small weights, as with an $\ell_2$ penalty.
+# **2. Why can we regard early stopping as regularisation?** Each step moves the weights only a limited distance, so
+# after a few steps they are still close to where they began. If they began small, they stay small, as with an $\ell_2$
+# penalty.
 
 # %%
 start = train.create_state(run_key, model, slow).params
@@ -203,11 +215,12 @@ for some in (5, 20, 80):
     print(f"{some:2} epochs: weights have moved by {float(optax.tree_utils.tree_norm(moved)):.1f}")
 
 # %% [markdown]
-# **3. How do people choose when to stop?** By a patience on the validation loss, as above, or by a validation loss that
-# falls by less than some amount, `min_improvement`.
+# **3. How do people choose when to stop?** They set a patience for the validation loss, as above. They may also count
+# an epoch as an improvement only if the loss falls by at least a certain amount, the argument `min_improvement` of
+# `should_stop`.
 #
-# **4. What decides whether early stopping brings much?** Noise in the labels. Where classes can be separated, as with
-# the true labels here, stopping early brings next to nothing:
+# **4. What decides whether early stopping helps much?** The noise in the labels. If the classes can be separated, as
+# with the true labels here, early stopping hardly helps:
 
 # %%
 clean = digits._replace(
@@ -223,10 +236,10 @@ for name, params in {"stopped": best["params"], "all epochs": longest.params}.it
     print(f"true labels, {name:10}: test accuracy {float(test_accuracy):.1f}")
 
 # %% [markdown]
-# **5. What else is early stopping good for?** It saves the time of the epochs not run.
+# **5. What else is early stopping good for?** It saves the time of the remaining epochs.
 #
 # ## Summary
 #
-# Networks that can fit random labels generalise nevertheless, so capacity alone explains nothing; what the training
-# finds first matters. Where labels are noisy, stop when the validation loss no longer improves, and keep the best
+# Networks that can fit random labels can also generalise, so capacity alone explains nothing. What matters is what
+# training finds first. When labels are noisy, stop as soon as the validation loss no longer improves, and keep the best
 # parameters.

@@ -1,18 +1,16 @@
 # %% [markdown]
 # # 5.6 Dropout
 #
-# A good model should not depend on small details of its input. Dropout asks the same of every layer: while training,
-# each hidden unit is set to 0 with probability $p$, and the others are scaled up so that the expectation stays,
+# A good model should not depend on small details of its input. Dropout demands the same of every layer. During training
+# it sets each hidden unit to 0 with probability $p$ and scales up the others, so that the expectation does not change,
 #
 # $$h' = \begin{cases} 0 & \text{with probability } p, \\ \dfrac{h}{1 - p} & \text{otherwise,} \end{cases}
 # \qquad \mathbb{E}[h'] = h.$$
 #
-# No unit can count on a particular other one. For prediction, nothing is dropped.
+# No unit can rely on any particular other unit. For prediction, nothing is dropped.
 
 # %%
 # %matplotlib inline
-import inspect
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,32 +25,39 @@ from jaxd2l.types import Batch, Model
 
 # %% [markdown]
 # ## From scratch
+#
+# We draw a mask that keeps each element with probability $1 - p$. It is a function of a key. `models.dropout` is the
+# same function, which also checks its arguments.
+
 
 # %%
-print(inspect.getsource(models.dropout))
+def dropout(key, X, rate):
+    kept = jax.random.bernoulli(key, 1 - rate, X.shape)
+    return jnp.where(kept, X / (1 - rate), 0.0)
 
-# %%
+
 mask_key, hidden_key, run_key = jax.random.split(jax.random.key(0), 3)
 X = jnp.arange(16.0).reshape(2, 8)
 for rate in (0.0, 0.5, 1.0):
     print(f"p = {rate}:")
-    print(models.dropout(X, rate, mask_key))
+    print(dropout(mask_key, X, rate))
+print("as in the package:", bool((dropout(mask_key, X, 0.5) == models.dropout(X, 0.5, mask_key)).all()))
 
 # %% [markdown]
-# Over many masks the mean is the input. The mean square is not: it becomes $h^2 / (1 - p)$, so dropout adds noise of
+# The mean over many masks equals the input. But the mean square grows to $h^2 / (1 - p)$, so dropout adds noise of
 # variance $h^2 p / (1 - p)$.
 
 # %%
-samples = jax.vmap(lambda key: models.dropout(X, 0.5, key))(jax.random.split(mask_key, 20_000))
+samples = jax.vmap(lambda key: dropout(key, X, 0.5))(jax.random.split(mask_key, 20_000))
 print("mean of the last element, 15:             ", f"{float(samples[:, 1, 7].mean()):.1f}")
 print("its variance, 15² · 0.5 / (1 - 0.5) = 225:", f"{float(samples[:, 1, 7].var()):.1f}")
 
 # %% [markdown]
-# ### Who decides what is dropped
+# ### What decides which units are dropped
 #
-# In PyTorch a hidden generator draws the mask, and the module's mode, `train()` or `eval()`, decides whether there is
-# one. Forgetting `eval()` is a classical mistake. In JAX the mask is a function of a key. `model.apply` drops if and
-# only if it gets a key, and the same key drops the same units.
+# In PyTorch a hidden generator draws the mask, and the mode of the module, `train()` or `eval()`, decides whether there
+# is one. Forgetting `eval()` is a classic mistake. In JAX the mask is a function of a key. `model.apply` drops units if
+# and only if it gets a key, and the same key drops the same units.
 
 # %%
 in_torch = torch.nn.Sequential(torch.nn.Linear(8, 64), torch.nn.ReLU(), torch.nn.Dropout(0.5), torch.nn.Linear(64, 1))
@@ -72,21 +77,22 @@ print("JAX, another key: ", bool((once == small.apply(params, X, key=second)).al
 print("JAX, without one: ", bool((small.apply(params, X) == small.apply(params, X)).all()))
 
 # %% [markdown]
-# So a training loop must hand over a **new** key in every step. The book's JAX version keeps one key for the whole run:
-# its mask is frozen, the same half of the units is never trained, and there is no dropout left to speak of.
-# `train.fit` folds the number of the step into its key (`keys.noise_key`). Two masks for the same units then agree
-# in half of the cases, by chance:
+# So a training loop must pass a **new** key in every step. The book's JAX version uses one key for the whole run. That
+# freezes the mask: the same half of the units is never trained, and the effect of dropout is lost. `train.fit` folds
+# the number of the step into its key (`keys.noise_key`). Two masks for the same units then agree in half of the cases,
+# by chance:
 
 # %%
-masks = [models.dropout(jnp.ones(100_000), 0.5, keys.noise_key(run_key, step)) > 0 for step in range(3)]
+masks = [dropout(keys.noise_key(run_key, step), jnp.ones(100_000), 0.5) > 0 for step in range(3)]
 for step in (1, 2):
-    print(f"steps 0 and {step}: {float((masks[0] == masks[step]).mean()):.2f} of the units alike")
+    print(f"steps 0 and {step}: the masks agree for {(masks[0] == masks[step]).mean():.2f} of the units")
 
 # %% [markdown]
 # ## Training
 #
-# Two hidden layers of 256 units, half of each dropped; otherwise as in section 5.2. While it trains, the network is
-# handicapped: the test loss, measured without dropout, is as low as the training loss or lower.
+# The network has two hidden layers of 256 units, each with dropout of one half. Otherwise we train as in section 5.2.
+# During training, dropout is a handicap: the test loss, measured without dropout, is as low as the training loss or
+# lower.
 
 # %%
 fashion = data.fashion_mnist()
@@ -109,8 +115,8 @@ print(f"test accuracy {history.test_accuracy[-1]:.2f}")
 # %% [markdown]
 # ## Concise, with Flax
 #
-# `models.flax_mlp` has the same `dropout_rate`. A module of your own, here Flax's newer kind beside PyTorch's, may have
-# a rate for each layer; `models.from_flax` sees to its mode and its keys.
+# `models.flax_mlp` has the same argument `dropout_rate`. Your own module can have a different rate for each layer, and
+# `models.from_flax` takes care of its mode and its keys. The table compares PyTorch with Flax NNX.
 #
 # | PyTorch | Flax NNX |
 # |---|---|
@@ -158,8 +164,8 @@ for name, net in {
 # %% [markdown]
 # ## Exercises
 #
-# Dropout is of use where a network overfits, so these run on 1000 training images only, with Kaiming's initialisation.
-# (2000 test images will do.)
+# Dropout is useful when a network overfits, so the exercises use only 1000 training images, and Kaiming's
+# initialisation. (2000 test images are enough.)
 
 # %%
 fewer = fashion._replace(
@@ -174,8 +180,8 @@ def losses_of(model, params):
 
 
 # %% [markdown]
-# **1. What if the rates of the two layers differ, or are exchanged?** What the first layer drops no later layer can
-# bring back, so a lower rate near the input is common. Here it hardly matters.
+# **1. What if the rates of the two layers differ, or are exchanged?** No later layer can recover what the first layer
+# drops, so a lower rate near the input is common. Here it hardly matters.
 
 # %%
 for rates in ((0.2, 0.6), (0.6, 0.2)):
@@ -184,10 +190,10 @@ for rates in ((0.2, 0.6), (0.6, 0.2)):
     print(f"rates {rates}: {losses_of(net, trained.params)}")
 
 # %% [markdown]
-# **2. and 5. Many epochs, with and without dropout; with weight decay instead; with both.** Without either, the
-# training set is learnt by heart. Dropout and weight decay both hold that back, in different ways, and narrow the gap
-# to the test loss; together they add little here. (`sweep` trains with several decays at once. They spare
-# the biases, as in section 3.7.)
+# **2. and 5. Train for many epochs with and without dropout, with weight decay instead, and with both.** Without
+# either, the network learns the training set by heart. Dropout and weight decay both limit this in different ways, and
+# narrow the gap to the test loss. Together they add little here. (`sweep` trains with several decays at once. They do
+# not act on the biases, as in section 3.7.)
 
 
 # %%
@@ -205,10 +211,10 @@ for rate in (0.0, 0.5):
         print(f"dropout {rate}, weight decay {decay:.2f}: {losses_of(net, params)}")
 
 # %% [markdown]
-# **3. What is the variance of the hidden activations, with dropout and without, while the networks train?** The
-# network that was trained with dropout has the smaller variance, as long as nothing is dropped. The mask doubles the
-# mean square at $p = 0.5$, as computed above. The variance then is $2\,\mathrm{E}[h^2] - \mathrm{E}[h]^2 = 2\,
-# \mathrm{Var}[h] + \mathrm{E}[h]^2$, more than twice what it was:
+# **3. What is the variance of the hidden activations during training, with and without dropout?** If we measure without
+# a mask, the network trained with dropout has the smaller variance. With $p = 0.5$ the mask doubles the mean square, as
+# computed above. The variance is then $2\,\mathrm{E}[h^2] - \mathrm{E}[h]^2 = 2\, \mathrm{Var}[h] + \mathrm{E}[h]^2$,
+# more than twice as large:
 
 
 # %%
@@ -234,7 +240,7 @@ for rate in (0.0, 0.5):
     )
     variances[f"dropout {rate}, no mask"] = np.array([h.var() for h in seen])
     if rate:
-        masked = (models.dropout(h, rate, jax.random.fold_in(mask_key, i)) for i, h in enumerate(seen))
+        masked = (dropout(jax.random.fold_in(mask_key, i), h, rate) for i, h in enumerate(seen))
         variances[f"dropout {rate}, masked"] = np.array([h.var() for h in masked])
 mean = {name: values.mean() for name, values in variances.items()}
 print("smaller than without dropout:", bool(mean["dropout 0.5, no mask"] < mean["dropout 0.0, no mask"]))
@@ -242,8 +248,8 @@ print("more than doubled by the mask:", bool(mean["dropout 0.5, masked"] > 2 * m
 plots.lines(np.arange(1, 31), variances, xlabel="epoch", ylabel="variance of the first hidden layer")
 
 # %% [markdown]
-# **4. Why is dropout not used for prediction?** It would add noise for nothing. Where it is used nevertheless, the mean
-# over many masks is close to the prediction without, and their spread says how sure the network is.
+# **4. Why is dropout not used for prediction?** It would add noise without any benefit. If you use it nevertheless, the
+# mean over many masks is close to the prediction without dropout, and their spread shows how certain the network is.
 
 # %%
 images, labels = data.to_float(jnp.asarray(fashion.test.inputs[:2000])), fashion.test.labels[:2000]
@@ -262,19 +268,19 @@ is_right = np.asarray(guesses["mean over 30 masks"].argmax(-1) == labels)
 print("spread larger where the answer is wrong:", bool(spread[~is_right].mean() > spread[is_right].mean()))
 
 # %% [markdown]
-# **6. What if single weights are dropped rather than units?** That is DropConnect. The same function does it, applied
-# to the kernels; the expectation of a layer's output stays.
+# **6. What if we drop single weights instead of units?** This is called DropConnect. The same function does it if we
+# apply it to the kernels. The expectation of the output of a layer does not change.
 
 # %%
 layer = initializers.kaiming_normal()(hidden_key, 8, 4)
-dropped = jax.vmap(lambda key: X @ models.dropout(layer["kernel"], 0.5, key))(jax.random.split(mask_key, 20_000))
+dropped = jax.vmap(lambda key: X @ dropout(key, layer["kernel"], 0.5))(jax.random.split(mask_key, 20_000))
 error = jnp.abs(dropped.mean(0) - X @ layer["kernel"]).max()
-print("the mean over masks is the layer without:", bool(error < 0.3))
+print("the mean over masks equals the output without:", bool(error < 0.3))
 
 # %% [markdown]
-# **7. Another way to inject noise?** Multiply each unit by a normal number of mean 1 and variance $p / (1 - p)$: mean
-# and variance are those of dropout, and no unit is ever silent. As an activation it fits into `models.mlp`, but it
-# needs a key, so the model is written out; it is otherwise the one of exercise 2 without decay.
+# **7. Is there another way to inject noise?** Multiply each unit by a normal random number of mean 1 and variance $p /
+# (1 - p)$. This has the same mean and variance as dropout, but no unit is ever silent. An activation of `models.mlp`
+# takes no key, so we write the model out. It is otherwise the model of exercise 2 without decay.
 
 
 # %%
@@ -297,5 +303,5 @@ print(f"normal noise: {losses_of(with_noise, trained.params)}")
 # %% [markdown]
 # ## Summary
 #
-# Dropout sets units to 0 at random while training, and scales the rest so that the expectation stays. In JAX it happens
-# where a key is given, and each step needs a key of its own; in PyTorch a mode and a hidden generator decide.
+# During training, dropout sets random units to 0 and scales the rest, so that the expectation does not change. In JAX
+# it happens if you pass a key, and each step needs a new key. In PyTorch a mode and a hidden generator decide.

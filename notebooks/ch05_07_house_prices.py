@@ -1,19 +1,17 @@
 # %% [markdown]
 # # 5.7 Predicting house prices on Kaggle
 #
-# A whole project: tables with gaps, a measure of error, the choice of a model by cross-validation, and a file to
-# submit. The competition's data describe houses sold in Ames, Iowa, by 79 features; 1460 rows have a price, 1459 want
-# one.
+# This is a whole project: it takes tables with gaps, defines a measure of error, chooses a model by cross-validation,
+# and writes a file to submit. The data of the competition describe houses sold in Ames, Iowa, by 79 features. 1460 rows
+# have a price; for 1459 rows we must predict it.
 #
-# **The data here are made up.** Kaggle's files are a download that this notebook must run without, so it makes houses
-# with a dozen of the real columns, gaps included. `data.house_prices.house_prices` loads the real ones: it fetches the
-# book's two CSV files, or takes them from the folder that `JAXD2L_DATA_DIR` names, and checks their SHA-1 sums. To run
-# the notebook on them, set `REAL = True` in the next cell; the rest stays as it is.
+# **The data here are made up.** This notebook should run without downloading Kaggle's files, so it generates houses
+# with a dozen of the real columns, including gaps. `data.house_prices.house_prices` loads the real data: it downloads
+# the book's two CSV files, or reads them from the folder that `JAXD2L_DATA_DIR` names, and checks their SHA-1
+# checksums. To use the real data, set `REAL = True` in the next cell. Nothing else needs to change.
 
 # %%
 # %matplotlib inline
-import inspect
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -65,7 +63,7 @@ if REAL:
     houses, unsold = load_house_prices()
 else:
     houses, unsold = made_up_houses(1460, seed=0), made_up_houses(1459, seed=1).drop(columns="SalePrice")
-print("to train:", houses.shape, " to predict:", unsold.shape)
+print("for training:", houses.shape, " to predict:", unsold.shape)
 
 # %%
 columns = ["Id", "MSZoning", "LotFrontage", "Alley", "OverallQual", "GarageArea", "SalePrice"]
@@ -74,7 +72,7 @@ print(houses[columns].head(4).to_string(index=False, na_rep="NA"))
 # %% [markdown]
 # ## Preprocessing
 #
-# What is there? `Id` identifies the house and says nothing about it, so it must not reach the model.
+# What do the columns hold? `Id` identifies the house but tells nothing about it, so the model must not see it.
 
 # %%
 features = houses.drop(columns=["Id", "SalePrice"])
@@ -82,13 +80,13 @@ for column in preprocessing.summarize(features):
     print(f"{column.name:14} {column.kind:12} missing {column.missing:.2f}, distinct values {column.distinct}")
 
 # %% [markdown]
-# Numbers are standardised, $x \leftarrow (x - \mu) / \sigma$, and missing ones become 0, which is then the mean. Other
-# columns become one column of 0 and 1 per category, and one that is 1 where the value is missing: that a house has no
-# pool is information.
+# We standardise numbers, $x \leftarrow (x - \mu) / \sigma$, and replace missing ones by 0, which is now the mean. Every
+# other column becomes one column of zeros and ones per category, and one more that is 1 where the value is missing:
+# that a house has no pool is information.
 #
-# The book computes $\mu$ and $\sigma$ from training and test rows together, and tells numbers from categories by `dtype
-# != "object"`, which no longer holds: from pandas 3 on, text has a dtype of its own. Here what is learnt from the
-# training rows is a value, and is applied to any rows.
+# The book computes $\mu$ and $\sigma$ from training and test rows together. It recognises numbers by `dtype !=
+# "object"`, which no longer works, because text has its own dtype since pandas 3. Here we learn everything from the
+# training rows, keep it as a value, and apply it to any rows.
 
 # %%
 fitted = preprocessing.fit(features, standardized=True)
@@ -100,28 +98,31 @@ print("made of MSZoning:", [name for name in names if name.startswith("MSZoning"
 # %% [markdown]
 # ## Error measure
 #
-# Being wrong by 10000 dollars matters more for a cheap house than for a dear one. So errors are measured on the
-# logarithm of the price, in effect in per cent:
+# An error of 10000 dollars matters more for a cheap house than for an expensive one. So we measure errors on the
+# logarithm of the price, which amounts to measuring them in per cent:
 #
 # $$\sqrt{\frac{1}{n} \sum_{i=1}^n \left(\log \hat{y}_i - \log y_i\right)^2}.$$
 
-# %%
-print(inspect.getsource(house_prices.log_rmse).split('"""')[2].strip("\n"))
 
 # %%
+def log_rmse(predictions, prices):
+    return jnp.sqrt(jnp.mean((jnp.log(predictions) - jnp.log(prices)) ** 2))
+
+
 prices = jnp.array([100_000.0, 500_000.0])
-print(f"10% too high, both: {house_prices.log_rmse(1.1 * prices, prices):.4f}")
-print(f"10000 too high:     {house_prices.log_rmse(prices + 10_000, prices):.4f}")
+print(f"10% too high, both: {log_rmse(1.1 * prices, prices):.4f}")
+print(f"10000 too high:     {log_rmse(prices + 10_000, prices):.4f}")
+print(f"by the package:     {house_prices.log_rmse(prices + 10_000, prices):.4f}")
 in_torch = torch.sqrt(torch.nn.functional.mse_loss(*(torch.tensor(v).log() for v in ([110e3, 510e3], [100e3, 500e3]))))
 print(f"the same in torch:  {in_torch.item():.4f}")
 
 # %% [markdown]
 # ## Cross-validation
 #
-# Linear regression on the logarithm of the price. Each of $K = 5$ folds trains on four fifths of the rows and is
-# validated on the rest. The book trains fold after fold; `cross_validate` stacks them and trains all at once, as one
-# compiled program. Means, deviations and fill values are learnt for each fold from its own training rows, so that
-# nothing leaks from those it is validated on.
+# We fit the logarithm of the price by linear regression. Each of the $K = 5$ folds trains on four fifths of the rows
+# and validates on the rest. The book trains one fold after the other. `cross_validate` stacks the folds and trains all
+# of them at once, in one compiled program. Each fold learns means, standard deviations and fill values from its own
+# training rows, so nothing leaks from its validation rows.
 
 
 # %%
@@ -152,22 +153,21 @@ plots.lines(
 # %% [markdown]
 # ## Submission
 #
-# Five folds have left five models. Their mean errs less than they do on average; each needs its own parameters and its
-# own preprocessing. (The book's JAX version asks the last fold's model five times.) For the made-up houses the prices
-# are known, so we can look.
-
-# %%
-print(inspect.getsource(house_prices.ensemble).split('"""')[2].strip("\n"))
-print(inspect.getsource(house_prices.fold_predictions).split('"""')[2].strip("\n"))
+# The five folds give five models. The mean of their predictions is more accurate than they are on average. Each model
+# predicts with its own parameters and its own preprocessing: `fold_predictions` returns the predictions of each, and
+# `ensemble` returns their mean. (The book's JAX version uses the model of the last fold five times.) We know the prices
+# of the made-up houses, so we can check.
 
 # %%
 predicted = house_prices.ensemble(result, unsold)
 each = house_prices.fold_predictions(result, unsold)
-print("folds differ:", len(np.unique(each[:, 0])) == 5)
+print(
+    "folds differ:", len(np.unique(each[:, 0])) == 5, " ensemble is their mean:", np.allclose(predicted, each.mean(0))
+)
 if not REAL:
     truth = made_up_houses(1459, seed=1)["SalePrice"].to_numpy(np.float32)
-    alone = np.array([house_prices.log_rmse(one, truth) for one in each])
-    together = house_prices.log_rmse(predicted, truth)
+    alone = np.array([log_rmse(one, truth) for one in each])
+    together = log_rmse(predicted, truth)
     print(f"log-RMSE of the ensemble: {together:.2f}; below the mean of its members: {bool(together < alone.mean())}")
 
 # %%
@@ -178,18 +178,18 @@ print(written.shape, list(written.columns), "ids as given:", bool((written["Id"]
 # %% [markdown]
 # ## Exercises
 #
-# **1. How good is the submission?** Kaggle measures it by the log-RMSE of this section. With `REAL = True` the file
-# above is one that it takes; for the made-up houses the error was printed above.
+# **1. How good is the submission?** Kaggle measures the log-RMSE of this section. With `REAL = True`, the file above is
+# in the format that Kaggle accepts. For the made-up houses, the error is printed above.
 #
-# **3. and 4. Improve the score with another model, and choose by cross-validation.** `cross_validate` takes any model
+# **3. and 4. Improve the score with another model, and choose by cross-validation.** `cross_validate` accepts any model
 # with one output, and any optimiser. The logarithm of a made-up price is linear in most features, so linear regression
-# is hard to beat here; a tenth of the learning rate has not arrived after as many epochs. On the real houses this cell
-# is where to try more.
+# is hard to beat here. With a tenth of the learning rate, the same number of epochs is not enough. If you use the real
+# houses, try more models in this cell.
 
 
 # %%
 def hidden_layer(num_inputs):
-    """32 relus."""
+    """One hidden layer of 32 units."""
     return models.mlp(num_inputs, 32, 1)
 
 
@@ -206,15 +206,15 @@ for name, choice in choices.items():
     print(f"{name:27} validation log-RMSE {validated(*choice).validation_log_rmse[:, -1].mean():.2f}")
 
 # %% [markdown]
-# **2. Is the mean always a good stand-in for missing values?** No, if values are not missing at random. A house without
-# a garage has no garage area, and the mean gives it an average garage. A column that marks what is missing lets the
-# model correct that: here `GarageType`, which is missing along with the area. Without it, houses that have no garage
-# are priced too high:
+# **2. Is the mean always a good replacement for missing values?** No, not if values are not missing at random. A house
+# without a garage has no garage area, and the mean would give it an average garage. If another column marks the missing
+# values, the model can correct that. Here it is `GarageType`, which is missing whenever the area is. Without this
+# column, the model overestimates the prices of houses without a garage:
 
 
 # %%
 def overrated(result):
-    """By how many per cent houses without a garage are overrated, as validation rows."""
+    """By how many per cent the models overestimate houses without a garage, in the validation rows."""
     errors = []
     for i, fold in enumerate(result.folds):
         rows = houses.iloc[fold.validation]
@@ -227,8 +227,8 @@ unmarked = validated(models.linear_regression, optim.sgd(rate), houses.drop(colu
 print(f"with GarageType {overrated(result):.1f}%, without {overrated(unmarked):.1f}%")
 
 # %% [markdown]
-# **5. What happens without standardisation?** Areas in the thousands make the loss so steep in their direction that the
-# same learning rate diverges at once:
+# **5. What happens without standardisation?** Areas are numbers in the thousands. They make the loss so steep in their
+# direction that training with the same learning rate diverges at once:
 
 # %%
 raw = preprocessing.apply(preprocessing.fit(features), features)
@@ -249,6 +249,6 @@ for name, inputs in {"standardised": X, "raw": raw}.items():
 # %% [markdown]
 # ## Summary
 #
-# Real tables need preprocessing: standardised numbers, gaps filled, categories one-hot, all of it learnt from training
-# rows alone. Prices are judged by their logarithm. Cross-validation chooses the model, here with all folds trained at
-# once, and the folds' models together make the prediction.
+# Real tables need preprocessing: we standardise numbers, fill gaps, and encode categories as one-hot columns, with
+# everything learnt from training rows alone. We measure errors on the logarithm of the price. Cross-validation, with
+# all folds trained at once, chooses the model. The models of the folds together make the prediction.
