@@ -20,8 +20,9 @@ def test_the_tool_names_the_bug(bug: str) -> None:
     report = parity.check(**example_spec.arguments(bug) | {"steps": 2})
     quantity, name = NAMES[bug]
     assert not report.ok
-    causes = {row.quantity for row in report.failures if not row.hint.startswith("follows from")}
+    causes = {row.quantity for row in report.failures if not row.follows_from}
     assert causes == {quantity}
+    assert all(row.hint.startswith(f"follows from: {quantity}") for row in report.failures if row.follows_from)
     assert all(name in row.hint for row in report.failures if row.quantity == quantity)
     assert {row.verdict for row in report.failures} == {"semantic-mismatch"}
     with pytest.raises(AssertionError, match=name):

@@ -337,6 +337,12 @@ def test_every_form_of_the_report_tells_the_same(tmp_path) -> None:
         assert row.quantity in page
         assert row.quantity in text
     assert "2 times the learning rate" in page
-    assert page.count("<polyline") >= 7
+    assert page.count("<svg") == 3
+    for curve in report.curves:
+        assert f">{curve.run}<" in page
+    for label in ("step", "relative L2 distance", "loss", "quantity"):
+        assert f">{label}<" in page
     assert "http" not in page
     assert "<script" not in page
+    report.to_html(tmp_path / "again.html")
+    assert (tmp_path / "again.html").read_text() == page

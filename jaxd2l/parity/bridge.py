@@ -96,15 +96,23 @@ def write_safetensors(
 
 def arrays_to_params(arrays: Mapping[str, np.ndarray], like: Params, pairs: tuple[Pair, ...]) -> Params:
     """Arrays by torch's names, in the structure and the dtypes of `like`."""
-    for name, array in arrays.items():
-        if not np.isfinite(array).all():
-            where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-            raise ValueError(
-                f"the weight {name} holds {array[where]} at index {where}; nothing can be compared with that"
-            )
+    require_finite(arrays)
     by_jax_name = {p.jax: orient(arrays[p.torch], p.orientation, to="jax") for p in pairs}
     leaves = [jnp.array(by_jax_name[name], leaf.dtype, copy=True) for name, leaf in named_leaves(like).items()]
     return jax.tree.unflatten(jax.tree.structure(like), leaves)
+
+
+def require_finite(weights: Mapping[str, np.ndarray]) -> None:
+    """Refuses weights that hold NaN or inf.
+
+    >>> require_finite({"bias": np.array([0.0, np.nan])})
+    Traceback (most recent call last):
+    ValueError: the weight bias holds nan at index (1,); weights must be finite numbers
+    """
+    for name, array in weights.items():
+        if not np.isfinite(array).all():
+            where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            raise ValueError(f"the weight {name} holds {array[where]} at index {where}; weights must be finite numbers")
 
 
 def to_numpy(tensor: torch.Tensor) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What JAX computes, under torch's names and in torch's orientation, so that it can be laid beside torch's values."""
+"""What JAX computes, under torch's names and in torch's orientation, ready to compare with torch's values."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,10 +18,10 @@ from jaxd2l.types import Apply, Params
 
 
 class JaxSide(NamedTuple):
-    """A model, ready to run on one batch.
+    """A model and one batch, ready to run.
 
-    `like` holds the shapes of its params, `pairs` their torch names. `wide` tells that the model writes float32 into
-    itself, so that in float64 its program has to be widened.
+    `like` holds the shapes of its params, `pairs` their torch names. `wide` means that the model has float32 written
+    into its code, so that its program must be widened to run in float64.
     """
 
     apply: Apply
@@ -33,15 +33,33 @@ class JaxSide(NamedTuple):
     wide: bool = False
 
 
+class JaxValues(NamedTuple):
+    """What JAX computes at given params; None where a quantity does not apply."""
+
+    outputs: Any
+    loss: Any
+    gradients: Params
+    same_loss: Any = None
+    input_gradient: Any = None
+
+
+class JaxStep(NamedTuple):
+    """The parameters after a training step, the loss before it, and the arguments of the kinks it met."""
+
+    parameters: Values
+    loss: float
+    kinks: Values
+
+
 @contextmanager
 def precision(dtype: type) -> Any:
-    """JAX as users run it: float64 only where it is asked for, and dtypes promoted as NumPy does."""
+    """JAX as users run it: float64 only on request, and dtypes promoted as in NumPy."""
     with jax.enable_x64(dtype is np.float64), jax.numpy_dtype_promotion("standard"):
         yield
 
 
 def compiled(side: JaxSide, dtype: type, function: Callable[..., Any]) -> Callable[..., Any]:
-    """`jax.jit(function)`, widened in float64 if the side has to be."""
+    """`jax.jit(function)`, widened in float64 if the side needs it."""
     if side.wide and dtype is np.float64:
         return jax.jit(lambda *args: jaxpr.widened(function, *args))
     return jax.jit(function)
@@ -72,31 +90,33 @@ def at(side: JaxSide, dtype: type) -> JaxSide:
     return side._replace(inputs=cast(side.inputs), labels=cast(side.labels))
 
 
-def jax_values(side: JaxSide, same_outputs: np.ndarray | None = None) -> Callable[[Params], dict[str, Any]]:
-    """A pure function from params to what `torch_values` gives; gradients of params still a pytree, under "params"."""
+def jax_values(side: JaxSide, same_outputs: np.ndarray | None = None) -> Callable[[Params], JaxValues]:
+    """A pure function of the params that computes what `torch_values` does."""
 
     def loss_and_outputs(params: Params, inputs: Any) -> tuple[Any, Any]:
         outputs = side.apply(params, inputs)
         return side.loss(outputs, side.labels), outputs
 
-    def values(params: Params) -> dict[str, Any]:
+    def values(params: Params) -> JaxValues:
         inputs = jnp.asarray(side.inputs)
         wanted = (0, 1) if side.inputs.dtype.kind == "f" else (0,)
         (loss, outputs), grads = jax.value_and_grad(loss_and_outputs, argnums=wanted, has_aux=True)(params, inputs)
-        result = {OUTPUTS: outputs, LOSS: loss, "params": grads[0]}
-        if same_outputs is not None:
-            result[SAME_LOSS] = side.loss(jnp.asarray(same_outputs, float), side.labels)
-        if len(grads) > 1:
-            result[INPUT_GRADIENT] = grads[1]
-        return result
+        same = None if same_outputs is None else side.loss(jnp.asarray(same_outputs, float), side.labels)
+        return JaxValues(outputs, loss, grads[0], same, *grads[1:])
 
     return values
 
 
-def under_torch_names(side: JaxSide, values: dict[str, Any]) -> Values:
+def under_torch_names(side: JaxSide, values: JaxValues) -> Values:
     """What `jax_values` computed, as NumPy arrays under the names that `torch_values` uses."""
-    gradients = from_params(side, values["params"])
-    rest = {name: np.array(value) for name, value in values.items() if name != "params"}
+    named = {
+        OUTPUTS: values.outputs,
+        LOSS: values.loss,
+        SAME_LOSS: values.same_loss,
+        INPUT_GRADIENT: values.input_gradient,
+    }
+    gradients = from_params(side, values.gradients)
+    rest = {name: np.array(value) for name, value in named.items() if value is not None}
     return rest | {gradient_of(name): value for name, value in gradients.items()}
 
 
@@ -113,14 +133,14 @@ def evaluator(side: JaxSide, dtype: type, same_outputs: np.ndarray | None = None
 
 
 def narrow_dtypes(side: JaxSide, values: Values, same_outputs: np.ndarray | None) -> list[str]:
-    """Floating-point dtypes that the model or the loss falls back to although everything comes in float64."""
+    """Floating-point dtypes that the model or the loss falls back to although all its arguments are float64."""
     with precision(np.float64):
         side = at(side, np.float64)
         return jaxpr.narrow_dtypes(jax_values(side, same_outputs), to_params(side, _as(values, np.float64)))
 
 
 def intermediates(side: JaxSide, values: Values, dtype: type) -> list[np.ndarray]:
-    """Every floating-point array that the model makes of the inputs, in order."""
+    """Every floating-point array that the model computes on the way, in order."""
     with precision(dtype):
         side = at(side, dtype)
         params, wide = to_params(side, _as(values, dtype)), side.wide and dtype is np.float64
@@ -152,15 +172,16 @@ def step_program(side: JaxSide, tx: optax.GradientTransformation, dtype: type) -
 
 def jax_steps(
     side: JaxSide, tx: optax.GradientTransformation, start: Values, dtype: type, program: Callable[..., Any]
-) -> Iterator[tuple[Values, float, Values]]:
-    """Trains without end: the parameters after each step, the loss before it, and the arguments of the kinks."""
+) -> Iterator[JaxStep]:
+    """Trains, step after step without end."""
     with precision(dtype):
         params = to_params(side, _as(start, dtype))
         opt_state = tx.init(params)
     while True:
         with precision(dtype):  # not across a yield: the caller has settings of its own
             params, opt_state, loss, arguments = program(params, opt_state)
-            result = from_params(side, params), float(loss), {name: np.asarray(x) for name, x in arguments.items()}
+            kinks = {name: np.asarray(x) for name, x in arguments.items()}
+            result = JaxStep(from_params(side, params), float(loss), kinks)
         yield result
 
 

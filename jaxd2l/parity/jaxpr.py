@@ -1,5 +1,6 @@
-"""A JAX function equation by equation: what it computes on the way, without its help."""
+"""A JAX function equation by equation: what it computes on the way, observed from outside."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -8,16 +9,8 @@ import jax.numpy as jnp
 from jax.extend import core
 from jaxtyping import Array
 
-_CALLS = (
-    "jit",
-    "pjit",
-    "closed_call",
-    "core_call",
-    "custom_jvp_call",
-    "custom_vjp_call",
-    "remat",
-    "checkpoint",
-    "remat2",
+_CALLS = frozenset(
+    "jit pjit closed_call core_call custom_jvp_call custom_vjp_call remat checkpoint remat2".split()  # noqa: SIM905
 )
 _KINKS = ("max", "min", "gt", "ge", "lt", "le", "abs", "sign")
 
@@ -25,7 +18,7 @@ Visit = Callable[[str, list[Any], list[Any]], None]
 
 
 def intermediates(function: Callable[..., Any], *args: Any, wide: bool = False) -> list[Array]:
-    """Every floating-point array that `function(*args)` makes on its way, arguments included, in order."""
+    """Every floating-point array that `function(*args)` computes on the way, arguments included, in order."""
     found: list[Array] = [x for x in jax.tree.leaves(args) if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
 
     def visit(name: str, inputs: list[Any], outputs: list[Any]) -> None:
@@ -36,13 +29,14 @@ def intermediates(function: Callable[..., Any], *args: Any, wide: bool = False) 
 
 
 def kinks(function: Callable[..., Any], *args: Any, wide: bool = False) -> dict[str, Array]:
-    """The argument of every kink that `function(*args)` meets, by name; the kink is where it is 0."""
+    """The argument of every kink that `function(*args)` meets, by name. The kink is at 0."""
     found: dict[str, Array] = {}
+    counts: Counter[str] = Counter()
 
     def visit(name: str, inputs: list[Any], outputs: list[Any]) -> None:
         if name in _KINKS and jnp.issubdtype(jnp.result_type(inputs[0]), jnp.floating):
-            number = sum(known.startswith(f"{name} ") for known in found)
-            found[f"{name} {number}"] = jnp.subtract(*inputs) if len(inputs) == 2 else jnp.asarray(inputs[0])
+            found[f"{name} {counts[name]}"] = jnp.subtract(*inputs) if len(inputs) == 2 else jnp.asarray(inputs[0])
+            counts[name] += 1
 
     run(jax.make_jaxpr(function)(*args), jax.tree.leaves(args), visit, wide=wide)
     return found
@@ -56,7 +50,7 @@ def widened(function: Callable[..., Any], *args: Any) -> Any:
 
 
 def narrow_dtypes(function: Callable[..., Any], *args: Any) -> list[str]:
-    """Names of the floating-point dtypes narrower than float64 that `function(*args)` makes on the way."""
+    """Names of the floating-point dtypes narrower than float64 that `function(*args)` uses on the way."""
     return sorted({str(x.dtype) for x in intermediates(function, *args) if x.dtype.itemsize < 8})
 
 

@@ -1,22 +1,47 @@
 """Which layer diverges first: torch's layers, looked for among everything that JAX computes."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from jaxd2l.parity import jax_side
 from jaxd2l.parity.bridge import to_numpy
-from jaxd2l.parity.noise import is_view
-from jaxd2l.parity.rule import Row, compare_meaning, holds
+from jaxd2l.parity.findings import LayerMatch
+from jaxd2l.parity.noise import condition_scales, is_view
+from jaxd2l.parity.rule import compare_meaning, holds
+from jaxd2l.parity.sides import Sides
 from jaxd2l.parity.torch_side import TorchSide, Values
 
 
-def layer_outputs(side: TorchSide) -> Values:
-    """The output of every layer, in the order in which they run, as "name (Class)".
+def match_layers(sides: Sides) -> tuple[LayerMatch, ...]:
+    """Looks for the output of each torch layer among all arrays that JAX computes on the way, in float64."""
+    torch_layers = layer_outputs(sides.double)
+    scales = condition_scales(lambda: layer_outputs(sides.double), torch_layers, sides.seed)
+    return match(torch_layers, scales, jax_side.intermediates(sides.ours, sides.start, np.float64))
 
-    A layer is an innermost module, or an operation outside of all of them, such as a functional gelu or anything in
-    a module written from scratch.
+
+def first_diverging(matches: Sequence[LayerMatch]) -> str:
+    """The layer from which on JAX computes nothing that torch does; empty if the last layer is found.
+
+    A layer that is missing while a later one is found was only computed in another way.
+    """
+    diverging = ""
+    for match in reversed(matches):
+        if match.nearest is not None and holds(match.nearest):
+            break
+        diverging = match.layer
+    return diverging
+
+
+def layer_outputs(side: TorchSide) -> Values:
+    """The output of every layer, in the order in which they run, under "name (Class)".
+
+    A layer is an innermost module, or an operation outside of all such modules, for example a functional gelu or
+    anything in a module written from scratch.
     """
     leaves = {module: name for name, module in side.module.named_modules() if not list(module.children()) and name}
     with _Recording(leaves) as recording, torch.no_grad():
@@ -25,11 +50,12 @@ def layer_outputs(side: TorchSide) -> Values:
 
 
 class _Recording(TorchDispatchMode):
-    """While active, collects what the leaves give, and what is computed outside of them."""
+    """While active, collects what the innermost modules return, and what is computed outside of them."""
 
     def __init__(self, leaves: dict[torch.nn.Module, str]) -> None:
         super().__init__()
         self.outputs: Values = {}
+        self.counts: Counter[str] = Counter()
         self.leaves, self.inside = leaves, 0
 
     def __enter__(self) -> Any:
@@ -57,40 +83,27 @@ class _Recording(TorchDispatchMode):
 
     def _keep(self, name: str, output: Any) -> None:
         if isinstance(output, torch.Tensor) and output.is_floating_point():
-            times = sum(known.partition(" #")[0] == name for known in self.outputs)
-            self.outputs[f"{name} #{times + 1}" if times else name] = to_numpy(output)
+            self.counts[name] += 1
+            times = self.counts[name]
+            self.outputs[name if times == 1 else f"{name} #{times}"] = to_numpy(output)
 
 
-def match(layers: Values, scales: Values, found: list[np.ndarray]) -> dict[str, Row]:
-    """For each torch layer the JAX array that is nearest to it, compared in float64.
+def match(layers: Values, scales: Values, found: Sequence[np.ndarray]) -> tuple[LayerMatch, ...]:
+    """For each torch layer the JAX array that comes nearest to it, compared in float64.
 
-    Only arrays of the same shape are looked at; where a layer has more than one axis per example, also those with
-    the channels last, and those that are flat.
+    Only arrays of the layer's shape count. A layer with more than one axis per example may also be found with its
+    channels last, or flat.
 
-    >>> rows = match({"0 (ReLU)": np.eye(2)}, {"0 (ReLU)": np.ones((2, 2))}, [np.zeros((2, 2)), np.eye(2)])
-    >>> rows["0 (ReLU)"].verdict
+    >>> [found] = match({"0 (ReLU)": np.eye(2)}, {"0 (ReLU)": np.ones((2, 2))}, [np.zeros((2, 2)), np.eye(2)])
+    >>> found.nearest.verdict
     'bitwise'
     """
-    rows = {}
+    matches = []
     for name, value in layers.items():
         candidates = [view for array in found for view in _views(array, value.shape)]
-        compared = [compare_meaning(name, value, view.astype(np.float64), scales[name]) for view in candidates]
-        if compared:
-            rows[name] = min(compared, key=lambda row: row.jax_error)
-    return rows
-
-
-def first_diverging(layers: Values, matched: dict[str, Row]) -> str:
-    """The layer after which nothing of torch's is found in JAX; empty if the last layer is found.
-
-    A layer that is missing while a later one is found was only computed in another way.
-    """
-    diverging = ""
-    for name in reversed(layers):
-        if name in matched and holds(matched[name]):
-            break
-        diverging = name
-    return diverging
+        rows = [compare_meaning(name, value, view.astype(np.float64), scales[name]) for view in candidates]
+        matches.append(LayerMatch(name, min(rows, key=lambda row: row.jax_error) if rows else None))
+    return tuple(matches)
 
 
 def _views(array: np.ndarray, shape: tuple[int, ...]) -> list[np.ndarray]:

@@ -19,8 +19,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
-from jaxd2l.parity.kinks import Kinks
 from jaxd2l.parity.rule import SINGLE
+from jaxd2l.parity.torch_kinks import Kinks
 
 SAMPLES = 16
 """With 16 samples of a normal distribution, the largest is below half a standard deviation once in 5 million."""

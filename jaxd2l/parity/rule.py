@@ -1,21 +1,31 @@
-"""The rule of parity: what it takes for a JAX value to agree with a torch value. NumPy only.
+"""The rule of parity: when does a JAX value agree with a torch value? NumPy only.
 
-Two questions are kept apart. Do both compute the same function? In float64 they must then agree to a few roundings
-(`compare_meaning`). Do both compute it equally well? In float32 each is measured against a float64 oracle, and JAX
-may err at most twice as much as torch does, plus 4 roundings (`compare_accuracy`).
+The rule keeps two questions apart. Do both compute the same function? Then their float64 results agree to a few
+roundings (`compare_meaning`). Do both compute it equally well? Then JAX's float32 result lies about as close to a
+float64 result, the oracle, as torch's does: JAX may err at most twice as much as torch, plus 4 roundings
+(`compare_accuracy`).
 
 Errors are counted in roundings of the *condition scale*: the sum of the magnitudes that an operation combines,
 such as `|x| |W| + |b|` for a linear layer. A result that cancels to nearly nothing may keep the error of what was
-cancelled, but no more. So no tolerance is picked by hand.
+cancelled, but no more. So nobody picks a tolerance by hand.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 Value = ArrayLike | float | int  # beartype finds no Python numbers in ArrayLike
+
+Level = Literal["meaning", "accuracy", "claim", "distribution"]
+"""What a row compares: "meaning" (float64 against float64), "accuracy" (float32 against a float64 oracle), "claim"
+(something that is so or not) or "distribution" (random draws against random draws)."""
+
+Verdict = Literal["bitwise", "within-oracle", "kink-flip", "precision-defect", "semantic-mismatch"]
+"""The first three hold. "bitwise": equal bits. "within-oracle": within the bound. "kink-flip": rounding pushed a
+number across a kink (of relu, say), and the gradient differs for that reason alone. The other two do not hold.
+"precision-defect": the right function, computed with too many digits lost. "semantic-mismatch": another function."""
 
 SINGLE, DOUBLE = 2.0**-24, 2.0**-53
 """Unit roundoff: half the distance from 1 to the next number."""
@@ -24,37 +34,38 @@ ULP_EDGES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 256.0, 1024.0, 4096
 """Edges of every histogram of errors, in condition-scaled ULPs; a bin holds its lower edge."""
 
 MEANING_BOUND = 8.0
-"""Roundings by which two float64 results of the same function may differ."""
+"""Roundings by which two float64 results of one function may differ."""
 
-_HOLDS = ("bitwise", "within-oracle", "kink-flip")
+_HOLDING: frozenset[Verdict] = frozenset(("bitwise", "within-oracle", "kink-flip"))
 
 
 class Row(NamedTuple):
     """One quantity, compared.
 
     quantity: what was compared, for example "gradient of the logits".
-    level: "meaning" (float64 against float64) or "accuracy" (float32 against an oracle).
-    torch_error: largest error of torch in condition-scaled ULPs; 0 at the level of meaning, where torch is the measure.
+    level: which question the row answers, see `Level`.
+    torch_error: largest error of torch in condition-scaled ULPs; 0 for "meaning", where torch is the measure.
     jax_error: largest error of JAX, likewise; inf if the two cannot be compared at all.
-    bound: what `jax_error` may be.
-    ratio: `jax_error / torch_error`; 1 if both are 0, inf if torch's alone is.
-    histogram: how many of JAX's elements err by how much, over `ULP_EDGES`.
-    worst_index: where JAX errs most; () for a scalar or nothing.
-    verdict: "bitwise", "within-oracle" and "kink-flip" hold; "precision-defect" (the right function, too many digits
-      lost) and "semantic-mismatch" (another function) do not.
-    hint: what may be wrong, if anything is known.
+    bound: the largest `jax_error` that holds.
+    ratio: `jax_error / torch_error`; 1 if both are 0, inf if only torch's is.
+    histogram: number of JAX's elements in each bin of `ULP_EDGES`, by their error.
+    worst_index: where JAX errs most; () for a scalar or an empty array.
+    verdict: see `Verdict`.
+    hint: the likely cause, if one is known.
+    follows_from: quantities above whose failure explains this one; () if the row stands for itself.
     """
 
     quantity: str
-    level: str
+    level: Level
     torch_error: float
     jax_error: float
     bound: float
     ratio: float
     histogram: tuple[int, ...]
     worst_index: tuple[int, ...]
-    verdict: str
+    verdict: Verdict
     hint: str = ""
+    follows_from: tuple[str, ...] = ()
 
 
 def holds(row: Row) -> bool:
@@ -63,7 +74,7 @@ def holds(row: Row) -> bool:
     >>> holds(compare_meaning("one", np.ones(3), np.ones(3), 1.0))
     True
     """
-    return row.verdict in _HOLDS
+    return row.verdict in _HOLDING
 
 
 def compare_accuracy(quantity: str, torch_value: Value, jax_value: Value, oracle: Value, scale: Value) -> Row:
@@ -73,8 +84,8 @@ def compare_accuracy(quantity: str, torch_value: Value, jax_value: Value, oracle
 
         err(jax) <= 2 err(torch) + 4,
 
-    NaN stands where torch has NaN, and inf where torch has inf of the same sign.
-    Otherwise a JAX that keeps half of its digits, `err(jax) < u^(-1/2)`, is called imprecise, and one that does not is
+    and JAX has NaN exactly where torch has NaN, and inf where torch has inf of the same sign. Equal bits always agree.
+    A JAX that fails but keeps half of its digits, `err(jax) < u^(-1/2)`, is called imprecise; one that loses more is
     taken for another function.
 
     Args:
@@ -93,11 +104,7 @@ def compare_accuracy(quantity: str, torch_value: Value, jax_value: Value, oracle
     >>> row.verdict, round(row.jax_error)
     ('precision-defect', 168)
     """
-    row, worst = _compare("accuracy", quantity, torch_value, jax_value, oracle, scale, SINGLE)
-    if row.verdict:
-        return row
-    imprecise = "precision-defect" if worst < SINGLE**-0.5 else "semantic-mismatch"
-    return row._replace(verdict="within-oracle" if worst <= row.bound else imprecise)
+    return _compare("accuracy", quantity, torch_value, jax_value, oracle, scale)
 
 
 def compare_meaning(quantity: str, torch_value: Value, jax_value: Value, scale: Value) -> Row:
@@ -108,38 +115,21 @@ def compare_meaning(quantity: str, torch_value: Value, jax_value: Value, scale: 
     >>> compare_meaning("a third", np.array(1 / 3), np.array(0.3333), 1 / 3).verdict
     'semantic-mismatch'
     """
-    row, worst = _compare("meaning", quantity, torch_value, jax_value, torch_value, scale, DOUBLE)
-    if row.verdict:
-        return row
-    return row._replace(verdict="within-oracle" if worst <= row.bound else "semantic-mismatch")
+    return _compare("meaning", quantity, torch_value, jax_value, torch_value, scale)
 
 
-def _compare(
-    level: str,
-    quantity: str,
-    torch_value: Value,
-    jax_value: Value,
-    oracle: Value,
-    scale: Value,
-    roundoff: float,
-) -> tuple[Row, float]:
-    """A row without a verdict, unless that is plain, and JAX's worst error."""
-    theirs, ours = np.asarray(torch_value), np.asarray(jax_value)
-    row = Row(quantity, level, 0.0, 0.0, _bound(level, 0.0), 1.0, (0,) * (len(ULP_EDGES) - 1), (), "")
-    if hint := _cannot_be_compared(theirs, ours, np.shape(oracle), SINGLE if level == "accuracy" else DOUBLE):
-        return _mismatch(row, hint), np.inf
-    if np.array_equal(_bits(theirs), _bits(ours)) and theirs.dtype == ours.dtype:
-        row = row._replace(verdict="bitwise")
-
-    shape = theirs.shape
-    scale = np.broadcast_to(np.asarray(scale, np.float64), shape).ravel()
+def _compare(level: Level, quantity: str, torch_value: Value, jax_value: Value, oracle: Value, scale: Value) -> Row:
+    theirs, ours, shape = np.asarray(torch_value), np.asarray(jax_value), np.shape(torch_value)
+    if hint := _cannot_be_compared(level, theirs, ours, np.shape(oracle)):
+        inf, empty = float("inf"), (0,) * (len(ULP_EDGES) - 1)
+        return Row(quantity, level, 0.0, inf, _bound(level, 0.0), inf, empty, (), "semantic-mismatch", hint)
+    is_bitwise = theirs.dtype == ours.dtype and np.array_equal(_bits(theirs), _bits(ours))
     theirs, ours, measure = (np.asarray(x, np.float64).ravel() for x in (theirs, ours, oracle))
     measure = np.where(np.isfinite(measure), measure, theirs)
+    scale = np.broadcast_to(np.asarray(scale, np.float64), shape).ravel()
     if np.any(scale < 0):
         raise ValueError(f"{quantity}: a condition scale is a sum of magnitudes and cannot be negative")
-    scale = np.where(np.isfinite(scale), scale, np.abs(measure))
-    smallest = float(np.finfo(np.float32 if level == "accuracy" else np.float64).smallest_normal)
-    unit = np.maximum(roundoff * scale, smallest)
+    unit = _unit(level, scale, measure)
 
     finite = np.isfinite(theirs)
     same_pattern = np.where(finite, np.isfinite(ours), (ours == theirs) | (np.isnan(ours) & np.isnan(theirs)))
@@ -147,31 +137,41 @@ def _compare(
     jax_errors = np.where(same_pattern, jax_errors, np.inf)
     torch_worst, jax_worst = (float(np.max(errors, initial=0.0)) for errors in (torch_errors, jax_errors))
     worst = int(np.argmax(jax_errors)) if ours.size else 0
-    row = row._replace(
-        torch_error=torch_worst,
-        jax_error=jax_worst,
-        bound=_bound(level, torch_worst),
-        ratio=_ratio(jax_worst, torch_worst),
-        histogram=_histogram(jax_errors),
-        worst_index=tuple(int(i) for i in np.unravel_index(worst, shape)) if ours.size else (),
-    )
-    if not same_pattern.all():
-        row = _mismatch(row, f"torch has {theirs[worst]}, JAX {ours[worst]} at index {row.worst_index}")
-    return row, jax_worst
+    index = tuple(int(i) for i in np.unravel_index(worst, shape)) if ours.size else ()
+    bound, hint, verdict = _bound(level, torch_worst), "", _verdict(level, jax_worst, _bound(level, torch_worst))
+    if is_bitwise:
+        verdict = "bitwise"
+    elif not same_pattern.all():
+        verdict, hint = "semantic-mismatch", f"torch has {theirs[worst]}, JAX {ours[worst]} at index {index}"
+    ratio, histogram = _ratio(jax_worst, torch_worst), _histogram(jax_errors)
+    return Row(quantity, level, torch_worst, jax_worst, bound, ratio, histogram, index, verdict, hint)
 
 
-def _bound(level: str, torch_error: float) -> float:
+def _unit(level: Level, scale: np.ndarray, measure: np.ndarray) -> np.ndarray:
+    """One rounding of each element's condition scale."""
+    scale = np.where(np.isfinite(scale), scale, np.abs(measure))
+    roundoff, dtype = (SINGLE, np.float32) if level == "accuracy" else (DOUBLE, np.float64)
+    return np.maximum(roundoff * scale, float(np.finfo(dtype).smallest_normal))
+
+
+def _verdict(level: Level, error: float, bound: float) -> Verdict:
+    if error <= bound:
+        return "within-oracle"
+    return "precision-defect" if level == "accuracy" and error < SINGLE**-0.5 else "semantic-mismatch"
+
+
+def _bound(level: Level, torch_error: float) -> float:
     return MEANING_BOUND if level == "meaning" else 2 * torch_error + 4
 
 
-def _cannot_be_compared(theirs: np.ndarray, ours: np.ndarray, oracle: tuple[int, ...], roundoff: float) -> str:
-    """Why two arrays are no results of one function whatever their values; empty if they may be."""
+def _cannot_be_compared(level: Level, theirs: np.ndarray, ours: np.ndarray, oracle: tuple[int, ...]) -> str:
+    """Why two arrays cannot be results of one function, whatever their values; empty if they can."""
     if theirs.shape != ours.shape or theirs.shape != oracle:
         return f"shapes differ: torch {theirs.shape}, JAX {ours.shape}, oracle {oracle}"
     kinds = {_kind(theirs), _kind(ours)}
     if len(kinds) > 1:
         return f"dtypes differ: torch {theirs.dtype}, JAX {ours.dtype}"
-    expected = np.float32 if roundoff == SINGLE else np.float64
+    expected = np.float32 if level == "accuracy" else np.float64
     if kinds == {"f"} and not theirs.dtype == ours.dtype == expected:
         return f"expected {np.dtype(expected)} from both: torch {theirs.dtype}, JAX {ours.dtype}"
     if kinds == {"i"} and not np.array_equal(theirs, ours):
@@ -204,10 +204,6 @@ def _ratio(ours: float, theirs: float) -> float:
 def _histogram(errors: np.ndarray) -> tuple[int, ...]:
     bins = np.searchsorted(ULP_EDGES[1:-1], errors.ravel(), side="right")
     return tuple(int(n) for n in np.bincount(bins, minlength=len(ULP_EDGES) - 1))
-
-
-def _mismatch(row: Row, hint: str) -> Row:
-    return row._replace(verdict="semantic-mismatch", jax_error=float("inf"), ratio=float("inf"), hint=hint)
 
 
 def require(rows: Iterable[Row]) -> None:

@@ -1,4 +1,4 @@
-"""What torch computes: outputs, loss, gradients, steps of its optimiser; in float32, in float64, with noise."""
+"""What torch computes: outputs, loss, gradients, steps of its optimiser; in float32 and in float64."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -10,29 +10,47 @@ import torch
 from jaxd2l.parity.bridge import to_numpy, to_tensor
 
 Values = dict[str, np.ndarray]
-"""Quantities by name; parameters and their gradients under torch's names, as torch has them."""
+"""Quantities by name. Parameters and gradients have torch's names, shapes and orientation."""
+
+LossFunction = Callable[[Any, Any], Any]
+"""`loss(outputs, labels)`, a scalar."""
+
+OptimizerFactory = Callable[..., torch.optim.Optimizer]
+"""`factory(parameters)` makes an optimiser."""
 
 OUTPUTS, SAME_LOSS, LOSS = "outputs", "loss of the same outputs", "loss"
 INPUT_GRADIENT = "gradient of the inputs"
 
 
 class TorchSide(NamedTuple):
-    """A module, ready to run on one batch: copies, in evaluation mode, in one dtype."""
+    """A module and one batch, ready to run: copies, in evaluation mode, in one dtype."""
 
     module: torch.nn.Module
     inputs: torch.Tensor
     labels: torch.Tensor
-    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    loss: LossFunction
+
+
+class TorchStep(NamedTuple):
+    """The parameters after a training step, and the loss before it."""
+
+    parameters: Values
+    loss: float
 
 
 def torch_side(
-    module: torch.nn.Module, batch: tuple[np.ndarray, np.ndarray], loss: Callable[..., Any], dtype: torch.dtype
+    module: torch.nn.Module, batch: tuple[np.ndarray, np.ndarray], loss: LossFunction, dtype: torch.dtype
 ) -> TorchSide:
-    """Copies everything, so that nothing the check does reaches the caller's module."""
+    """Copies everything, so that the check changes nothing of the caller's."""
     inputs, labels = (to_tensor(x, dtype if x.dtype.kind == "f" else torch.long) for x in batch)
     if isinstance(loss, torch.nn.Module):
         loss = copy.deepcopy(loss).to(dtype)
-    return TorchSide(copy.deepcopy(module).to(dtype).eval(), inputs, labels, loss)
+    return TorchSide(evaluated(module, dtype), inputs, labels, loss)
+
+
+def evaluated(module: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Module:
+    """A copy in evaluation mode, in the given dtype."""
+    return copy.deepcopy(module).to(dtype).eval()
 
 
 def parameters(module: torch.nn.Module) -> Values:
@@ -41,7 +59,7 @@ def parameters(module: torch.nn.Module) -> Values:
 
 
 def set_parameters(module: torch.nn.Module, values: Values) -> None:
-    """Overwrites the parameters that are named."""
+    """Overwrites the parameters whose names are given."""
     with torch.no_grad():
         for name, parameter in module.named_parameters():
             if name in values:
@@ -62,7 +80,7 @@ def torch_values(side: TorchSide, same_outputs: np.ndarray | None = None) -> Val
 
     Args:
       side: what to run.
-      same_outputs: if given, the loss of these as well.
+      same_outputs: if given, their loss is computed as well.
     """
     inputs = side.inputs.clone().requires_grad_(side.inputs.is_floating_point())
     side.module.zero_grad(set_to_none=True)
@@ -88,8 +106,8 @@ def gradient_of(name: str) -> str:
     return f"gradient of {name}"
 
 
-def torch_steps(side: TorchSide, factory: Callable[..., torch.optim.Optimizer]) -> Iterator[tuple[Values, float]]:
-    """Trains a copy without end: the parameters after each step, and the loss before it."""
+def torch_steps(side: TorchSide, factory: OptimizerFactory) -> Iterator[TorchStep]:
+    """Trains a copy, step after step without end."""
     module = copy.deepcopy(side.module)
     optimizer = factory(module.parameters())
     while True:
@@ -97,23 +115,23 @@ def torch_steps(side: TorchSide, factory: Callable[..., torch.optim.Optimizer]) 
         loss = side.loss(module(side.inputs), side.labels)
         loss.backward()
         optimizer.step()
-        yield parameters(module), loss.item()
+        yield TorchStep(parameters(module), loss.item())
 
 
 def torch_path(
-    factory: Callable[..., torch.optim.Optimizer],
+    factory: OptimizerFactory,
     start: Values,
     gradients: list[Values],
     tweak: dict[str, Any] | None = None,
     after: Callable[[torch.optim.Optimizer, torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
 ) -> list[Values]:
-    """The parameters after each of the given gradients: the optimiser on its own.
+    """The parameters after each of the given gradients: the optimiser on its own, without the model.
 
     Args:
-      factory: makes the optimiser of a list of parameters.
-      start: the first parameters.
+      factory: makes the optimiser from a list of parameters.
+      start: the initial parameters.
       gradients: one set per step.
-      tweak: hyperparameters to set otherwise than the factory does.
+      tweak: hyperparameters that replace those set by the factory.
       after: `after(optimizer, old, new) -> newer`, applied to each parameter after each step.
     """
     tensors = {name: to_tensor(value, torch.float64).requires_grad_() for name, value in start.items()}

@@ -1,29 +1,27 @@
-"""Training side by side: a float64 free run, float32 put back on the oracle's path each step, a float32 free run."""
+"""Training side by side: a float64 free run, float32 put back on the oracle's path each step, a float32 free run.
+
+The oracle is torch in float64. A free run follows its own parameters from the first step to the last.
+"""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-import optax
-import torch
 
 from jaxd2l.parity import jax_side
-from jaxd2l.parity.jax_side import JaxSide, evaluator, jax_steps
-from jaxd2l.parity.kinks import MARGIN, Flip, Kinks, flips
+from jaxd2l.parity.findings import Curve, CurveQuantity
+from jaxd2l.parity.flips import Flip, explained, find_flips
+from jaxd2l.parity.jax_side import JaxStep, evaluator, jax_steps
+from jaxd2l.parity.merging import worst
 from jaxd2l.parity.noise import Rounding, condition_scales
+from jaxd2l.parity.optimizer_level import Training
 from jaxd2l.parity.rule import SINGLE, Row, compare_accuracy, compare_meaning, holds
-from jaxd2l.parity.torch_side import (
-    TorchSide,
-    Values,
-    gradient_of,
-    parameters,
-    set_parameters,
-    torch_steps,
-    torch_values,
-)
+from jaxd2l.parity.sides import Sides
+from jaxd2l.parity.torch_kinks import Kinks
+from jaxd2l.parity.torch_side import TorchStep, Values, gradient_of, set_parameters, torch_steps, torch_values
 
-ENVELOPE = 4
+_NUM_PERTURBED = 4
 """Perturbed float64 runs: each operation of each is off by one float32 rounding of its condition scale."""
 
 FREE64, RESYNCED, FREE32 = "float64 free run", "float32 re-synchronised gradients", "float32 free run"
@@ -33,141 +31,112 @@ class Trajectory(NamedTuple):
     """How far apart the runs are after each step.
 
     rows: one per kind of run; the worst over steps and parameters.
-    curves: by name, one number per step: losses, and relative L2 distances of all parameters from the oracle's.
-    flips: the kink ledger of the float32 free runs.
+    curves: losses, and relative L2 distances of all parameters from the oracle's.
+    flips: those of the float32 free runs.
     """
 
     rows: tuple[Row, ...]
-    curves: dict[str, list[float]]
+    curves: tuple[Curve, ...]
     flips: tuple[Flip, ...]
 
 
-def run(
-    single: TorchSide,
-    double: TorchSide,
-    jax: JaxSide,
-    optim: tuple[Callable[..., torch.optim.Optimizer], optax.GradientTransformation],
-    programs: dict[type, Callable[..., Any]],
-    steps: int,
-    seed: int,
-) -> Trajectory:
+class _Moment(NamedTuple):
+    """Where every run stands after one step; `flips` are those of this step."""
+
+    oracle: TorchStep
+    torch32: TorchStep
+    jax64: JaxStep
+    jax32: JaxStep
+    perturbed: list[Values]
+    flips: list[Flip]
+
+
+def run(sides: Sides, training: Training, steps: int) -> Trajectory:
     """Takes `steps` training steps on the one batch in every way, in lockstep, and compares after each.
 
     The scale of a parameter is the widest deviation that the perturbed runs have reached so far anywhere in it, in
-    float32 roundings: a number per parameter, because over many steps every element's error reaches every other.
+    float32 roundings: one number per parameter, because over many steps every element's error reaches all others.
     """
-    factory, tx = optim
-    start = parameters(single.module)
-    oracle_run, torch_run = torch_steps(double, factory), torch_steps(single, factory)
-    noisy_runs = [(torch_steps(double, factory), Rounding(1000 * seed + i)) for i in range(ENVELOPE)]
-    jax64, jax32 = (jax_steps(jax, tx, start, dtype, programs[dtype]) for dtype in (np.float64, np.float32))
-
-    free64, resynced, free32, ledger = [], [], [], []
-    scale = dict.fromkeys(start, 0.0)
+    scale = dict.fromkeys(sides.start, 0.0)
+    free64, resynced, free32, ledger, moments = [], [], [], [], []
+    evaluate, lockstep = evaluator(sides.ours, np.float32), _lockstep(sides, training)
     gradient_scale: dict[str, float] = {}
-    curves: dict[str, list[float]] = {name: [] for name in _CURVES}
-    evaluate, previous = evaluator(jax, np.float32), _double(start)
+    previous = {name: value.astype(np.float64) for name, value in sides.start.items()}
     for step in range(steps):
-        resynced += _resync(single, double, jax, evaluate, previous, gradient_scale, seed * steps + step, step)
-
-        with Kinks() as torch64_kinks:
-            oracle, oracle_loss = next(oracle_run)
-        with Kinks() as torch32_kinks:
-            torch32, torch_loss = next(torch_run)
-        ours64, _, jax64_kinks = next(jax64)
-        ours32, jax_loss, jax32_kinks = next(jax32)
-        noisy = []
-        for noisy_run, rounding in noisy_runs:
-            with rounding:
-                noisy.append(next(noisy_run)[0])
-        for name, value in oracle.items():
-            scale[name] = max(scale[name], *(_largest(n[name] - value) / SINGLE for n in noisy))
-
-        new = flips(step, "torch", torch32_kinks.arguments, torch64_kinks.arguments)
-        new += flips(step, "JAX", jax32_kinks, jax64_kinks)
-        ledger += new
-        for name, value in oracle.items():
+        noise_seed = sides.seed * steps + step
+        resynced += _resynced(sides, evaluate, previous, gradient_scale, noise_seed, step)
+        moment = next(lockstep)
+        previous = moment.oracle.parameters
+        ledger += moment.flips
+        ours = [flip for flip in ledger if flip.side == "JAX"]
+        for name, value in previous.items():
+            scale[name] = max(scale[name], *(_largest(run[name] - value) / SINGLE for run in moment.perturbed))
             where = f"{name} after step {step + 1}"
-            free64.append(compare_meaning(where, value, ours64[name], scale[name]))
-            row = compare_accuracy(where, torch32[name], ours32[name], value, scale[name])
-            free32.append(explained(row, [f for f in ledger if f.side == "JAX"]))
-        for name, number in zip(
-            _CURVES,
-            (
-                oracle_loss,
-                torch_loss,
-                jax_loss,
-                _distance(ours64, oracle),
-                _distance(torch32, oracle),
-                _distance(ours32, oracle),
-                max(_distance(n, oracle) for n in noisy),
-            ),
-            strict=True,
-        ):
-            curves[name].append(number)
-        previous = oracle
+            free64.append(compare_meaning(where, value, moment.jax64.parameters[name], scale[name]))
+            singles = moment.torch32.parameters[name], moment.jax32.parameters[name]
+            free32.append(explained(compare_accuracy(where, *singles, value, scale[name]), ours))
+        moments.append(_numbers(moment))
     rows = (worst(FREE64, free64), worst(RESYNCED, resynced), worst(FREE32, free32))
-    return Trajectory(rows, curves, tuple(ledger))
+    curves = (Curve(quantity, name, [m[quantity, name] for m in moments]) for quantity, name in moments[0])
+    return Trajectory(rows, tuple(curves), tuple(ledger))
 
 
-_CURVES = (
-    "loss, torch float64",
-    "loss, torch float32",
-    "loss, JAX float32",
-    "distance, JAX float64",
-    "distance, torch float32",
-    "distance, JAX float32",
-    "distance, perturbed float64",
-)
-
-
-def explained(row: Row, flipped: list[Flip]) -> Row:
-    """Calls a failure a kink flip if JAX has taken another branch, first at an argument that rounding could turn."""
-    if holds(row) or row.level != "accuracy" or not flipped:
-        return row
-    first = flipped[0]
-    if first.margin > MARGIN or not np.isfinite(row.jax_error):
-        return row
-    return row._replace(
-        verdict="kink-flip",
-        hint=f"step {first.step + 1}: {first.kink} takes another branch at {first.index}, "
-        f"{first.margin:.2g} ULP from the kink",
+def _lockstep(sides: Sides, training: Training) -> Iterator[_Moment]:
+    """All runs, one step at a time, without end."""
+    factory = training.factory
+    oracle_run, torch_run = torch_steps(sides.double, factory), torch_steps(sides.single, factory)
+    noises = [Rounding(1000 * sides.seed + i) for i in range(_NUM_PERTURBED)]
+    perturbed_runs = [torch_steps(sides.double, factory) for _ in noises]
+    jax64, jax32 = (
+        jax_steps(sides.ours, training.tx, sides.start, dtype, training.programs[dtype])
+        for dtype in (np.float64, np.float32)
     )
+    step = 0
+    while True:
+        with Kinks() as oracle_kinks:
+            oracle = next(oracle_run)
+        with Kinks() as torch_kinks:
+            torch32 = next(torch_run)
+        ours64, ours32 = next(jax64), next(jax32)
+        perturbed = []
+        for noise, perturbed_run in zip(noises, perturbed_runs, strict=True):
+            with noise:
+                perturbed.append(next(perturbed_run).parameters)
+        flips = find_flips(step, "torch", torch_kinks.arguments, oracle_kinks.arguments)
+        flips += find_flips(step, "JAX", ours32.kinks, ours64.kinks)
+        yield _Moment(oracle, torch32, ours64, ours32, perturbed, flips)
+        step += 1
 
 
-def worst(quantity: str, rows: list[Row]) -> Row:
-    """One row for many: the worst of them, with the histogram of all."""
-    failed = [row for row in rows if not holds(row)]
-    if failed:
-        row = failed[0]
-        hint = f"first in {row.quantity}" + (f": {row.hint}" if row.hint else "")
-    else:
-        row = max(rows, key=lambda row: (row.verdict == "kink-flip", row.jax_error / row.bound))
-        verdicts = {row.verdict for row in rows}
-        row = row._replace(verdict="within-oracle") if verdicts == {"bitwise", "within-oracle"} else row
-        hint = "; ".join(filter(None, (f"worst in {row.quantity}", row.hint)))
-    histogram = np.sum([row.histogram for row in rows], axis=0)
-    return row._replace(quantity=quantity, histogram=tuple(int(n) for n in histogram), hint=hint)
+def _numbers(moment: _Moment) -> dict[tuple[CurveQuantity, str], float]:
+    """A point of every curve."""
+    exact = moment.oracle.parameters
+    return {
+        ("loss", "torch float64"): moment.oracle.loss,
+        ("loss", "torch float32"): moment.torch32.loss,
+        ("loss", "JAX float32"): moment.jax32.loss,
+        ("distance", "JAX float64"): _distance(moment.jax64.parameters, exact),
+        ("distance", "torch float32"): _distance(moment.torch32.parameters, exact),
+        ("distance", "JAX float32"): _distance(moment.jax32.parameters, exact),
+        ("distance", "perturbed float64"): max(_distance(run, exact) for run in moment.perturbed),
+    }
 
 
-def _resync(
-    single: TorchSide,
-    double: TorchSide,
-    jax: JaxSide,
+def _resynced(
+    sides: Sides,
     evaluate: Callable[[Values], Values],
     params: Values,
     scale: dict[str, float],
-    seed: int,
+    noise_seed: int,
     step: int,
 ) -> list[Row]:
     """Gradients of all three at the oracle's parameters, rounded to float32. Updates the scale."""
     start = {name: value.astype(np.float32) for name, value in params.items()}
-    single, double = (side._replace(module=copy.deepcopy(side.module)) for side in (single, double))
+    single, double = (side._replace(module=copy.deepcopy(side.module)) for side in (sides.single, sides.double))
     for side in (single, double):
         set_parameters(side.module, start)
-    exact, theirs = torch_values(double), torch_values(single)
-    ours = evaluate(start)
-    measured = condition_scales(lambda: torch_values(double), exact, seed, samples=2)
+    exact, theirs, ours = torch_values(double), torch_values(single), evaluate(start)
+    measured = condition_scales(lambda: torch_values(double), exact, noise_seed, samples=2)
     rows = []
     for name in start:
         quantity = gradient_of(name)
@@ -176,14 +145,10 @@ def _resync(
         where = f"{quantity} at step {step + 1}"
         row = compare_accuracy(where, theirs[quantity], ours[quantity], exact[quantity], scale[name])
         if not holds(row):
-            branches = [jax_side.kinks(jax, start, dtype) for dtype in (np.float32, np.float64)]
-            row = explained(row, flips(step, "JAX", branches[0], branches[1]))
+            kinks32, kinks64 = (jax_side.kinks(sides.ours, start, dtype) for dtype in (np.float32, np.float64))
+            row = explained(row, find_flips(step, "JAX", kinks32, kinks64))
         rows.append(row)
     return rows
-
-
-def _double(values: Values) -> Values:
-    return {name: value.astype(np.float64) for name, value in values.items()}
 
 
 def _largest(x: Any) -> float:
@@ -191,6 +156,7 @@ def _largest(x: Any) -> float:
 
 
 def _distance(a: Values, b: Values) -> float:
+    """Relative L2 distance of all parameters."""
     difference = sum(float(np.sum(np.square(a[name].astype(np.float64) - b[name]))) for name in b)
     size = sum(float(np.sum(np.square(value))) for value in b.values())
     return float(np.sqrt(difference / size)) if size else float(np.sqrt(difference))

@@ -1,0 +1,10 @@
+from .bridge import from_torch as from_torch
+from .bridge import read_safetensors as read_safetensors
+from .bridge import to_torch as to_torch
+from .bridge import write_safetensors as write_safetensors
+from .checking import check as check
+from .flips import Flip as Flip
+from .pairing import Pair as Pair
+from .pairing import pair as pair
+from .report import Report as Report
+from .rule import Row as Row

@@ -1,0 +1,59 @@
+"""What a check found, as data. NumPy only."""
+
+from typing import Any, Literal, NamedTuple
+
+from jaxd2l.parity.flips import Flip
+from jaxd2l.parity.pairing import Pair
+from jaxd2l.parity.rule import Row, holds
+
+CurveQuantity = Literal["loss", "distance"]
+
+
+class LayerMatch(NamedTuple):
+    """A torch layer, and how close some array that JAX computes comes to its output; None if none has its shape."""
+
+    layer: str
+    nearest: Row | None
+
+
+class Curve(NamedTuple):
+    """One number per training step.
+
+    quantity: "loss" (before the step), or "distance" of the parameters from the oracle's (after it).
+    run: which run, for example "JAX float32".
+    """
+
+    quantity: CurveQuantity
+    run: str
+    values: list[float]
+
+
+class Findings(NamedTuple):
+    """What `parity.check` found; a `Report` has forms in which to read it.
+
+    rows: one comparison each, in the order of the levels.
+    context: versions, device, threads, shapes.
+    pairs: which JAX parameter is which torch parameter.
+    layers: torch's layers in the order in which they run, each looked for in JAX, in float64.
+    first_diverging: the torch layer from which on JAX computes nothing that torch does; "" if the outputs agree.
+    curves: losses and distances over the training run.
+    flips: where float32 took another branch of a relu, say, than float64.
+    """
+
+    rows: tuple[Row, ...]
+    context: dict[str, Any] = {}  # noqa: RUF012  # read only, and a NamedTuple's default
+    pairs: tuple[Pair, ...] = ()
+    layers: tuple[LayerMatch, ...] = ()
+    first_diverging: str = ""
+    curves: tuple[Curve, ...] = ()
+    flips: tuple[Flip, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything holds."""
+        return all(map(holds, self.rows))
+
+    @property
+    def failures(self) -> tuple[Row, ...]:
+        """The rows that do not hold."""
+        return tuple(row for row in self.rows if not holds(row))

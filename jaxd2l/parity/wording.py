@@ -1,0 +1,48 @@
+"""A row in words and numbers, and what the words mean."""
+
+from jaxd2l.parity.rule import Row
+
+HEADINGS = ("quantity", "precision", "torch", "JAX", "bound", "ratio", "worst at", "verdict", "hint")
+
+LEGEND = {
+    "precision": "float64 rows ask whether both compute the same function, float32 rows whether JAX is as accurate as "
+    "torch.",
+    "torch, JAX": "the largest error of each, in roundings (ULPs). One rounding is the last digit that the precision "
+    "holds, 2^-53 in float64 and 2^-24 in float32, of the numbers that an operation combines, not of what is left of "
+    "them: if 1000 and -999.9 add up to 0.1, the sum may be off by roundings of 1000. In float64 torch is the measure "
+    "and has no error; in float32 torch's float64 result is the measure for both.",
+    "bound": "the largest error that JAX may have: 8 roundings in float64; twice torch's error plus 4 in float32.",
+    "ratio": "JAX's error divided by torch's.",
+    "bitwise, within-oracle": "the values agree: in every bit, or within the bound.",
+    "kink-flip": "no failure: rounding pushed a number across a kink, such as the one of relu at 0, so a gradient "
+    "jumped.",
+    "precision-defect": "a failure: the right function, computed with too many digits lost.",
+    "semantic-mismatch": "a failure: JAX computes another function.",
+    "follows from": "this failure is a consequence of another one; fix that one first.",
+}
+"""What the words in a report mean."""
+
+
+def number(value: float) -> str:
+    """Three digits, or "inf".
+
+    >>> number(0.12345), number(1234567.0), number(float("inf"))
+    ('0.123', '1.23e+06', 'inf')
+    """
+    return f"{value:.3g}"
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """The row as text, under `HEADINGS`."""
+    meaning = row.level == "meaning"
+    return (
+        row.quantity,
+        "float64" if meaning else "float32",
+        "" if meaning else number(row.torch_error),
+        number(row.jax_error),
+        number(row.bound),
+        "" if meaning else number(row.ratio),
+        ", ".join(map(str, row.worst_index)),
+        row.verdict,
+        row.hint,
+    )
