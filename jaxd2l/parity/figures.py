@@ -36,15 +36,15 @@ def histograms(rows: Sequence[Row]) -> str:
     places, bins = np.nonzero(counts)
     shares = counts[places, bins] / counts.sum(1)[places]
     axes.vlines(bins - 0.4, places + 0.4, places + 0.4 - 0.8 * shares, color="0.25", linewidth=7)
-    for place, bin_, count in zip(places, bins, counts[places, bins], strict=True):
-        axes.text(bin_ - 0.28, place, _short_count(int(count)), fontsize=8, verticalalignment="center_baseline")
+    for place, bin_, count in zip(places.tolist(), bins.tolist(), counts[places, bins].tolist(), strict=True):
+        axes.text(bin_ - 0.28, place, _short_count(count), fontsize=8, verticalalignment="center_baseline")
     axes.set_xticks(np.arange(len(ULP_EDGES) - 1), [_bin_name(i) for i in range(len(ULP_EDGES) - 1)])
     axes.set_yticks(np.arange(len(rows)), [_row_name(row) for row in rows], fontsize=9)
     for label, row in zip(axes.get_yticklabels(), rows, strict=True):
         label.set_fontweight("normal" if holds(row) else "bold")
     axes.set(xlim=(-0.6, len(ULP_EDGES) - 1.4), ylim=(len(rows) - 0.5, -1), ylabel="quantity")
-    label = "error of JAX, in roundings (ULPs); bars: share of elements, numbers: elements"
-    axes.set_xlabel(label, labelpad=8)
+    meaning = "error of JAX, in roundings (ULPs); bars: share of elements, numbers: elements"
+    axes.set_xlabel(meaning, labelpad=8)
     axes.xaxis.set_label_position("top")
     axes.tick_params(axis="x", labeltop=True, labelbottom=False, length=0)
     axes.tick_params(axis="y", length=0)

@@ -206,6 +206,15 @@ def _histogram(errors: np.ndarray) -> tuple[int, ...]:
     return tuple(int(n) for n in np.bincount(bins, minlength=len(ULP_EDGES) - 1))
 
 
+def largest_magnitude(x: Value) -> float:
+    """The largest magnitude in an array; 0 if it is empty.
+
+    >>> largest_magnitude(np.array([1.0, -2.0]))
+    2.0
+    """
+    return float(np.max(np.abs(x), initial=0.0))
+
+
 def require(rows: Iterable[Row]) -> None:
     """Raises an AssertionError that lists the rows which do not hold.
 

@@ -5,7 +5,7 @@ The oracle is torch in float64. A free run follows its own parameters from the f
 
 import copy
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from jaxd2l.parity.jax_side import JaxStep, evaluator, jax_steps
 from jaxd2l.parity.merging import worst
 from jaxd2l.parity.noise import Rounding, condition_scales
 from jaxd2l.parity.optimizer_level import Training
-from jaxd2l.parity.rule import SINGLE, Row, compare_accuracy, compare_meaning, holds
+from jaxd2l.parity.rule import SINGLE, Row, compare_accuracy, compare_meaning, holds, largest_magnitude
 from jaxd2l.parity.sides import Sides
 from jaxd2l.parity.torch_kinks import Kinks
 from jaxd2l.parity.torch_side import TorchStep, Values, gradient_of, set_parameters, torch_steps, torch_values
@@ -70,7 +70,7 @@ def run(sides: Sides, training: Training, steps: int) -> Trajectory:
         ledger += moment.flips
         ours = [flip for flip in ledger if flip.side == "JAX"]
         for name, value in previous.items():
-            scale[name] = max(scale[name], *(_largest(run[name] - value) / SINGLE for run in moment.perturbed))
+            scale[name] = max(scale[name], *(largest_magnitude(run[name] - value) / SINGLE for run in moment.perturbed))
             where = f"{name} after step {step + 1}"
             free64.append(compare_meaning(where, value, moment.jax64.parameters[name], scale[name]))
             singles = moment.torch32.parameters[name], moment.jax32.parameters[name]
@@ -141,7 +141,7 @@ def _resynced(
     for name in start:
         quantity = gradient_of(name)
         # The decaying maximum keeps one lucky draw of the noise from making the unit tiny.
-        scale[name] = max(_largest(measured[quantity]), 0.8 * scale.get(name, 0.0))
+        scale[name] = max(largest_magnitude(measured[quantity]), 0.8 * scale.get(name, 0.0))
         where = f"{quantity} at step {step + 1}"
         row = compare_accuracy(where, theirs[quantity], ours[quantity], exact[quantity], scale[name])
         if not holds(row):
@@ -149,10 +149,6 @@ def _resynced(
             row = explained(row, find_flips(step, "JAX", kinks32, kinks64))
         rows.append(row)
     return rows
-
-
-def _largest(x: Any) -> float:
-    return float(np.max(np.abs(x), initial=0.0))
 
 
 def _distance(a: Values, b: Values) -> float:

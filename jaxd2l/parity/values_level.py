@@ -9,7 +9,7 @@ from jaxd2l.parity.findings import LayerMatch
 from jaxd2l.parity.flips import Flip, explained, find_flips
 from jaxd2l.parity.jax_side import JaxSide, evaluator
 from jaxd2l.parity.noise import condition_scales
-from jaxd2l.parity.rule import DOUBLE, SINGLE, Row, compare_accuracy, compare_meaning, holds
+from jaxd2l.parity.rule import DOUBLE, SINGLE, Row, compare_accuracy, compare_meaning, holds, largest_magnitude
 from jaxd2l.parity.sides import Sides
 from jaxd2l.parity.torch_side import LOSS, OUTPUTS, SAME_LOSS, Values, gradient_of, torch_values
 
@@ -89,7 +89,7 @@ def _imprecise(row: Row, computed: _Computed, wide: Values, narrow: list[str]) -
     if narrow and holds(compare_meaning(name, exact, wide[name], computed.scales[name])):
         hint = f"the same function, computed in {', '.join(narrow)} on the way although its arguments are float64"
         return row._replace(verdict="precision-defect", hint=hint)
-    single, double = (_largest(values[name] - exact) for values in (computed.jax32, computed.jax64))
+    single, double = (largest_magnitude(values[name] - exact) for values in (computed.jax32, computed.jax64))
     if double <= single * 2.0**6 * DOUBLE / SINGLE:
         return row._replace(verdict="precision-defect", hint="the same function, computed in a way that loses digits")
     return row
@@ -131,7 +131,3 @@ def _accuracy(sides: Sides, computed: _Computed, meaning: Row) -> Row:
 
 def _as_float64(values: Values) -> Values:
     return {name: value.astype(np.float64) if value.dtype.kind == "f" else value for name, value in values.items()}
-
-
-def _largest(x: np.ndarray) -> float:
-    return float(np.max(np.abs(x), initial=0.0))
