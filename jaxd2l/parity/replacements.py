@@ -15,7 +15,8 @@ Replace = Callable[[str, Any, list[Any], dict[str, Any]], tuple[Any, list[Any], 
 _SPREADS = frozenset(("var", "std", "var_mean", "std_mean"))
 _NORMALISATIONS = frozenset(
     """native_layer_norm native_group_norm native_batch_norm _native_batch_norm_legit
-    _native_batch_norm_legit_functional _native_batch_norm_legit_no_training _batch_norm_no_update _batch_norm_with_update
+    _native_batch_norm_legit_functional _native_batch_norm_legit_no_training _batch_norm_no_update
+    _batch_norm_with_update
     _batch_norm_with_update_functional _batch_norm_impl_index batch_norm group_norm instance_norm layer_norm rms_norm
     _fused_rms_norm""".split()  # noqa: SIM905
 )
