@@ -1,7 +1,7 @@
 """Activation functions (D2L 4.1, 5.1), with PyTorch's meaning.
 
-A function stands here where `jax.nn` differs from torch or where the book derives it. Each takes an array of
-any shape and returns one of the same shape and dtype.
+They are here because `jax.nn` differs from torch or because the book derives them. Each takes an array of any shape
+and returns one of the same shape and dtype.
 """
 
 import math
@@ -64,8 +64,7 @@ def log_softmax(x: Float[Array, "..."], axis: int = -1) -> Float[Array, "..."]:
 def _subtract_max(x: Array, axis: int) -> Array:
     x = floating("x", x)
     require_axis(axis, x.ndim)
-    # `initial` lets an empty axis through, as torch does. The maximum cancels out of the
-    # result, so no gradient goes through it.
+    # `initial` lets an empty axis through, as torch does. The maximum cancels, so it needs no gradient.
     return x - jax.lax.stop_gradient(jnp.max(x, axis, keepdims=True, initial=-jnp.inf))
 
 
@@ -97,7 +96,7 @@ def tanh(x: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 def leaky_relu(x: Float[Array, "..."], negative_slope: float = 0.01) -> Float[Array, "..."]:
-    """Rectifier that leaks: `x` where positive, else `negative_slope * x`.
+    """Leaky rectifier: `x` where positive, else `negative_slope * x`.
 
     Its derivative at 0 is `negative_slope`, as in torch; `jax.nn.leaky_relu` has 1 there. D2L 5.1.2.1;
     `torch.nn.functional.leaky_relu`.
@@ -111,7 +110,7 @@ def leaky_relu(x: Float[Array, "..."], negative_slope: float = 0.01) -> Float[Ar
 
 
 def prelu(x: Float[Array, "..."], slope: Float[Array, "#channels"]) -> Float[Array, "..."]:
-    """Leaky rectifier whose slope is learnt: `max(x, 0) + slope * min(x, 0)`.
+    """Leaky rectifier with a learned slope: `max(x, 0) + slope * min(x, 0)`.
 
     D2L 5.1.2.1; `torch.nn.functional.prelu`, which has the channels on axis 1.
 
@@ -120,14 +119,14 @@ def prelu(x: Float[Array, "..."], slope: Float[Array, "#channels"]) -> Float[Arr
       slope: one slope, (1,), or one per channel.
 
     Raises:
-      ValueError: if there is another number of slopes.
+      ValueError: if `slope` has any other shape.
 
     >>> prelu(jnp.array([-2.0, 3.0]), jnp.array([0.25]))
     Array([-0.5,  3. ], dtype=float32)
     """
     x, slope = floating("x", x), floating("slope", slope)
     if slope.shape != (1,) and slope.shape != x.shape[-1:]:
-        raise ValueError(f"one slope, (1,), or one per channel, {x.shape[-1:]}; got {slope.shape}")
+        raise ValueError(f"slope must have shape (1,), or {x.shape[-1:]} for one per channel; got {slope.shape}")
     return jnp.where(x > 0, x, x * (slope[0] if slope.shape == (1,) else slope))
 
 
@@ -145,7 +144,7 @@ def swish(x: Float[Array, "..."], beta: float = 1.0) -> Float[Array, "..."]:
 def gelu(x: Float[Array, "..."], *, approximate: bool = False) -> Float[Array, "..."]:
     """Gaussian error linear unit, `x * Phi(x)` with the normal distribution function Phi.
 
-    Exact by default, as in torch; `jax.nn.gelu` takes the tanh formula unless told otherwise.
+    Exact by default, as in torch; the default of `jax.nn.gelu` is the tanh formula.
     D2L 5.1 (summary); `torch.nn.functional.gelu`.
 
     Args:

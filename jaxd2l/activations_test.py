@@ -44,7 +44,7 @@ def slopes(function: Callable) -> jax.Array:
 
 
 @elementwise
-def test_values_are_those_of_float64(function, reference) -> None:
+def test_values_match_float64(function, reference) -> None:
     assert X.shape == (160,)
     np.testing.assert_allclose(function(X), reference(np.asarray(X, np.float64)), rtol=2e-6, atol=1e-6)
 
@@ -99,7 +99,7 @@ def test_tanh_is_a_stretched_sigmoid() -> None:
     np.testing.assert_allclose(tanh(X) + 1, 2 * sigmoid(2 * X), rtol=1e-5, atol=1e-6)
 
 
-def test_slopes_at_zero_are_those_of_torch() -> None:
+def test_slopes_at_zero_match_torch() -> None:
     assert jax.grad(relu)(0.0) == 0
     assert jax.grad(leaky_relu)(0.0) == jnp.float32(0.01)
     assert jax.grad(lambda x: leaky_relu(x, 0.3))(0.0) == jnp.float32(0.3)
@@ -116,7 +116,7 @@ def test_prelu_learns_a_slope_per_channel() -> None:
 @pytest.mark.bad_input
 @pytest.mark.parametrize("shape", [(2, 1), (2, 2), ()])
 def test_prelu_never_broadcasts(shape) -> None:
-    with pytest.raises(ValueError, match=r"one slope, \(1,\), or one per channel"):
+    with pytest.raises(ValueError, match=r"slope must have shape \(1,\), or \(.*\) for one per channel"):
         prelu(jnp.ones(shape), jnp.ones(3))
 
 
@@ -134,7 +134,7 @@ def test_far_tails_stay_finite_and_keep_their_digits() -> None:
 def test_normal_softmax_cases() -> None:
     np.testing.assert_allclose(softmax(jnp.zeros(4)), [0.25] * 4)
     np.testing.assert_allclose(softmax(jnp.log(jnp.array([1.0, 2.0, 5.0]))), [0.125, 0.25, 0.625], rtol=1e-6)
-    x = jnp.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])  # 4.4.1: the sums, and what is made of them
+    x = jnp.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])  # 4.4.1: sums and softmax
     np.testing.assert_array_equal(x.sum(0, keepdims=True), [[5, 7, 9]])
     np.testing.assert_array_equal(x.sum(1, keepdims=True), [[6], [15]])
     np.testing.assert_allclose(softmax(x), np.tile([0.09003057, 0.24472847, 0.66524096], (2, 1)), rtol=1e-6)
@@ -213,7 +213,7 @@ def test_softmax_under_jit_vmap_and_scan() -> None:
 
 
 @pytest.mark.bad_input
-def test_options_that_are_no_numbers_or_axes_are_refused() -> None:
+def test_bad_axes_and_slopes_are_refused() -> None:
     x = jnp.ones((2, 3))
     for axis, message in (
         (1.5, "an axis must be an integer"),

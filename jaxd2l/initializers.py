@@ -1,7 +1,8 @@
-"""How the parameters of a fully connected layer begin (D2L 3.4.1, 4.4.2, 5.2.1, 5.4.2).
+"""Initial parameters of a fully connected layer (D2L 3.4.1, 4.4.2, 5.2.1, 5.4.2).
 
 Each function returns an initialiser `init(key, num_inputs, num_outputs) -> {"kernel": (in, out), "bias": (out,)}`,
-float32. A layer is drawn whole because torch's bias needs the number of inputs, which the bias' own shape hides.
+float32. It draws kernel and bias together because torch's bias depends on the number of inputs, which the bias' own
+shape does not show.
 """
 
 import math
@@ -52,7 +53,7 @@ def normal(stddev: float = 0.01) -> LinearInit:
 def xavier_normal(gain: float = 1.0) -> LinearInit:
     """Kernel ~ N(0, 2 gain^2 / (in + out)), bias 0. D2L 5.4.2.2; `torch.nn.init.xavier_normal_`.
 
-    Keeps the variance of activations and of gradients about equal, halfway between the two. Not truncated,
+    A compromise between keeping the variance of the activations and keeping that of the gradients. Not truncated,
     unlike `jax.nn.initializers.glorot_normal`.
     """
     require_positive(gain=gain)
@@ -82,7 +83,7 @@ def kaiming_uniform(gain: float = math.sqrt(2), *, mode: Fan = "fan_in") -> Line
 
 
 def torch_linear() -> LinearInit:
-    """What `torch.nn.Linear` does by itself: kernel and bias both ~ U(-1/sqrt(in), 1/sqrt(in)). D2L 5.4.
+    """The default of `torch.nn.Linear`: kernel and bias both ~ U(-1/sqrt(in), 1/sqrt(in)). D2L 5.4.
 
     >>> layer = torch_linear()(jax.random.key(0), 100, 50)
     >>> bool(jnp.abs(layer["kernel"]).max() <= 0.1), bool(jnp.abs(layer["bias"]).max() <= 0.1)
@@ -102,7 +103,7 @@ def torch_linear() -> LinearInit:
 
 
 def flax_linear() -> LinearInit:
-    """What `flax.linen.Dense` does by itself: LeCun's truncated normal of variance 1/in, bias 0. D2L 5.4."""
+    """The default of `flax.linen.Dense`: LeCun's truncated normal of variance 1/in, bias 0. D2L 5.4."""
 
     def init(key: PRNGKeyArray, num_inputs: int, num_outputs: int) -> Linear:
         require_whole(1, num_inputs=num_inputs, num_outputs=num_outputs)

@@ -79,7 +79,7 @@ def test_only_torchs_bias_is_drawn_and_within_the_bound_of_its_inputs() -> None:
     assert abs(np.corrcoef(kernel_too, bias)[0, 1]) < 0.1  # drawn from another key
 
 
-def test_flax_linear_is_what_a_dense_layer_draws() -> None:
+def test_flax_linear_draws_like_a_dense_layer() -> None:
     z = kernel(ini.flax_linear()) * math.sqrt(IN)
     assert abs(z.var() - 1) < 0.02
     assert np.abs(z).max() < 2 / 0.87  # truncated at two of its own standard deviations

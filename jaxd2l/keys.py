@@ -1,4 +1,4 @@
-"""Where a run's randomness comes from: one key, and three streams folded from it that never meet."""
+"""The randomness of a run: one key, and three streams folded from it that never meet."""
 
 from typing import Any
 
@@ -18,24 +18,24 @@ def __dir__() -> list[str]:
 
 
 def init_key(key: PRNGKeyArray) -> PRNGKeyArray:
-    """Decides the first parameters."""
+    """The key that draws the initial parameters."""
     return jax.random.fold_in(key, _INIT)
 
 
 def order_key(key: PRNGKeyArray, epoch: int | Int[Array, ""]) -> PRNGKeyArray:
-    """Decides the order of the examples in an epoch."""
+    """The key that shuffles the examples of an epoch."""
     _require_number(epoch=epoch)
     return jax.random.fold_in(jax.random.fold_in(key, _ORDER), epoch)
 
 
 def noise_key(key: PRNGKeyArray, step: int | Int[Array, ""]) -> PRNGKeyArray:
-    """Decides what dropout drops in a step."""
+    """The key of the dropout in a step."""
     _require_number(step=step)
     return jax.random.fold_in(jax.random.fold_in(key, _NOISE), step)
 
 
 def _require_number(**value: Any) -> None:
-    """Refuses 1.5, from which the key of 1 would be made. A traced number is known by its dtype alone."""
+    """Refuses 1.5, which would give the key of 1. Of a traced number only the dtype can be checked."""
     for name, number in value.items():
         if not (is_traced(number) and jnp.issubdtype(number.dtype, jnp.integer)):
             require_whole(0, **{name: number})

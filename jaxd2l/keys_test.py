@@ -19,7 +19,7 @@ def test_streams_epochs_and_steps_never_meet() -> None:
 
 
 @pytest.mark.parametrize("stream", [order_key, noise_key])
-def test_a_counter_known_only_when_the_program_runs_gives_the_same_key(stream) -> None:
+def test_a_traced_counter_gives_the_same_key(stream) -> None:
     traced = jax.jit(lambda count: jax.random.key_data(stream(KEY, count)))
     assert tuple(traced(4).tolist()) == numbers(stream(KEY, 4))
 
@@ -31,6 +31,6 @@ def test_deriving_a_stream_leaves_the_key_usable() -> None:
 
 @pytest.mark.bad_input
 @pytest.mark.parametrize("make", [order_key, noise_key])
-def test_a_fraction_is_no_number_of_an_epoch_or_step(make) -> None:
+def test_a_fraction_of_an_epoch_or_step_is_refused(make) -> None:
     with pytest.raises(TypeError, match=r"must be a whole number, got 1\.5"):
         make(jax.random.key(0), 1.5)  # would give the key of 1

@@ -1,4 +1,4 @@
-"""Losses (D2L 3.1, 4.1, 4.4, 4.5) with PyTorch's options and meaning. Classes stand on the last axis."""
+"""Losses (D2L 3.1, 4.1, 4.4, 4.5) with PyTorch's options and meaning. The last axis holds the classes."""
 
 from typing import Literal
 
@@ -15,7 +15,7 @@ from jaxd2l.activations import log_softmax
 __all__ = ["Reduction", "cross_entropy", "cross_entropy_from_probabilities", "squared_loss"]
 
 Reduction = Literal["none", "mean", "sum"]
-"""What becomes of the losses of the examples: each one stays, or their mean or sum is returned."""
+"""Whether a loss returns one value per example ("none"), their mean or their sum."""
 
 
 def __dir__() -> list[str]:
@@ -52,8 +52,9 @@ def cross_entropy(
 
     Raises:
       ValueError: shapes that do not fit, an option out of range, or a label that is neither a class nor
-        `ignore_index`. Under `jit` a label's value cannot be seen; there the loss and its gradient are NaN.
-      TypeError: logits that are not floating point.
+        `ignore_index`. Under `jit`, where labels have no values to check, such a label makes the loss and its
+        gradient NaN.
+      TypeError: logits that are not floating point, or labels that are neither integers nor floating point.
 
     >>> logits = jnp.array([[2.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
     >>> cross_entropy(logits, jnp.array([0, 2]), reduction="none").round(4)
@@ -74,9 +75,9 @@ def cross_entropy(
 def cross_entropy_from_probabilities(
     probabilities: Float[Array, "n classes"], labels: Integer[Array | np.ndarray, " n"]
 ) -> Float[Array, ""]:
-    """Mean of `-log p_y` for probabilities that are given, the book's from-scratch form.
+    """Mean of `-log p_y`, given the probabilities: the book's from-scratch form.
 
-    Prefer `cross_entropy` on logits: here a probability that has rounded to 0 costs infinity. D2L 4.4.3;
+    Prefer `cross_entropy` on logits: here a probability rounded to 0 costs infinity. D2L 4.4.3;
     `torch.nn.functional.nll_loss(probabilities.log(), labels)`.
 
     Args:
@@ -84,8 +85,9 @@ def cross_entropy_from_probabilities(
       labels: classes 0..C-1.
 
     Raises:
-      ValueError: shapes that do not fit, or a label out of range. Under `jit` such a label gives NaN, and its
-        row of the gradient too.
+      ValueError: shapes that do not fit, or a label out of range. Under `jit` such a label makes the loss and its
+        row of the gradient NaN.
+      TypeError: probabilities that are not floating point, or labels that are not integers.
 
     >>> p = jnp.array([[0.1, 0.3, 0.6], [0.3, 0.2, 0.5]])
     >>> cross_entropy_from_probabilities(p, jnp.array([0, 2])).round(4)
@@ -105,8 +107,8 @@ def squared_loss(
 ) -> Float[Array, "..."]:
     """Half the squared error, `(predictions - targets)^2 / 2`.
 
-    The half makes the gradient the plain error, as the book derives it; `torch.nn.functional.mse_loss` is twice
-    this, so the same learning rate takes twice the step there. D2L 3.1.1.2, 3.4.2.
+    Half, so that the gradient is the plain error, as the book derives it. `torch.nn.functional.mse_loss` is twice
+    this: with the same learning rate it takes twice the step. D2L 3.1.1.2, 3.4.2.
 
     Args:
       predictions: any shape.
@@ -153,7 +155,7 @@ def _pick(values: Array, labels: Array) -> Array:
     """The value of each example's class; NaN, gradient included, where there is no such class."""
     is_own = jax.nn.one_hot(labels, values.shape[-1], dtype=bool)
     is_class = jnp.any(is_own, -1, keepdims=True)
-    # NaN has to be a factor of what is summed: a value that is merely not selected has gradient 0.
+    # NaN must be a factor: the gradient of a value that `where` merely leaves out is 0.
     values = values * jnp.where(is_class, 1.0, jnp.nan).astype(values.dtype)
     return jnp.sum(jnp.where(is_own | ~is_class, values, 0.0), -1)
 

@@ -88,7 +88,7 @@ def test_the_books_number_from_probabilities_and_from_logits() -> None:
     assert round(float(cross_entropy(jnp.log(p), labels)), 4) == 1.4979
 
 
-def test_classes_may_stand_behind_any_number_of_axes() -> None:
+def test_any_number_of_axes_may_come_before_the_classes() -> None:
     one = cross_entropy(jnp.array(LOGITS[0]), jnp.array(LABELS[0]))
     np.testing.assert_allclose(one, reference(LOGITS[:1], LABELS[:1]), rtol=1e-6)
     images = cross_entropy(jnp.array(LOGITS[:4].reshape(2, 2, 4)), LABELS[:4].reshape(2, 2), reduction="none")
@@ -131,7 +131,7 @@ def test_smoothing_mixes_in_the_mean_cost_of_all_classes(data, share) -> None:
 
 
 @given(arrays(np.float64, (3, 4), elements=st.floats(0.01, 1)))
-def test_soft_cross_entropy_is_least_at_the_labels_own_distribution(q) -> None:
+def test_soft_cross_entropy_is_smallest_at_the_labels_own_distribution(q) -> None:
     q = (q / q.sum(-1, keepdims=True)).astype(np.float32)
     gradient = GRADIENT(np.log(q), q)
     np.testing.assert_allclose(gradient, 0, atol=1e-6)
@@ -151,7 +151,7 @@ def test_logits_of_a_million_lose_nothing(size, labels) -> None:
     assert jnp.isfinite(jax.grad(lambda logits: cross_entropy(logits, labels))(jnp.array(logits))).all()
 
 
-def test_a_class_ruled_out_costs_nothing_unless_asked_for() -> None:
+def test_an_impossible_class_costs_nothing_unless_it_is_the_label() -> None:
     logits = jnp.array([[0.0, -jnp.inf, 0.0]])
     step = jax.jit(jax.value_and_grad(cross_entropy))
     loss, gradient = step(logits, jnp.array([0]))
@@ -174,7 +174,7 @@ def test_an_unseen_wrong_label_gives_nan_loss_and_nan_gradient(weight, label_smo
     assert jnp.isnan(loss)
     assert jnp.isnan(gradient[jnp.array([1, 3])]).all()
     np.testing.assert_array_equal(gradient[2], 0)  # ignored
-    if reduction == "sum":  # the weighted mean's denominator is unknown, too
+    if reduction == "sum":  # the weighted mean's denominator is unknown too
         assert jnp.isfinite(gradient[jnp.array([0, 4])]).all()
     each = jax.jit(partial(cross_entropy, **{**options, "reduction": "none"}))(jnp.array(LOGITS), labels)
     np.testing.assert_array_equal(jnp.isnan(each), [False, True, False, True, False])
@@ -188,7 +188,7 @@ def test_an_unseen_wrong_label_gives_nan_from_probabilities_too() -> None:
 
 
 @pytest.mark.parametrize("as_array", [np.asarray, jnp.asarray], ids=["numpy", "jax"])
-def test_a_wrong_label_is_named_with_its_place_wherever_it_is_known(as_array) -> None:
+def test_a_wrong_label_is_named_with_its_index(as_array) -> None:
     with pytest.raises(ValueError, match=r"labels\[1\] is 4, but must be a class from 0 to 3, or -100"):
         cross_entropy(jnp.array(LOGITS), as_array([2, 4, -100, 1, -1]))
     with pytest.raises(ValueError, match=r"labels\[0, 2\] is -1"):
@@ -213,7 +213,7 @@ def test_ignored_examples_are_as_if_absent() -> None:
         np.testing.assert_allclose(gradient[kept], gradient_alone, rtol=1e-6, atol=1e-8)
 
 
-def test_nothing_but_ignored_examples_has_no_mean_and_sum_zero() -> None:
+def test_if_every_example_is_ignored_the_mean_is_nan_and_the_sum_zero() -> None:
     nothing = np.full(5, -100)
     assert jnp.isnan(cross_entropy(jnp.array(LOGITS), nothing))
     assert cross_entropy(jnp.array(LOGITS), nothing, reduction="sum") == 0
@@ -270,7 +270,7 @@ def test_integer_logits_are_refused() -> None:
 
 
 @pytest.mark.bad_input
-def test_labels_that_are_no_integers_are_refused() -> None:
+def test_boolean_labels_are_refused() -> None:
     with pytest.raises(TypeError, match="labels must be integers, got bool"):
         cross_entropy(jnp.array(LOGITS), LABELS > 1)
 
@@ -310,7 +310,7 @@ def test_squared_loss_refuses_an_unknown_reduction() -> None:
 
 
 @pytest.mark.bad_input
-def test_integers_are_no_predictions_because_their_differences_wrap_around() -> None:
+def test_integer_predictions_are_refused_because_their_differences_wrap_around() -> None:
     with pytest.raises(TypeError, match="predictions must be floating point, got uint8"):
         squared_loss(np.array([0], np.uint8), np.array([2], np.uint8))  # 254^2 / 2
     with pytest.raises(TypeError, match="targets must be floating point, got complex64"):
@@ -318,7 +318,7 @@ def test_integers_are_no_predictions_because_their_differences_wrap_around() -> 
 
 
 @pytest.mark.bad_input
-def test_no_class_no_axis_and_complex_numbers_are_refused() -> None:
+def test_no_classes_no_axis_and_complex_numbers_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(\*batch, classes>=1\) .* got \(3, 0\)"):
         cross_entropy(jnp.zeros((3, 0)), jnp.zeros((3, 0)))
     with pytest.raises(TypeError, match="weight must hold real numbers, got complex64"):

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 Average = Literal["macro", "micro", None]
-"""How the rates of the classes become one: their mean, the rate over all decisions, or not at all."""
+"""The mean of the classes' rates, one rate over all decisions, or (None) one rate per class."""
 
 
 def __dir__() -> list[str]:
@@ -37,7 +37,7 @@ def accuracy(
     *,
     averaged: bool = True,
 ) -> Float[Array, "..."]:
-    """Fraction of examples whose largest logit is the label's; the first of equal logits counts. D2L 4.3.3.
+    """Fraction of examples whose largest logit is the label's; of equal logits, the first counts. D2L 4.3.3.
 
     Args:
       logits: scores, or probabilities; only their order matters.
@@ -45,8 +45,9 @@ def accuracy(
       averaged: if False, 1.0 or 0.0 for each example instead of their mean.
 
     Raises:
-      ValueError: shapes that do not fit, labels that are not integers, or one that is no class. Under `jit`, where
-        values cannot be seen, such an example counts as wrong.
+      TypeError: complex logits, or labels that are not integers.
+      ValueError: shapes that do not fit, or a label outside 0..C-1. Under `jit`, where labels have no values to
+        check, such an example counts as wrong.
 
     >>> accuracy(jnp.array([[0.1, 0.9], [0.8, 0.2]]), jnp.array([1, 1]))
     Array(0.5, dtype=float32)
@@ -74,7 +75,9 @@ def confusion_matrix(
     labels: Integer[Array | np.ndarray, " n"],
     num_classes: int,
 ) -> Int[Array, "classes classes"]:
-    """How often each class (row) was taken for each class (column), as `sklearn.metrics.confusion_matrix`. D2L 4.7.3.2.
+    """How often each true class (row) was predicted as each class (column). D2L 4.7.3.2.
+
+    The same as `sklearn.metrics.confusion_matrix`.
 
     Args:
       predictions: predicted classes, for example `logits.argmax(-1)`.
@@ -83,8 +86,8 @@ def confusion_matrix(
 
     Raises:
       TypeError: predictions or labels that are not integers.
-      ValueError: shapes that differ, or a class outside 0..C-1. Under `jit`, where values cannot be seen, such
-        an example is counted nowhere.
+      ValueError: shapes that differ, or a class outside 0..C-1. Under `jit`, where classes have no values to
+        check, such an example is not counted.
 
     >>> confusion_matrix(jnp.array([0, 1, 1]), jnp.array([0, 0, 1]), num_classes=2)
     Array([[1, 1],
@@ -98,20 +101,20 @@ def confusion_matrix(
 
 
 def precision(confusion: Int[Array, "c c"], *, average: Average = "macro") -> Float[Array, "..."]:
-    """Positive predictive value, TP / (TP + FP): how many of those called positive are. D2L 4.3.3.
+    """Positive predictive value, TP / (TP + FP): the share of positive predictions that are right. D2L 4.3.3.
 
-    In each of these rates a class is "positive" against all others.
+    Each class in turn is the positive one, and all others are negative.
 
     Args:
-      confusion: a confusion matrix, rows true.
+      confusion: a confusion matrix whose rows are the true classes.
       average: "macro" for the mean over classes, "micro" for the rate over all decisions, None for one per class.
 
     Returns:
-      The rate; 0 where it is 0/0 (a class never predicted), as scikit-learn's `zero_division=0`.
+      The rate; 0 where it is 0/0 (a class never predicted), as with scikit-learn's `zero_division=0`.
 
     Raises:
-      TypeError: shares instead of counts.
-      ValueError: a matrix that is not square, a negative count, or 2^31 examples and more.
+      TypeError: fractions instead of counts.
+      ValueError: a matrix that is not square, a negative count, or 2^31 examples or more.
 
     >>> precision(jnp.array([[1, 1], [0, 1]]), average=None)
     Array([1. , 0.5], dtype=float32)
@@ -121,7 +124,7 @@ def precision(confusion: Int[Array, "c c"], *, average: Average = "macro") -> Fl
 
 
 def recall(confusion: Int[Array, "c c"], *, average: Average = "macro") -> Float[Array, "..."]:
-    """Sensitivity or true positive rate, TP / (TP + FN): how many of the positive are found. See `precision`.
+    """Sensitivity or true positive rate, TP / (TP + FN): the share of positives that are found. See `precision`.
 
     >>> recall(jnp.array([[1, 1], [0, 1]]), average=None)
     Array([0.5, 1. ], dtype=float32)
@@ -141,7 +144,7 @@ def f1_score(confusion: Int[Array, "c c"], *, average: Average = "macro") -> Flo
 
 
 def specificity(confusion: Int[Array, "c c"], *, average: Average = "macro") -> Float[Array, "..."]:
-    """True negative rate, TN / (TN + FP): how many of the negative are left alone. See `precision`.
+    """True negative rate, TN / (TN + FP): the share of negatives not called positive. See `precision`.
 
     >>> specificity(jnp.array([[1, 1], [0, 1]]), average=None)
     Array([1. , 0.5], dtype=float32)
@@ -151,7 +154,7 @@ def specificity(confusion: Int[Array, "c c"], *, average: Average = "macro") -> 
 
 
 def fall_out(confusion: Int[Array, "c c"], *, average: Average = "macro") -> Float[Array, "..."]:
-    """False positive rate, FP / (FP + TN) = 1 - specificity: how many of the negative raise an alarm. See `precision`.
+    """False positive rate, FP / (FP + TN) = 1 - specificity: the share of negatives called positive. See `precision`.
 
     >>> fall_out(jnp.array([[1, 1], [0, 1]]), average=None)
     Array([0. , 0.5], dtype=float32)

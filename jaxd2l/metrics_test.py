@@ -41,7 +41,7 @@ def test_precision_recall_and_f1_are_scikit_learns(average, data) -> None:
 
 
 @given(classified)
-def test_specificity_is_the_recall_of_the_negative_and_fall_out_its_complement(data) -> None:
+def test_specificity_is_the_recall_of_negatives_and_fall_out_its_complement(data) -> None:
     predictions, labels = data
     matrix = confusion(predictions, labels)
     per_class = [sk.recall_score(labels != c, predictions != c, zero_division=0) for c in CLASSES]
@@ -108,13 +108,13 @@ def test_jit_and_vmap_change_nothing_and_compile_once() -> None:
     assert scores._cache_size() == 1
 
 
-def test_under_jit_a_wrong_class_is_counted_nowhere() -> None:
+def test_under_jit_a_wrong_class_is_not_counted() -> None:
     count = jax.jit(confusion_matrix, static_argnames="num_classes")
     matrix = count(jnp.array([0, 4, 1]), jnp.array([0, 1, -1]), num_classes=2)
     np.testing.assert_array_equal(matrix, [[1, 0], [0, 0]])
 
 
-def test_a_wrong_class_is_named_with_its_place_wherever_it_is_known() -> None:
+def test_a_wrong_class_is_named_with_its_index() -> None:
     with pytest.raises(ValueError, match=r"predictions\[1\] is 4, but must be a class from 0 to 3"):
         confusion_matrix(jnp.array([0, 4]), jnp.array([0, 0]), 4)
     with pytest.raises(ValueError, match=r"labels\[0\] is -1, but must be a class"):
@@ -142,7 +142,7 @@ def test_what_does_not_fit_is_refused() -> None:
 
 
 @pytest.mark.bad_input
-def test_labels_that_are_no_classes_are_refused() -> None:
+def test_labels_that_are_not_integers_are_refused() -> None:
     with pytest.raises(TypeError, match="labels must be integers"):
         accuracy(jnp.zeros((2, 3)), jnp.array([0.9, 1.0]))
 
@@ -164,7 +164,7 @@ def test_labels_beyond_the_classes_and_fractions_of_them_are_refused() -> None:
 
 @pytest.mark.bad_input
 @pytest.mark.parametrize("rate", ALL)
-def test_rates_want_counts(rate) -> None:
+def test_rates_need_counts(rate) -> None:
     with pytest.raises(TypeError, match="confusion must be integers, got float32"):
         rate(jnp.array([[0.5, 0.1], [0.1, 0.3]]))  # shares: precision would be 0.45, not 0.79
     with pytest.raises(ValueError, match=r"confusion\[0, 1\] is -1, but must be at least 0"):

@@ -37,10 +37,9 @@ def sgd(
         b = momentum * b + (1 - dampening) * g    after it
         p = p - learning_rate * (g + momentum * b if nesterov else b)
 
-    With a learning rate alone this is plain `optax.sgd`, p - learning_rate * grad. The parts are optax's own;
-    dampening is what optax lacks. Without momentum, dampening has no effect. Decay acts on every parameter,
-    biases included, as in torch, unless there is a mask; `weight_decay_mask=kernels` decays weights alone, as the
-    book does. D2L 3.4.4, 3.7.
+    With a learning rate alone this is plain `optax.sgd`, p - learning_rate * grad. All parts are optax's except
+    dampening, which optax lacks and which has no effect without momentum. As in torch, decay acts on every
+    parameter, biases included; `weight_decay_mask=kernels` limits it to weights, as in the book. D2L 3.4.4, 3.7.
 
     Args:
       learning_rate: a number, or a schedule `step -> number`.
@@ -49,12 +48,13 @@ def sgd(
       weight_decay: factor of the L2 penalty `weight_decay / 2 ||p||^2`.
       nesterov: look ahead; needs momentum and no dampening.
       maximize: climb instead of descend.
-      weight_decay_mask: what decays: a pytree of booleans like the parameters, or a function of them that gives one.
+      weight_decay_mask: which parameters decay: a pytree of booleans of their structure, or a function of the
+        parameters that returns one.
 
     Raises:
-      TypeError: what is no real number, or no bool.
-      ValueError: NaN, a negative number, or nesterov without momentum or with dampening. Numbers traced under `jit`
-        or `vmap` cannot be looked at and pass.
+      TypeError: an option that is not a real number, or not a bool.
+      ValueError: NaN, a negative number (dampening may be negative), or nesterov without momentum or with
+        dampening. Numbers traced under `jit` or `vmap` have no values to check, and pass.
 
     >>> tx = sgd(0.5, momentum=0.5)
     >>> params, state = jnp.array(1.0), tx.init(jnp.array(1.0))
@@ -77,10 +77,10 @@ def sgd(
 
 
 def kernels(params: optax.Params) -> Any:
-    """Which parameters are weights: those called "kernel". A mask for `sgd`'s weight decay. D2L 3.7.
+    """Marks the weights, which are the parameters called "kernel": a mask for `sgd`'s weight decay. D2L 3.7.
 
     Returns:
-      A pytree like `params`, True for kernels and False for biases and whatever else.
+      A pytree like `params`, True for kernels and False for everything else.
 
     >>> kernels(({"kernel": jnp.ones((2, 3)), "bias": jnp.ones(3)},))
     ({'bias': False, 'kernel': True},)
@@ -96,7 +96,7 @@ class _DampenedTraceState(NamedTuple):
 
 
 def _dampened_trace(momentum: Number, dampening: Number) -> optax.GradientTransformation:
-    """`optax.trace`, but new gradients enter damped, all but the first."""
+    """`optax.trace`, but every gradient after the first enters dampened."""
 
     def init(params: optax.Params) -> _DampenedTraceState:
         return _DampenedTraceState(jax.tree.map(jnp.zeros_like, params), jnp.array(True))
@@ -105,7 +105,7 @@ def _dampened_trace(momentum: Number, dampening: Number) -> optax.GradientTransf
         updates: optax.Updates, state: _DampenedTraceState, params: optax.Params | None = None
     ) -> tuple[optax.Updates, _DampenedTraceState]:
         del params
-        # torch dampens only what it adds to a buffer, and keeps none without momentum (which may be traced).
+        # torch dampens only what it adds to a buffer; without momentum, which may be traced, it keeps no buffer.
         share = jnp.where(state.is_first | (jnp.asarray(momentum) == 0), 1.0, 1.0 - dampening)
         trace = jax.tree.map(lambda g, b: momentum * b + share.astype(g.dtype) * g, updates, state.trace)
         return trace, _DampenedTraceState(trace, jnp.array(False))
@@ -114,7 +114,7 @@ def _dampened_trace(momentum: Number, dampening: Number) -> optax.GradientTransf
 
 
 def _is_zero(value: Number) -> bool:
-    """Whether a part can be left out. A traced number may be anything, so it never can."""
+    """Whether a part can be left out; never if its number is traced, and so unknown."""
     return not is_traced(value) and bool(value == 0)
 
 

@@ -77,7 +77,7 @@ def test_learning_rate_may_be_a_schedule_of_the_step() -> None:
     np.testing.assert_allclose(path, torchs_rule(lambda t: 0.2 * (1 - t / 20), 0.9, 0.3), rtol=2e-5, atol=1e-6)
 
 
-def test_hyperparameters_may_be_traced_and_zero_among_them_means_off() -> None:
+def test_hyperparameters_may_be_traced_and_zero_switches_them_off() -> None:
     grid = np.array(list(itertools.product((0.1, 0.01), (0.0, 0.9), (0.0, 0.3), (0.0, 0.1))), np.float32)
     with jax.checking_leaks():
         paths = jax.jit(jax.vmap(lambda h: descend(sgd(h[0], momentum=h[1], dampening=h[2], weight_decay=h[3]))))(
@@ -122,7 +122,7 @@ def test_nesterov_needs_momentum_and_no_dampening(options) -> None:
 
 
 @pytest.mark.bad_input
-def test_what_is_no_number_and_no_flag_is_refused() -> None:
+def test_options_of_the_wrong_type_and_nan_are_refused() -> None:
     with pytest.raises(TypeError, match="nesterov must be True or False, got 'no'"):
         sgd(0.1, momentum=0.9, nesterov="no")  # would count as true
     with pytest.raises(TypeError, match="momentum must be a real number"):

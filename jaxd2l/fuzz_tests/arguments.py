@@ -1,7 +1,7 @@
-"""What the fuzz tests hand over: good values mixed with hostile ones, and the law that every call must keep.
+"""Arguments for the fuzz tests, good ones mixed with hostile ones, and the law that every call must keep.
 
-Raising is fine if the message tells a person something; returning is fine if the result is right. Anything else is a
-defect: a remark of the interpreter such as "'str' object has no attribute 'shape'", or a wrong number.
+A call may raise if the message helps a person, or return if the result is right. Anything else is a defect: an error
+of the interpreter such as "'str' object has no attribute 'shape'", or a wrong number.
 """
 
 import re
@@ -28,7 +28,7 @@ OBSCURE = re.compile(
     "|NaN to integer|cannot be interpreted as an integer|indices must be integers or slices|unhandled|internal"
     "|assert|zero-size array"
 )
-"""Remarks of the interpreter or of NumPy: true, but they name neither the argument nor what was expected."""
+"""Messages of the interpreter or of NumPy: true, but they name neither the argument nor what was expected."""
 
 SHAPES = ((), (0,), (1,), (3,), (3, 1), (2, 3), (0, 3), (3, 0), (2, 2), (2, 2, 3))
 EXTREMES = (np.nan, np.inf, -np.inf, 1e38, -1e38, 1e-40, 0.0, -0.0, 1.0, -1.0, 0.5, 200.0)
@@ -37,10 +37,10 @@ JUNK = (None, "three", b"3", 1j, [], [[1.0], [2.0, 3.0]], {"a": 1}, np.array(["a
 
 
 class Case(NamedTuple):
-    """One public function, by its arguments' names what may be handed over, and what is right.
+    """One public function, what to pass for each of its arguments, and how to judge the result.
 
     right: takes the result and the arguments, and raises AssertionError if the result is wrong.
-    also: further exceptions that the function's docstring promises.
+    also: further exceptions that the function's docstring lists.
     """
 
     function: Callable[..., Any]
@@ -68,7 +68,7 @@ def keep_the_law(case: Case, arguments: dict[str, Any]) -> None:
 
 
 def require_clear(error: Exception) -> None:
-    """Some words, not those of the interpreter, and not of a value that JAX is tracing."""
+    """A message of some words that comes neither from the interpreter nor from JAX's tracing."""
     message = str(error)
     assert len(message) > 15, repr(error)
     assert " " in message, repr(error)
@@ -77,7 +77,7 @@ def require_clear(error: Exception) -> None:
 
 
 def is_close(result: Any, expected: Any, rtol: float = 1e-4, atol: float = 1e-5) -> None:
-    """The shape and the numbers of a float64 reference; what has overflowed float32 there may be infinite here."""
+    """The shape and the numbers of a float64 reference. A number that float32 cannot hold may be anything."""
     result, expected = np.asarray(result, np.float64), np.asarray(expected, np.float64)
     assert result.shape == expected.shape, (result, expected)
     fits = ~(np.abs(expected) > 1e37)
@@ -85,14 +85,14 @@ def is_close(result: Any, expected: Any, rtol: float = 1e-4, atol: float = 1e-5)
 
 
 def wide(x: Any) -> np.ndarray:
-    """The argument as float64, by way of float32, which is all that JAX sees of it; XLA takes subnormal ones for 0."""
+    """The argument as float64, rounded to float32 first, as JAX does. XLA flushes subnormal numbers to 0."""
     x = np.asarray(x)
     x = x.astype(np.float32 if x.dtype.itemsize > 4 else x.dtype).astype(np.float64)
     return np.where(np.abs(x) < np.finfo(np.float32).tiny, 0.0 * x, x)
 
 
 def mixed(good: st.SearchStrategy[Any], *hostile: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Mostly good values, so that a call with several arguments is seldom refused for all of them at once."""
+    """Mostly good values, so that few calls with several arguments are refused for more than one of them."""
     return st.one_of(good, good, good, *hostile)
 
 
