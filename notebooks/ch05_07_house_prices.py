@@ -129,7 +129,7 @@ print(f"the same in torch:  {in_torch.item():.4f}")
 def validated(make_model, tx, table=houses):
     """Five folds, all trained at once."""
     return house_prices.cross_validate(
-        table, tx, key=jax.random.key(0), k=5, epochs=epochs, batch_size=64, make_model=make_model
+        jax.random.key(0), table, tx, k=5, epochs=epochs, batch_size=64, make_model=make_model
     )
 
 

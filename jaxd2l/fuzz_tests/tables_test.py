@@ -111,7 +111,7 @@ frames = mixed(
 )
 methods = choice("mean", "median", "mode", "constant", "knn")
 HOUSES = pandas.DataFrame({"Id": range(6), "rooms": [1, 2, 3, 4, 5, 6.0], "SalePrice": [1.0, 2, 3, 4, 5, 6]})
-FOLDS = house_prices.cross_validate(HOUSES, TX, key=jax.random.key(0), k=2, epochs=1, batch_size=2)
+FOLDS = house_prices.cross_validate(jax.random.key(0), HOUSES, TX, k=2, epochs=1, batch_size=2)
 CASES = {
     "book.house_prices.cross_validate": Case(
         house_prices.cross_validate,
