@@ -1,6 +1,6 @@
-"""Pictures: lines, training curves and grids of images. Each function returns a matplotlib Figure and shows nothing.
+"""Pictures: lines, training curves, grids of images, heat maps. Each function returns a matplotlib Figure.
 
-Only `live_curves` shows: it draws a run while it goes on.
+Only `live_curves` displays anything: it draws a run while it goes on. `png` and `svg` turn a figure into a file.
 """
 
 import io
@@ -17,10 +17,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
+from jaxd2l._checks.numbers import require_whole, require_whole_between
+from jaxd2l._checks.shapes import require_not_empty, require_shapes
 from jaxd2l._files import write_file
 from jaxd2l.types import History, TrainState
 
-# Okabe and Ito's colours: told apart by colour-blind readers. Dashes and markers tell them apart in grey.
+__all__ = ["STYLES", "heat_map", "image_grid", "lines", "live_curves", "png", "svg", "training_curves"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 STYLES: tuple[dict[str, Any], ...] = (
     {"color": "#0072B2", "linestyle": "-"},
     {"color": "#D55E00", "linestyle": "--"},
@@ -29,6 +37,7 @@ STYLES: tuple[dict[str, Any], ...] = (
     {"color": "#000000", "linestyle": (0, (5, 1, 1, 1, 1, 1))},
     {"color": "#E69F00", "linestyle": (0, (8, 3))},
 )
+"""Okabe and Ito's colours, which colour-blind readers can tell apart; dashes and markers distinguish them in grey."""
 
 
 def lines(
@@ -41,30 +50,29 @@ def lines(
     xscale: str = "linear",
     yscale: str = "linear",
 ) -> Figure:
-    """Up to six lines over a common axis, told apart by colour, dashes and a legend: the book's `d2l.plot`. D2L 2.4.2.
+    """Up to six lines over a common axis, each with its own colour and dashes: the book's `d2l.plot`. D2L 2.4.2.
 
     Args:
-      x: where the values stand, (n,). Whole numbers get whole numbers on their axis.
-      ys: the name of each line, and its values, (n,).
+      x: horizontal positions, (n,). For integers the axis shows whole numbers only.
+      ys: the values of each line, (n,), by its name.
       xlabel, ylabel: what the axes show, with the unit if there is one.
       title: printed above.
       xscale, yscale: "linear" or "log".
 
     Raises:
-      ValueError: no line, more than six, or a line with another number of values than `x`.
+      ValueError: no line, more than six, or a line with more or fewer values than `x`.
 
     >>> figure = lines(np.arange(3), {"x": [0, 1, 2], "x²": [0, 1, 4]}, xlabel="x", ylabel="f(x)")
     >>> [line.get_label() for line in figure.axes[0].lines]
     ['x', 'x²']
     """
     x = np.asarray(x)
-    if not 0 < len(ys) <= len(STYLES):
-        raise ValueError(f"one to {len(STYLES)} lines can be told apart; got {len(ys)}")
+    require_whole_between(1, len(STYLES), **{"the number of lines": len(ys)})
+    for name, values in ys.items():
+        require_shapes("n, n", x=x, **{f"ys[{name!r}]": values})
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.add_subplot()
     for (name, values), style in zip(ys.items(), STYLES, strict=False):
-        if np.shape(values) != x.shape or x.ndim != 1:
-            raise ValueError(f"{name!r} has shape {np.shape(values)}, and x {x.shape}: expected two vectors alike")
         axes.plot(x, np.asarray(values), label=name, **_thinned(style, len(x)))
     axes.set(xlabel=xlabel, ylabel=ylabel, title=title, xscale=xscale, yscale=yscale)
     if xscale == "linear" and np.issubdtype(x.dtype, np.integer):  # no layer 2.5
@@ -75,26 +83,24 @@ def lines(
     return figure
 
 
-def training_curves(history: History, title: str = "") -> Figure:
+def training_curves(history: History, *, title: str = "") -> Figure:
     """Training loss, test loss and, for a classifier, test accuracy over the epochs: the book's figure.
 
-    The loss of every step stands behind its epoch's mean, which is drawn in the middle of the epoch.
-    D2L 3.4.5, 4.4.5, 5.2.1.
+    A thin grey line shows the loss of each step; the mean of an epoch is drawn in its middle. D2L 3.4.5, 4.4.5, 5.2.1.
 
     Args:
       history: of at least one epoch.
       title: printed above.
 
     Raises:
-      ValueError: if no epoch was run.
+      ValueError: no epoch was run.
 
     >>> zeros = np.zeros(2)
     >>> training_curves(History(np.zeros((2, 5)), zeros, zeros, zeros)).axes[0].get_xlabel()
     'epoch'
     """
     num_epochs, num_steps = history.step_loss.shape
-    if num_epochs == 0:
-        raise ValueError("there is nothing to draw: no epoch was run")
+    require_whole(1, **{"the number of epochs": num_epochs})
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.add_subplot()
     epochs = np.arange(1, num_epochs + 1)
@@ -118,12 +124,12 @@ def training_curves(history: History, title: str = "") -> Figure:
 
 
 def _thinned(style: dict[str, Any], num_points: int) -> dict[str, Any]:
-    """The style without its marker where markers would run into each other."""
+    """The style, without its marker if markers would overlap."""
     return style | {"marker": None} if num_points > 30 else style
 
 
 def _legend(figure: Figure) -> None:
-    """Below the axes, where it hides no line; finding the best place inside takes seconds if there are many steps."""
+    """Below the axes, where it hides no line; matplotlib's search for the best place takes seconds with many steps."""
     labels = figure.axes[0].get_legend_handles_labels()[1]
     rows = -(-sum(len(label) + 8 for label in labels) // 90)
     figure.legend(loc="outside lower center", ncols=-(-len(labels) // rows), frameon=False)
@@ -138,14 +144,14 @@ def live_curves(
 ) -> Callable[[TrainState, History], bool]:
     """An `on_epoch` for `train.fit` that draws `training_curves` in a notebook while the run goes on. D2L 3.2.1.
 
-    The book's `ProgressBoard`. It is called between epochs and reads what `fit` has brought to the host anyhow, so
-    the device is not asked during an epoch. The picture is replaced in place, and at most a fifth of the time
-    goes into drawing: short epochs share a picture. The last one is always drawn.
+    The book's `ProgressBoard`. It runs between epochs and reads only what `fit` has already brought to the host. It
+    replaces the picture in place and spends at most a fifth of the time on drawing: short epochs share a picture. It
+    always draws the last one.
 
     Args:
-      epochs: how many there will be; the horizontal axis has this length from the start.
+      epochs: how many epochs there will be; the horizontal axis has this length from the start.
       title: printed above.
-      path: where the picture is kept as well, as PNG; the file is whole at any time. Outside a notebook it is all.
+      path: a PNG file to write each picture to as well, or instead outside a notebook; it is complete at any time.
       on_epoch: called first; if it returns True, training ends and this picture is the last one.
 
     >>> from jaxd2l.train import fit
@@ -155,17 +161,17 @@ def live_curves(
     ...     key=jax.random.key(1), epochs=3, batch_size=32, on_epoch=live_curves(3),
     ... )
     """
-    ipython = sys.modules.get("IPython")  # in a notebook it is there, and elsewhere not needed
+    ipython = sys.modules.get("IPython")  # a notebook has loaded it
     is_notebook = ipython is not None and ipython.get_ipython() is not None
     handle: Any = None
-    clock, cost = -np.inf, 0.0
+    last_drawn, cost = -np.inf, 0.0
 
     def draw(state: TrainState, history: History) -> bool:
-        nonlocal handle, clock, cost
+        nonlocal handle, last_drawn, cost
         ends = on_epoch is not None and bool(on_epoch(state, history))
         begun = time.perf_counter()
-        if ends or len(history.train_loss) >= epochs or begun - clock > 4 * cost:
-            figure = training_curves(history, title)
+        if ends or len(history.train_loss) >= epochs or begun - last_drawn > 4 * cost:
+            figure = training_curves(history, title=title)
             figure.axes[0].set_xlim(0, epochs)
             if handle is not None:
                 handle.update(figure)
@@ -173,25 +179,25 @@ def live_curves(
                 handle = ipython.display.display(figure, display_id=True)
             if path is not None:
                 write_file(path, png(figure))
-            clock = time.perf_counter()
-            cost = clock - begun
+            last_drawn = time.perf_counter()
+            cost = last_drawn - begun
         return ends
 
     return draw
 
 
 def image_grid(
-    images: Shaped[np.ndarray, "n height width channels"], titles: Sequence[str] = (), columns: int = 8
+    images: Shaped[np.ndarray, "n height width channels"], titles: Sequence[str] = (), *, columns: int = 8
 ) -> Figure:
     """Images in rows, each under its title: the book's `show_images`. D2L 4.2.3.
 
     Args:
       images: uint8 or floating point in [0, 1]; one channel (grey) or three (colour).
-      titles: one per image, or none.
+      titles: one per image, or none at all.
       columns: images per row.
 
     Raises:
-      ValueError: no images, another shape, or another number of titles.
+      ValueError: no images, another shape, or more or fewer titles than images.
 
     >>> len(image_grid(np.zeros((3, 8, 8, 1)), ["a", "b", "c"]).axes)
     3
@@ -225,25 +231,25 @@ def heat_map(
     label: str,
     title: str = "",
 ) -> Figure:
-    """A table of numbers as colours, with the numbers in it; brighter is more, and NaN is hatched. D2L 3.6, 3.7.
+    """A table of numbers as colours, with each number printed; brighter is larger, NaN is hatched. D2L 3.6, 3.7.
 
     Args:
       values: one row per `y`, one column per `x`.
-      x, y: what the columns and rows are called.
+      x, y: names of the columns and of the rows.
       xlabel, ylabel: what the axes show.
       label: what the numbers are.
       title: printed above.
 
     Raises:
-      ValueError: another shape than the names have, or nothing to draw.
+      ValueError: more or fewer names than rows or columns, or no number at all.
 
     >>> figure = heat_map(np.eye(2), x=["0.1", "1"], y=["0"] * 2, xlabel="lr", ylabel="seed", label="accuracy")
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['1.000', '0.000', '0.000', '1.000']
     """
     values = np.asarray(values, np.float64)
-    if values.shape != (len(y), len(x)) or not values.size:
-        raise ValueError(f"values must have shape {(len(y), len(x))}, one per name, and some; got {values.shape}")
+    require_shapes(f"{len(y)} {len(x)}", values=values)
+    require_not_empty(None, values=values)
     finite = np.isfinite(values)
     figure = Figure(figsize=(2.2 + 0.62 * len(x), max(3.0, 1.6 + 0.36 * len(y))), layout="constrained")
     axes = figure.add_subplot()

@@ -110,7 +110,7 @@ for attempt in (
         attempt()
     except (KeyError, ValueError) as error:
         print(f"{type(error).__name__}: {error.args[0]}")
-print("a constant needs no value:", preprocessing.apply(preprocessing.fit(empty, "constant"), empty)[:, 0])
+print("a constant needs no value:", preprocessing.apply(preprocessing.fit(empty, method="constant"), empty)[:, 0])
 
 # %% [markdown]
 # ## Other ways to fill a gap
@@ -125,8 +125,8 @@ table = pd.DataFrame({"Area": [50, 52, 110, 115, 900, 112], "NumRooms": [2, 2, 5
 standardization = preprocessing.fit_standardization(table)
 mean, std = standardization.mean["NumRooms"], standardization.std["NumRooms"]
 for method in ("mean", "median", "mode", "constant"):
-    print(f"{method:9}", preprocessing.impute(preprocessing.fit_imputation(table, method), table)["NumRooms"][5])
-knn = preprocessing.fit_imputation(preprocessing.standardize(standardization, table), "knn", neighbors=2)
+    print(f"{method:9}", preprocessing.impute(preprocessing.fit_imputation(table, method=method), table)["NumRooms"][5])
+knn = preprocessing.fit_imputation(preprocessing.standardize(standardization, table), method="knn", neighbors=2)
 filled = preprocessing.impute(knn, preprocessing.standardize(standardization, table))["NumRooms"] * std + mean
 print(f"knn       {filled[5]:.1f}")
 
@@ -194,7 +194,7 @@ for name, is_missing in missing.items():
     standardization = preprocessing.fit_standardization(table)
     scaled = preprocessing.standardize(standardization, table)
     for method in ("mean", "knn"):
-        imputation = preprocessing.fit_imputation(scaled, method, neighbors=20)
+        imputation = preprocessing.fit_imputation(scaled, method=method, neighbors=20)
         house = preprocessing.impute(imputation, scaled)["House"]
         house = house * standardization.std["House"] + standardization.mean["House"]
         error = np.sqrt(np.mean((house - true["House"])[is_missing] ** 2))

@@ -113,7 +113,7 @@ def cross_validate(
     rows = train.drop(columns=[target, *(name for name in ignored if name in train.columns)])
     split_key, run_key = jax.random.split(key)
     folds = tuple(k_fold(split_key, len(rows), k))
-    encoding = preprocessing.fit_encoding(rows, min_count)
+    encoding = preprocessing.fit_encoding(rows, min_count=min_count)
     fitted = tuple(
         preprocessing.fit(rows.iloc[fold.train], standardized=True, min_count=min_count)._replace(encoding=encoding)
         for fold in folds

@@ -37,7 +37,7 @@ def curves_picture(record: dict[str, Any], history: History) -> bytes:
     """The curves of the run as a PNG."""
     a = record["arguments"]
     title = f"{a['model']} on {a['dataset']}: batch size {a['batch_size']}, learning rate {a['lr']:g}, seed {a['seed']}"
-    return plots.png(plots.training_curves(history, title))
+    return plots.png(plots.training_curves(history, title=title))
 
 
 def mistakes_picture(outputs: np.ndarray, dataset: Dataset) -> bytes:

@@ -1,7 +1,7 @@
 """From a table to arrays (D2L 2.2): missing values, categories, scales. pandas and scikit-learn do the work.
 
-What is learnt from the training rows is a value, a NamedTuple, and is applied to any rows: `fit_*(train) -> fitted`,
-then a function of `(fitted, frame)`. So test rows cannot influence it. Frames are never changed in place.
+`fit_*(train) -> fitted` learns a value, a NamedTuple, from the training rows; a function of `(fitted, frame)` applies
+it to any rows. So test rows cannot influence it. No function changes a frame in place.
 
 >>> import pandas
 >>> houses = pandas.DataFrame({"NumRooms": [None, 2, 4, None], "RoofType": [None, None, "Slate", None]})
@@ -43,3 +43,7 @@ __all__ = [
     "summarize",
     "to_array",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

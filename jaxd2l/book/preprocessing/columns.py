@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxd2l._checks.numbers import require_real
+from jaxd2l._checks.numbers import require_real, require_sequence
 
 if TYPE_CHECKING:
     import pandas
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Kind = Literal["numeric", "categorical", "text", "other"]
 
 MAX_CATEGORIES = 50
-"""A column of strings with more different values than this is text, not a category."""
+"""A column of strings with more distinct values than this is text, not a category."""
 
 
 class Column(NamedTuple):
@@ -23,7 +23,7 @@ class Column(NamedTuple):
     name: its header.
     kind: "numeric" (booleans too), "categorical", "text" (more than `MAX_CATEGORIES` strings), "other" (dates...).
     missing: fraction of rows without a value.
-    distinct: number of different values.
+    distinct: number of distinct values.
     """
 
     name: str
@@ -33,7 +33,11 @@ class Column(NamedTuple):
 
 
 def summarize(frame: "pandas.DataFrame") -> list[Column]:
-    """Kind, missing fraction and number of distinct values of every column. D2L 2.2.2.
+    """Kind, missing fraction and number of distinct values of each column. D2L 2.2.2.
+
+    Raises:
+      TypeError: no data frame.
+      ValueError: two columns of the same name.
 
     >>> import pandas
     >>> summarize(pandas.DataFrame({"rooms": [2.0, None], "roof": ["Slate", "Tile"]}))[0]
@@ -50,25 +54,25 @@ def select(frame: "pandas.DataFrame", columns: Sequence[str]) -> "pandas.DataFra
     """The named columns, in this order. D2L 2.2.2.
 
     Raises:
-      KeyError: a name that is none, with those that are.
-      ValueError: a name that several columns have.
+      KeyError: there is no such column; the message lists those that exist.
+      TypeError: no data frame, or names that are not in a list or tuple.
+      ValueError: two columns of the same name.
 
     >>> import pandas
     >>> select(pandas.DataFrame({"a": [1], "b": [2]}), ["b"]).columns.tolist()
     ['b']
     """
     require_unique(frame)
-    if isinstance(columns, str | bytes) or not isinstance(columns, Sequence):
-        raise TypeError(f"columns must be a list of names, got {columns!r}")
+    require_sequence(columns=columns)
     if unknown := [name for name in columns if name not in frame.columns]:
         raise KeyError(f"no column {', '.join(map(repr, unknown))}; there are {', '.join(map(repr, frame.columns))}")
     return frame[list(columns)]
 
 
 def columns_present(train: "pandas.DataFrame", max_missing: float) -> tuple[str, ...]:
-    """Deletion: the columns of which at most a fraction of `max_missing` is missing; `select` them from any rows.
+    """Deletion: the columns with at most a fraction `max_missing` of missing values; `select` them from any rows.
 
-    Rows are deleted by pandas' own `frame.dropna()`. D2L 2.2.2.
+    To delete rows, use pandas' own `frame.dropna()`. D2L 2.2.2.
 
     >>> import pandas
     >>> columns_present(pandas.DataFrame({"a": [1.0, 2.0], "b": [None, 2.0]}), max_missing=0.2)
@@ -82,7 +86,8 @@ def to_array(frame: "pandas.DataFrame | pandas.Series") -> Float[np.ndarray, "..
     """Numbers as float32, the dtype of JAX; the book's torch tensors are float64. D2L 2.2.3.
 
     Raises:
-      ValueError: naming a column that holds something else than numbers, or that has missing values.
+      TypeError: no data frame and no series.
+      ValueError: a column that holds anything but numbers, or that has missing values.
       OverflowError: a number that float32 cannot hold.
 
     >>> import pandas
@@ -109,7 +114,7 @@ def kind_of(series: "pandas.Series") -> Kind:
 
     if dtypes.is_numeric_dtype(series.dtype) and not dtypes.is_complex_dtype(series.dtype):
         return "numeric"
-    # Strings are of dtype str from pandas 3 on, and objects before.
+    # Strings have the dtype str in pandas 3, and object before.
     if not (isinstance(series.dtype, dtypes.CategoricalDtype) or series.dtype == object or series.dtype == "string"):
         return "other"
     return "categorical" if series.nunique() <= MAX_CATEGORIES else "text"
@@ -118,7 +123,7 @@ def kind_of(series: "pandas.Series") -> Kind:
 def numbers(series: "pandas.Series") -> Float[np.ndarray, " n"]:
     """The column in float64, NaN where a value is missing."""
     if kind_of(series) != "numeric" and not series.isna().all():
-        raise ValueError(f"column {series.name!r} must hold numbers; it is of dtype {series.dtype}")
+        raise ValueError(f"column {series.name!r} must hold numbers, got dtype {series.dtype}")
     values = series.to_numpy(np.float64, na_value=np.nan)
     if np.isinf(values).any():
         raise ValueError(f"column {series.name!r} holds an infinite number")
@@ -135,4 +140,4 @@ def require_frame(frame: "pandas.DataFrame") -> None:
 def require_unique(frame: "pandas.DataFrame") -> None:
     require_frame(frame)
     if not frame.columns.is_unique:
-        raise ValueError(f"several columns are called {frame.columns[frame.columns.duplicated()][0]!r}")
+        raise ValueError(f"several columns have the name {frame.columns[frame.columns.duplicated()][0]!r}")

@@ -15,21 +15,22 @@ OTHER = "other"
 
 
 class Encoding(NamedTuple):
-    """The categories of each column that is not numeric, in order, and whether all others count as `OTHER`."""
+    """The categories of each column that is not numeric, in order, and whether all other values count as `OTHER`."""
 
     categories: dict[str, tuple[Any, ...]]
     has_other: bool
 
 
-def fit_encoding(train: "pandas.DataFrame", min_count: int = 1) -> Encoding:
+def fit_encoding(train: "pandas.DataFrame", *, min_count: int = 1) -> Encoding:
     """The categories of the columns that are not numeric, sorted. D2L 2.2.2.
 
     Args:
       train: the training rows.
-      min_count: categories seen in fewer training rows are grouped as `OTHER`. If it is 1, there is no such group.
+      min_count: categories with fewer training rows form the group `OTHER`. With 1 there is no such group.
 
     Raises:
-      ValueError: text (more than `MAX_CATEGORIES` categories would be left), dates, or `min_count` below 1.
+      TypeError: no data frame, or a `min_count` that is not a whole number.
+      ValueError: text (with more than `MAX_CATEGORIES` categories left), dates, or a `min_count` below 1.
 
     >>> import pandas
     >>> fit_encoding(pandas.DataFrame({"roof": ["Tile", "Slate", "Tile", None]}), min_count=2)
@@ -51,15 +52,15 @@ def fit_encoding(train: "pandas.DataFrame", min_count: int = 1) -> Encoding:
 
 
 def encode(encoding: Encoding, frame: "pandas.DataFrame") -> "pandas.DataFrame":
-    """One-hot: a column that is not numeric becomes one of 0 and 1 per category, and one that is 1 where it is missing.
+    """One-hot: a column of 0 and 1 per category and one for missing values, for each column that is not numeric.
 
-    These come last and are called `column_category` and `column_nan`; `pandas.get_dummies(frame, dummy_na=True)`, with
-    the categories of the training rows. D2L 2.2.2.
+    The new columns come last. Their names are `column_category` and `column_nan`, as in
+    `pandas.get_dummies(frame, dummy_na=True)`, but the categories are those of the training rows. D2L 2.2.2.
 
     Raises:
-      KeyError: a column that is missing.
-      ValueError: a category unseen in training, unless there is a group for others; or two columns of one name, such as
-        those of the category "nan" and of what is missing.
+      KeyError: a column is missing.
+      ValueError: a category unseen in training, unless there is a group for others; or two columns of the same name,
+        such as those of the category "nan" and of missing values.
 
     >>> import pandas
     >>> roof = pandas.DataFrame({"roof": ["Slate", None]})
@@ -68,23 +69,30 @@ def encode(encoding: Encoding, frame: "pandas.DataFrame") -> "pandas.DataFrame":
     """
     select(frame, tuple(encoding.categories))
     numbers = frame.drop(columns=list(encoding.categories))
-    indicators: dict[str, Any] = {}
+    taken, indicators = [*map(str, numbers.columns)], {}
     for name, categories in encoding.categories.items():
-        series = frame[name]
-        taken = [*map(str, numbers.columns), *indicators]
-        other = (OTHER,) if encoding.has_other and OTHER not in categories else ()
-        for own in (f"{name}_{category}" for category in (*categories, *other, "nan")):
+        for category, values in _indicators(frame[name], categories, encoding.has_other):
+            own = f"{name}_{category}"
             if own in taken:
                 raise ValueError(f"two columns would be called {own!r}; rename the column {name!r} or its category")
             taken.append(own)
-        indicators.update({f"{name}_{category}": series.isin([category]) for category in categories})
-        is_other = series.notna() & ~series.isin(categories)
-        if encoding.has_other:
-            indicators[f"{name}_{OTHER}"] = is_other | indicators.get(f"{name}_{OTHER}", False)
-        elif is_other.any():
-            raise ValueError(
-                f"column {name!r} has the category {series[is_other].iloc[0]!r}, unseen in training; "
-                "fit with min_count=2 to group such as 'other'"
-            )
-        indicators[f"{name}_nan"] = series.isna()
-    return numbers.assign(**{name: values.astype(np.float64) for name, values in indicators.items()})
+            indicators[own] = values.astype(np.float64)
+    return numbers.assign(**indicators)
+
+
+def _indicators(
+    series: "pandas.Series", categories: tuple[Any, ...], has_other: bool
+) -> list[tuple[Any, "pandas.Series"]]:
+    """Each category with the rows that it covers; then `OTHER`, if there is such a group, and missing values."""
+    found = [(category, series.isin([category])) for category in categories]
+    is_other = series.notna() & ~series.isin(categories)
+    if has_other and OTHER in categories:
+        found = [(category, rows | is_other if category == OTHER else rows) for category, rows in found]
+    elif has_other:
+        found.append((OTHER, is_other))
+    elif is_other.any():
+        raise ValueError(
+            f"column {series.name!r} has the category {series[is_other].iloc[0]!r}, unseen in training; "
+            "fit with min_count=2 to have a group for such categories"
+        )
+    return [*found, ("nan", series.isna())]

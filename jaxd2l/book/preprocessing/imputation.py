@@ -1,11 +1,11 @@
-"""What stands in for missing values."""
+"""Filling in missing values."""
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from jaxd2l._checks.numbers import require_whole
+from jaxd2l._checks.numbers import require_choice, require_whole
 from jaxd2l.book.preprocessing.columns import kind_of, numbers, require_unique, select
 
 if TYPE_CHECKING:
@@ -15,13 +15,13 @@ Method = Literal["mean", "median", "mode", "constant", "knn"]
 
 
 class Imputation(NamedTuple):
-    """What stands in for missing values.
+    """What to fill in for missing values.
 
     method: how it was chosen.
     fill: one value per column; empty for "knn".
-    columns: for "knn", the columns that are compared, and filled.
-    donors: for "knn", these columns of the training rows (n, columns); else (0, 0).
-    neighbors: for "knn", how many donors' mean is taken.
+    columns: for "knn", the columns to compare and to fill.
+    donors: for "knn", these columns of the training rows (n, columns); otherwise (0, 0).
+    neighbors: for "knn", how many donors to average over.
     """
 
     method: Method
@@ -32,28 +32,29 @@ class Imputation(NamedTuple):
 
 
 def fit_imputation(
-    train: "pandas.DataFrame", method: Method = "mean", *, constant: Any = 0.0, neighbors: int = 5
+    train: "pandas.DataFrame", *, method: Method = "mean", constant: Any = 0.0, neighbors: int = 5
 ) -> Imputation:
-    """Learns from the training rows what is to stand in for missing values. D2L 2.2.2.
+    """Learns from the training rows what to fill in for missing values. D2L 2.2.2.
 
     Args:
       train: the training rows.
-      method: "mean", "median" or "knn" (mean of the nearest rows by the other numbers, `sklearn.impute.KNNImputer`;
-        give it standardised columns) for numeric columns; "mode", the most frequent value, for all; "constant" for the
-        numeric columns if the constant is a number, and for the others if it is not.
+      method: for numeric columns "mean", "median" or "knn", the mean over the rows whose other numbers are nearest
+        (`sklearn.impute.KNNImputer`; standardise the columns first). For all columns "mode", the most frequent value.
+        "constant" fills the numeric columns if the constant is a number, and the others if it is not.
       constant: for "constant".
       neighbors: for "knn".
 
     Raises:
+      TypeError: no data frame, or a number of neighbours that is not whole.
       ValueError: a column without any value, unless it gets a constant; or an unknown method.
+      OverflowError: numbers whose sum overflows.
 
     >>> import pandas
     >>> fit_imputation(pandas.DataFrame({"rooms": [None, 2.0, 4.0, None]})).fill
     {'rooms': 3.0}
     """
     require_unique(train)
-    if method not in get_args(Method):
-        raise ValueError(f"method must be one of {', '.join(get_args(Method))}; got {method!r}")
+    require_choice(Method, method=method)
     require_whole(1, neighbors=neighbors)
     numeric = tuple(name for name, series in train.items() if kind_of(series) == "numeric")
     if method == "constant":
@@ -63,7 +64,7 @@ def fit_imputation(
         if train[name].isna().all():
             raise ValueError(f"column {name!r} has no value in the training rows; leave it out or fill in a constant")
     if method == "mode":
-        modes = {name: series.mode().iloc[0] for name, series in train.items()}  # of equally frequent ones, the least
+        modes = {name: series.mode().iloc[0] for name, series in train.items()}  # the smallest of equally frequent ones
         return _filling(method, {name: float(mode) if name in numeric else mode for name, mode in modes.items()})
     if method == "knn":
         donors = np.stack([numbers(train[name]) for name in numeric], -1) if numeric else np.empty((len(train), 0))
@@ -78,11 +79,11 @@ def fit_imputation(
 
 
 def impute(imputation: Imputation, frame: "pandas.DataFrame") -> "pandas.DataFrame":
-    """Fills in the missing values of any rows. Numeric columns become float64; others stay as they are.
+    """Fills in the missing values of any rows. Numeric columns become float64; others keep their dtype.
 
     Raises:
-      KeyError: a column that is missing.
-      ValueError: a column that was numeric in training and is not.
+      KeyError: a column is missing.
+      ValueError: a column was numeric in training and is not now.
 
     >>> import pandas
     >>> rooms = pandas.DataFrame({"rooms": [None, 2.0, 4.0, None]})

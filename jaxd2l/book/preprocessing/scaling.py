@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxd2l._checks.numbers import is_real, require_whole
+from jaxd2l._checks.numbers import is_real, require_whole_between
+from jaxd2l._checks.shapes import require_not_empty, require_shapes
 from jaxd2l.book.preprocessing.columns import kind_of, numbers, require_unique, select
 
 if TYPE_CHECKING:
     import pandas
 
-
 _LARGEST = 1e150
-"""The square of a larger number is no float64."""
+"""float64 cannot hold the square of a much larger number."""
 
 
 class Standardization(NamedTuple):
@@ -27,7 +27,7 @@ class Pca(NamedTuple):
     """Principal components.
 
     mean: of the training rows, (d,).
-    components: orthonormal directions of largest variance, in rows, (k, d).
+    components: orthonormal directions of largest variance, one per row, (k, d).
     explained: the share of the variance that each explains, (k,).
     """
 
@@ -37,9 +37,10 @@ class Pca(NamedTuple):
 
 
 def fit_standardization(train: "pandas.DataFrame") -> Standardization:
-    """Mean and standard deviation of the numeric columns, of the values that are there. D2L 5.7.4.
+    """Mean and standard deviation of the numeric columns, ignoring missing values. D2L 5.7.4.
 
     Raises:
+      TypeError: no data frame.
       ValueError: a numeric column without any value.
       OverflowError: numbers whose squares overflow.
 
@@ -58,17 +59,17 @@ def fit_standardization(train: "pandas.DataFrame") -> Standardization:
             if np.abs(values).max() > _LARGEST:
                 raise OverflowError(f"column {name!r} holds numbers beyond {_LARGEST:g}, whose squares overflow")
             mean[name] = float(values.mean())
-            # Equal numbers can have a mean that is rounded, and then a deviation that is not quite 0.
+            # The mean of equal numbers may be rounded, and their deviation then not quite 0.
             std[name] = float(values.std(ddof=1)) if np.ptp(values) > 0 else 1.0
     return Standardization(mean, std)
 
 
 def standardize(standardization: Standardization, frame: "pandas.DataFrame") -> "pandas.DataFrame":
-    """`(x - mean) / std` in the numeric columns of any rows; what is missing stays missing. D2L 5.7.4.
+    """`(x - mean) / std` in the numeric columns of any rows; missing values stay missing. D2L 5.7.4.
 
     Raises:
-      KeyError: a column that is missing.
-      ValueError: a column that was numeric in training and is not.
+      KeyError: a column is missing.
+      ValueError: a column was numeric in training and is not now.
 
     >>> import pandas
     >>> a = pandas.DataFrame({"a": [1.0, 2.0, 3.0]})
@@ -84,23 +85,20 @@ def fit_pca(train: Float[np.ndarray, "n d"], num_components: int) -> Pca:
     """The directions in which the training rows vary most; `sklearn.decomposition.PCA`. D2L 2.2.2.
 
     Args:
-      train: numbers without gaps, as `apply` gives them.
+      train: numbers without gaps, as `apply` returns them.
       num_components: k, at most min(n, d).
 
     Raises:
-      ValueError: more components than that, NaN or infinity, or rows that do not differ.
+      TypeError: entries that are not real numbers, or a number of components that is not whole.
+      ValueError: too many components, NaN or infinity, or rows that do not differ.
 
     >>> fit_pca(np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]], np.float32), 1).explained
     array([1.])
     """
     from sklearn.decomposition import PCA
 
-    train = _rows("train", train)
-    require_whole(1, num_components=num_components)
-    if num_components > min(train.shape):
-        raise ValueError(f"there are at most {min(train.shape)} components, got num_components={num_components}")
-    if not np.ptp(train, axis=0).any():
-        raise ValueError("the rows do not differ, so there is no direction in which they vary")
+    train = _different(_rows("train", train))
+    require_whole_between(1, min(train.shape), num_components=num_components)
     pca = PCA(num_components, svd_solver="full").fit(train)
     return Pca(pca.mean_, pca.components_, pca.explained_variance_ratio_)
 
@@ -108,21 +106,32 @@ def fit_pca(train: Float[np.ndarray, "n d"], num_components: int) -> Pca:
 def project(pca: Pca, rows: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n k"]:
     """Coordinates of any rows along the components, `(x - mean) components^T`.
 
+    Raises:
+      TypeError: entries that are not real numbers.
+      ValueError: another number of columns than in training, NaN or infinity.
+
     >>> pca = fit_pca(np.array([[0.0, 0.0], [3.0, 4.0]], np.float32), 1)
     >>> np.abs(project(pca, np.array([[6.0, 8.0]], np.float32)))
     array([[7.5]], dtype=float32)
     """
     rows = _rows("rows", rows)
-    if rows.shape[1] != len(pca.mean):
-        raise ValueError(f"rows must have the {len(pca.mean)} columns of the training rows; got shape {rows.shape}")
+    require_shapes(f"n {len(pca.mean)}", rows=rows)
     return ((rows - pca.mean) @ pca.components.T).astype(np.float32)
 
 
 def _rows(name: str, rows: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
-    """In float64, or refused: what is no matrix of finite numbers."""
+    """A matrix of finite numbers, in float64."""
     rows = np.asarray(rows)
-    if rows.ndim != 2 or not rows.size or not is_real(rows.dtype):
-        raise ValueError(f"{name} must be numbers of shape (n, d); got {rows.dtype} of shape {rows.shape}")
+    if not is_real(rows.dtype):
+        raise TypeError(f"{name} must hold real numbers, got {rows.dtype}")
+    require_shapes("n d", **{name: rows})
+    require_not_empty(None, **{name: rows})
     if not np.isfinite(rows).all():
         raise ValueError(f"{name} holds NaN or infinity; remove or impute such values first")
     return rows.astype(np.float64)
+
+
+def _different(rows: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+    if not np.ptp(rows, axis=0).any():
+        raise ValueError("the rows do not differ, so there is no direction in which they vary")
+    return rows

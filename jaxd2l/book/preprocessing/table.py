@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Preprocessing(NamedTuple):
-    """All of it: the training columns, and what was learnt from them."""
+    """The training columns, and everything learnt from them."""
 
     columns: tuple[str, ...]
     imputation: Imputation
@@ -24,36 +24,36 @@ class Preprocessing(NamedTuple):
 
 
 def fit(
-    train: "pandas.DataFrame", method: Method = "mean", *, standardized: bool = False, min_count: int = 1
+    train: "pandas.DataFrame", *, method: Method = "mean", standardized: bool = False, min_count: int = 1
 ) -> Preprocessing:
-    """Learns all that `apply` needs from the training rows. D2L 2.2.2, 5.7.4.
+    """Learns everything that `apply` needs from the training rows. D2L 2.2.2, 5.7.4.
 
     Args:
       train: the input columns of the training rows, without the target.
-      method: of `fit_imputation`: "mean", "median", "mode", "constant" (0) or "knn". What is missing in the other
-        columns is a category of its own, unless the method is "mode".
-      standardized: whether numbers are standardised. "knn" then measures distances in standard deviations.
+      method: of `fit_imputation`: "mean", "median", "mode", "constant" (0) or "knn". In columns that are not numeric,
+        missing values are a category of their own, unless the method is "mode".
+      standardized: whether to standardise numbers. "knn" then measures distances in standard deviations.
       min_count: of `fit_encoding`.
 
     Raises:
-      ValueError: as for the three parts.
+      TypeError, ValueError, OverflowError: as for `fit_imputation`, `fit_standardization` and `fit_encoding`.
 
     >>> import pandas
     >>> fit(pandas.DataFrame({"rooms": [2.0, None], "roof": [None, "Slate"]})).imputation.fill
     {'rooms': 2.0}
     """
-    encoding = fit_encoding(train, min_count)
+    encoding = fit_encoding(train, min_count=min_count)
     standardization = fit_standardization(train) if standardized else None
     scaled = standardize(standardization, train) if standardization else train
-    return Preprocessing(tuple(train.columns), fit_imputation(scaled, method), standardization, encoding)
+    return Preprocessing(tuple(train.columns), fit_imputation(scaled, method=method), standardization, encoding)
 
 
 def features(preprocessing: Preprocessing, frame: "pandas.DataFrame") -> "pandas.DataFrame":
-    """Any rows as numbers: standardised, filled in, one-hot, each under its name. Other columns are left out.
+    """Any rows as numbers: standardised, filled in, one-hot, each column under its name. Other columns are ignored.
 
     Raises:
-      KeyError: a column that is missing.
-      ValueError: a category unseen in training, or a column that was numeric in training and is not.
+      KeyError: a column is missing.
+      ValueError: a category unseen in training, or a column that was numeric in training and is not now.
 
     >>> import pandas
     >>> frame = pandas.DataFrame({"rooms": [2.0, None], "roof": [None, "Slate"]})
