@@ -194,11 +194,9 @@ print(np.ravel(grads["params"]["Dense_0"]["kernel"]).round(2), np.ravel(grads["p
 
 # %%
 for rate in (0.003, 0.03, 0.3):
-    largest = []
-    for epochs in (3, 30, 300):
-        run, _ = train.fit(
-            concise, losses.squared_loss, optax.sgd(rate), dataset, key=key, epochs=epochs, batch_size=32
-        )
+    tx, run, largest = optax.sgd(rate), None, []
+    for epochs in (3, 30, 300):  # each run resumes the one before
+        run, _ = train.fit(concise, losses.squared_loss, tx, dataset, key=key, epochs=epochs, batch_size=32, state=run)
         largest.append(abs(errors(*(run.params["params"]["Dense_0"][part] for part in ("kernel", "bias")))).max())
     print(f"rate {rate}: largest error after 3, 30, 300 epochs", ", ".join(f"{error:.3f}" for error in largest))
 

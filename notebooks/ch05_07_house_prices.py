@@ -136,7 +136,7 @@ def validated(make_model, tx, table=houses):
 result = validated(models.linear_regression, optim.sgd(rate))
 for i, fold in enumerate(result.folds):
     print(
-        f"fold {i}: {fold.train.size} rows to train, {fold.validation.size} to validate, "
+        f"fold {i}: {fold.train.size} rows for training, {fold.validation.size} for validation, "
         f"log-RMSE {result.train_log_rmse[i, -1]:.2f} and {result.validation_log_rmse[i, -1]:.2f}"
     )
 print(f"mean of the folds: {result.validation_log_rmse[:, -1].mean():.2f}")
