@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from jaxd2l.parity.rule import compare_accuracy, require
-from jaxd2l.parity.suite import Pair, compare
+from jaxd2l.parity.suite import FunctionPair, compare
 from jaxd2l.parity.suite import activations as suite
 from jaxd2l.parity.suite import losses as loss_suite
 
@@ -87,7 +87,7 @@ def test_scalars(name):
     require(compare(name, suite.ELEMENTWISE[name], [np.array(0.7)], seed=0, jit=True))
 
 
-def value_row(name: str, pair: Pair, x: np.ndarray) -> Any:
+def value_row(name: str, pair: FunctionPair, x: np.ndarray) -> Any:
     """The value alone, in float32."""
     x = np.float32(x)
     theirs, oracle = (pair.torch(torch.tensor(x, dtype=dtype)).numpy() for dtype in (torch.float32, torch.float64))

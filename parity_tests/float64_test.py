@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxd2l import activations, losses
-from jaxd2l.parity.suite.pairs import jax_side
+from jaxd2l.parity.suite.comparing import jax_results
 
 PROGRAM = """
 import jax, jax.numpy as jnp, numpy as np
@@ -27,7 +27,7 @@ def loss(x):
 
 def test_same_bits_as_a_process_of_its_own():
     x = np.linspace(-3, 3, 12).reshape(4, 3)
-    value, gradient = jax_side(loss, [x], np.array(1.0), np.float64)
+    value, gradient = jax_results(loss, [x], np.array(1.0), np.float64)
     environment = os.environ | {"JAX_ENABLE_X64": "1"}
     result = subprocess.run(
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, env=environment, timeout=240

@@ -11,12 +11,12 @@ from torch.nn import functional
 
 from jaxd2l import losses
 from jaxd2l.parity.rule import require
-from jaxd2l.parity.suite import Pair, compare, error_bounds, layers
+from jaxd2l.parity.suite import FunctionPair, compare, error_bounds, layers
 
 SIZES = (20, 16, 10)
 
 
-def classifier_loss(labels: np.ndarray, activation: str, flax: bool) -> Pair:
+def classifier_loss(labels: np.ndarray, activation: str, flax: bool) -> FunctionPair:
     """Mean cross-entropy of a perceptron; inputs x and the parameters."""
     pair = layers.perceptron(SIZES, activation, flax=flax)
     net = layers.sequential(SIZES, activation)
@@ -35,7 +35,7 @@ def classifier_loss(labels: np.ndarray, activation: str, flax: bool) -> Pair:
         scales = error_bounds.gradients(g, g_error, x, parameters, activation)
         return [value, *(np.abs(c) * s for s in scales)]
 
-    return Pair(theirs, ours, scale, pair.names)
+    return FunctionPair(theirs, ours, scale, pair.names)
 
 
 @pytest.mark.parametrize(("activation", "flax"), list(product(layers.ACTIVATIONS, (False, True))))

@@ -1,18 +1,34 @@
-"""Measurements that take minutes, kept in `measured.json` with what they were taken on."""
+"""Measurements that take minutes, kept in `measured.json` together with the machine and the versions."""
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxd2l._environment import environment
 
 PATH = Path(__file__).with_name("measured.json")
 
 
+class Planted(NamedTuple):
+    """A planted defect, and who found it; see `Found` in `mutations.judging`."""
+
+    function: str
+    name: str
+    ours: bool
+    float32: bool
+    float64: bool
+    has_outputs: bool
+
+
 def read() -> dict[str, Any]:
-    """All that was recorded; each entry has `on` (machine and versions) and `result`."""
+    """Everything on record; each entry has `on` (machine and versions) and `result`."""
     recorded: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else {}
     return recorded
+
+
+def planted_defects() -> list[Planted]:
+    """The planted defects on record."""
+    return [Planted(*row) for row in read().get("mutations", {"result": []})["result"]]
 
 
 def write(name: str, result: Any) -> None:

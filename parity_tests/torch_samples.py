@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from jaxd2l.parity.rule import Row
-from jaxd2l.parity.suite import Pair, compare, layers, tensors
+from jaxd2l.parity.suite import FunctionPair, compare, layers, tensors
 from jaxd2l.parity.suite import activations as suite
 from jaxd2l.parity.suite import dropout as dropout_suite
 from jaxd2l.parity.suite import losses as loss_suite
@@ -23,7 +23,7 @@ with warnings.catch_warnings():
     from torch.testing._internal.common_modules import module_db
     from torch.testing._internal.common_optimizers import optim_db
 
-Sample = tuple[Pair, list[torch.Tensor]]
+Sample = tuple[FunctionPair, list[torch.Tensor]]
 """What to compare, and on which inputs."""
 
 

@@ -2,23 +2,30 @@
 
 import pytest
 
-from parity_tests import measured, mutations
-from parity_tests.mutations import MUTATIONS
+from jaxd2l.parity.rule import holds
+from parity_tests import measured
+from parity_tests.mutations.cases import all_cases
+from parity_tests.mutations.catalogue import MUTATIONS, sample
+from parity_tests.mutations.judging import cases_of, judge
 from parity_tests.mutations.planting import Mutation, planted
 
-SAMPLE = mutations.sample(MUTATIONS, 12)
+QUICK = sample(MUTATIONS, 4)
+MORE = [mutation for mutation in sample(MUTATIONS, 24) if mutation not in QUICK]
 
 
 @pytest.mark.bad_input
-@pytest.mark.parametrize("mutation", SAMPLE, ids=lambda m: f"{m.function}: {m.name}")
+@pytest.mark.parametrize(
+    "mutation",
+    [*QUICK, *(pytest.param(mutation, marks=pytest.mark.long) for mutation in MORE)],
+    ids=lambda m: f"{m.function}: {m.name}",
+)
 def test_the_suite_finds_a_planted_defect(mutation: Mutation):
-    assert mutations.judge(mutation).ours
+    assert judge(mutation).ours
 
 
 def test_every_defect_can_be_planted_and_has_cases():
-    names = [case.name for case in mutations.all_cases()]
     for mutation in MUTATIONS:
-        assert any(name.startswith(mutation.cases) for name in names), mutation
+        assert cases_of(mutation)
         with planted(mutation):
             pass
 
@@ -35,12 +42,12 @@ def test_a_defect_that_no_longer_fits_is_an_error():
 
 def test_the_package_is_whole_again_afterwards():
     defect = next(m for m in MUTATIONS if m.function == "losses.squared_loss")
-    assert mutations.judge(defect).ours
-    (case,) = (case for case in mutations.all_cases() if case.name == "squared_loss mean")
-    assert all(mutations.rule.holds(row) for row in case.run(0))
+    assert judge(defect).ours
+    (case,) = (case for case in all_cases() if case.name == "squared_loss mean")
+    assert all(map(holds, case.run(0)))
 
 
 def test_the_table_on_record_is_of_these_defects_and_none_is_missed():
-    recorded = measured.read()["mutations"]["result"]
-    assert {(function, name) for function, name, *_ in recorded} == {(m.function, m.name) for m in MUTATIONS}
-    assert all(ours for _, _, ours, *_ in recorded)
+    recorded = measured.planted_defects()
+    assert {(r.function, r.name) for r in recorded} == {(m.function, m.name) for m in MUTATIONS}
+    assert all(r.ours for r in recorded)

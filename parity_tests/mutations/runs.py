@@ -1,4 +1,4 @@
-"""A training run on images beside torch's loop by hand, resumed in the middle, and an evaluation in chunks."""
+"""Cases on runs: training on images beside torch's loop by hand, resuming, dropout's noise, evaluation in chunks."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,29 +6,25 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import torch
 
 from jaxd2l import activations, data, losses, models, optim, train
 from jaxd2l.parity.rule import Row, compare_accuracy
+from jaxd2l.parity.suite.comparing import Case
 from jaxd2l.parity.suite.layers import draw, from_params, sequential, to_params
-from jaxd2l.parity.suite.pairs import Case
-from jaxd2l.types import Batch, Dataset, TrainState
+from jaxd2l.types import Batch, Dataset, Model, TrainState
+from parity_tests.mutations.claims import claim
 
 N, BATCH_SIZE, EPOCHS, SIZES = 20, 8, 3, (12, 8, 4)
 MODEL = models.mlp(12, 8, 4, activation=activations.tanh)
 
 
 def cases() -> Iterator[Case]:
-    """The three of them."""
+    """All of them."""
     yield Case("training by hand", lambda seed: list(_by_hand(seed)))
     yield Case("resumed", lambda seed: list(_resumed(seed)))
     yield Case("evaluated", lambda seed: list(_evaluated(seed)))
-
-
-def plain_sgd() -> optax.GradientTransformation:
-    """SGD as the book has it."""
-    return optim.sgd(0.1)
+    yield Case("dropout in training", lambda seed: list(_dropout_in_training(seed)))
 
 
 def _by_hand(seed: int) -> Iterator[Row]:
@@ -82,8 +78,6 @@ def _torch_run(
 
 
 def _resumed(seed: int) -> Iterator[Row]:
-    from parity_tests.mutations.cases import claim
-
     dataset, key = _dataset(seed), jax.random.key(seed)
 
     def run(epochs: int, state: TrainState | None = None) -> tuple[TrainState, Any]:
@@ -122,6 +116,23 @@ def _evaluated(seed: int) -> Iterator[Row]:
     ]
     for name, t, o, j in zip(("outputs", "loss", "accuracy"), *sides, ours, strict=True):
         yield compare_accuracy(f"evaluated: {name}", t, np.array(j), o, np.max(np.abs(o)))
+
+
+def _dropout_in_training(seed: int) -> Iterator[Row]:
+    """A model whose output is its noise, so that the losses show which keys it was given."""
+
+    def apply(params: Any, inputs: Any, *, key: Any = None) -> Any:
+        noise = 0.0 if key is None else jax.random.uniform(key)
+        return jnp.zeros((len(inputs), 1)) * params["w"] + noise
+
+    dataset = Dataset(*2 * [Batch(np.ones((6, 1), np.float32), np.zeros((6, 1), np.float32))])
+    model = Model(lambda key: {"w": jnp.ones(())}, apply)
+    _, history = train.fit(
+        model, losses.squared_loss, optim.sgd(0.1), dataset, key=jax.random.key(seed), epochs=2, batch_size=2
+    )
+    yield claim("each step has its own noise", len(np.unique(history.step_loss)) == history.step_loss.size)
+    yield claim("there is noise", np.all(history.step_loss > 0))
+    yield claim("an evaluation has none", not np.any(history.test_loss))
 
 
 def _dataset(seed: int) -> Dataset:

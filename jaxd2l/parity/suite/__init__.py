@@ -1,9 +1,9 @@
 """Our own functions against torch, case by case. Each family of functions has its file."""
 
 from jaxd2l.parity.suite import activations, dropout, layers, losses, metrics, optim, tensors, training
-from jaxd2l.parity.suite.pairs import Case, Pair, compare
+from jaxd2l.parity.suite.comparing import Case, FunctionPair, compare
 
-__all__ = ["Case", "Pair", "cases", "compare", "named"]
+__all__ = ["Case", "FunctionPair", "cases", "compare", "named"]
 
 FAMILIES = (activations, losses, layers, dropout, metrics, optim, tensors, training)
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from jaxd2l import activations
 from jaxd2l.parity.rule import SINGLE
-from jaxd2l.parity.suite.pairs import Case, Numbers, Pair, case
+from jaxd2l.parity.suite.comparing import Case, FunctionPair, Numbers, case
 
 Function = Callable[[Numbers], Numbers]
 
@@ -30,21 +30,21 @@ def cases() -> Iterator[Case]:
         yield case(f"prelu slopes={channels}", PRELU, partial(_prelu_inputs, channels=channels))
 
 
-def softmax(axis: int = -1) -> Pair:
+def softmax(axis: int = -1) -> FunctionPair:
     """The book's softmax, by torch.
 
     `p_i` inherits the roundings of the exponentials: relative error `2 + |x_i - max| + sum_k p_k |x_k - max|`.
     """
-    return Pair(
+    return FunctionPair(
         lambda x: torch.softmax(x, axis),
         lambda x: activations.softmax(x, axis),
         partial(_softmax_scale, axis=axis),
     )
 
 
-def log_softmax(axis: int = -1) -> Pair:
+def log_softmax(axis: int = -1) -> FunctionPair:
     """`x_i - max - log(sum)`: each of the three terms rounds."""
-    return Pair(
+    return FunctionPair(
         lambda x: torch.log_softmax(x, axis),
         lambda x: activations.log_softmax(x, axis),
         partial(_log_softmax_scale, axis=axis),
@@ -82,12 +82,12 @@ def _log_softmax_scale(c: Numbers, x: Numbers, axis: int) -> tuple[Numbers, Numb
     return scale, np.abs(c) + p * roundings * np.sum(np.abs(c), axis, keepdims=True)
 
 
-def elementwise(theirs: Callable[..., Any], ours: Callable[..., Any], value: Function, slope: Function) -> Pair:
+def elementwise(theirs: Callable[..., Any], ours: Callable[..., Any], value: Function, slope: Function) -> FunctionPair:
     """A function of each element; `value` and `slope` are the condition scales of it and of its derivative."""
-    return Pair(theirs, ours, lambda c, x: (value(x), np.abs(c) * slope(x)))
+    return FunctionPair(theirs, ours, lambda c, x: (value(x), np.abs(c) * slope(x)))
 
 
-def leaky_relu(negative_slope: float = 0.01) -> Pair:
+def leaky_relu(negative_slope: float = 0.01) -> FunctionPair:
     """Exact but for one product."""
     return elementwise(
         lambda x: functional.leaky_relu(x, negative_slope),
@@ -108,7 +108,7 @@ def _sigmoid(x: Numbers) -> Numbers:
     return np.exp(-np.logaddexp(0, -x))
 
 
-def swish(beta: float = 1.0) -> Pair:
+def swish(beta: float = 1.0) -> FunctionPair:
     """`x s`, s = sigmoid(beta x); the derivative `s (1 + beta x (1 - s))` cancels, and 1 - s may round to 0."""
     return elementwise(
         lambda x: functional.silu(x) if beta == 1 else x * torch.sigmoid(beta * x),
@@ -164,7 +164,7 @@ def _prelu_scale(c: Numbers, x: Numbers, slope: Numbers) -> tuple[Numbers, ...]:
     return np.abs(np.where(x > 0, x, slope * x)), np.abs(c) * np.where(x > 0, 1, np.abs(slope)), terms.sum(shared_over)
 
 
-PRELU = Pair(
+PRELU = FunctionPair(
     # torch has the channels on axis 1, we have them last.
     lambda x, slope: functional.prelu(x.movedim(-1, 1), slope).movedim(1, -1),
     lambda x, slope: activations.prelu(x, slope),

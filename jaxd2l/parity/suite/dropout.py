@@ -13,9 +13,9 @@ from torch.func import functional_call
 
 from jaxd2l import activations, models
 from jaxd2l.parity.rule import Row
+from jaxd2l.parity.suite.comparing import Case, FunctionPair, Numbers, case, compare
 from jaxd2l.parity.suite.error_bounds import perceptron_scale
 from jaxd2l.parity.suite.layers import draw, sequential, to_params
-from jaxd2l.parity.suite.pairs import Case, Numbers, Pair, case, compare
 
 SIZES = (12, 16, 10, 5)
 
@@ -27,7 +27,7 @@ def cases() -> Iterator[Case]:
     yield Case("mlp with dropout", _perceptron_rows)
 
 
-def dropout(rate: float, seed: int = 0) -> Pair:
+def dropout(rate: float, seed: int = 0) -> FunctionPair:
     """The book's dropout layer against ours. A mask costs one product."""
     key = jax.random.key(0)
     kept = 0.0 if rate == 1 else 1 / (1 - rate)
@@ -36,7 +36,7 @@ def dropout(rate: float, seed: int = 0) -> Pair:
         mask = kept * (_noise(seed, 0, x.shape) > rate)
         return mask * np.abs(x), mask * np.abs(c)
 
-    return Pair(
+    return FunctionPair(
         lambda x: book_dropout(x, rate, _noise(seed, 0, x.shape)),
         with_noise(lambda x: models.dropout(x, rate, key), seed),
         scale,
@@ -96,4 +96,4 @@ def _perceptron_rows(seed: int) -> list[Row]:
     def scale(c: np.ndarray, x: np.ndarray, *parameters: np.ndarray) -> list[np.ndarray]:
         return [4 * s for s in perceptron_scale(c, x, parameters, "tanh")]
 
-    return compare("mlp with dropout", Pair(theirs, with_noise(ours, seed), scale, ("x", *names)), inputs, seed)
+    return compare("mlp with dropout", FunctionPair(theirs, with_noise(ours, seed), scale, ("x", *names)), inputs, seed)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from jaxd2l.parity.suite.activations import ELEMENTWISE, softmax_terms
-from jaxd2l.parity.suite.pairs import Numbers
+from jaxd2l.parity.suite.comparing import Numbers
 
 Arrays = Sequence[Numbers]
 

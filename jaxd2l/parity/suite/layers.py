@@ -13,8 +13,8 @@ from torch.func import functional_call
 from jaxd2l import activations, models
 from jaxd2l.parity.rule import SINGLE
 from jaxd2l.parity.suite.activations import ELEMENTWISE
+from jaxd2l.parity.suite.comparing import Case, FunctionPair, case
 from jaxd2l.parity.suite.error_bounds import perceptron_scale, pre_activations
-from jaxd2l.parity.suite.pairs import Case, Pair, case
 
 ACTIVATIONS = ("relu", "sigmoid", "tanh", "leaky_relu", "gelu", "swish")
 Draw = Callable[[np.random.Generator], Sequence[np.ndarray]]
@@ -34,7 +34,7 @@ def cases() -> Iterator[Case]:
         yield case(f"flax mlp {activation}", perceptron(sizes, activation, flax=True), _draw(sizes, activation))
 
 
-def perceptron(sizes: Sequence[int], activation: str = "relu", *, flax: bool = False) -> Pair:
+def perceptron(sizes: Sequence[int], activation: str = "relu", *, flax: bool = False) -> FunctionPair:
     """`nn.Sequential` of linear layers with an activation between; inputs x, weight and bias of each layer.
 
     torch keeps a weight as (out, in), we as (in, out).
@@ -46,7 +46,7 @@ def perceptron(sizes: Sequence[int], activation: str = "relu", *, flax: bool = F
     def ours(x: jax.Array, *parameters: jax.Array) -> jax.Array:
         return make(sizes, activation).apply(to_params(parameters, flax=flax), x)
 
-    return Pair(
+    return FunctionPair(
         lambda x, *parameters: functional_call(net, dict(zip(names, parameters, strict=True)), x),
         ours,
         lambda c, x, *parameters: perceptron_scale(c, x, parameters, activation),
@@ -54,7 +54,7 @@ def perceptron(sizes: Sequence[int], activation: str = "relu", *, flax: bool = F
     )
 
 
-def linear_regression(num_inputs: int) -> Pair:
+def linear_regression(num_inputs: int) -> FunctionPair:
     """The book's `X @ w + b`."""
     return perceptron((num_inputs, 1))._replace(
         torch=lambda x, weight, bias: x @ weight.T + bias,

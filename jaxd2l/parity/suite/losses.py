@@ -12,7 +12,7 @@ from jaxd2l import losses
 from jaxd2l.losses import Reduction
 from jaxd2l.parity.rule import Row
 from jaxd2l.parity.suite.activations import softmax_terms, sum_roundings
-from jaxd2l.parity.suite.pairs import Case, Numbers, Pair, case, compare
+from jaxd2l.parity.suite.comparing import Case, FunctionPair, Numbers, case, compare
 
 REDUCTIONS: tuple[Reduction, ...] = ("none", "mean", "sum")
 
@@ -48,13 +48,13 @@ def cases() -> Iterator[Case]:
     yield Case("cross_entropy_from_probabilities", _from_probabilities)
 
 
-def cross_entropy(labels: Numbers, options: Options = DEFAULTS) -> Pair:
+def cross_entropy(labels: Numbers, options: Options = DEFAULTS) -> FunctionPair:
     """Integer labels, classes on the last axis of the logits.
 
     The loss is `sum(T * -log_softmax)`, a sum of terms of one sign, with coefficients T of label, weight, smoothing
     and reduction; its gradient is `p sum(T) - T`.
     """
-    return Pair(
+    return FunctionPair(
         lambda x: functional.cross_entropy(
             _classes_second(x), torch.tensor(labels, dtype=torch.int64), **_for_torch(options, x.dtype)
         ),
@@ -64,7 +64,7 @@ def cross_entropy(labels: Numbers, options: Options = DEFAULTS) -> Pair:
     )
 
 
-def cross_entropy_soft(options: Options = DEFAULTS) -> Pair:
+def cross_entropy_soft(options: Options = DEFAULTS) -> FunctionPair:
     """Labels that are probabilities, of the logits' shape; their own gradient is compared too."""
     weight = 1.0 if options.weight is None else np.float64(options.weight)
 
@@ -76,7 +76,7 @@ def cross_entropy_soft(options: Options = DEFAULTS) -> Pair:
         each = np.abs(c)[..., None] if options.reduction == "none" else np.abs(c)
         return value, logits, each * share * (1 - options.label_smoothing) * np.abs(weight) * softmax_terms(x)[2]
 
-    return Pair(
+    return FunctionPair(
         lambda x, labels: functional.cross_entropy(
             _classes_second(x), _classes_second(labels), **_for_torch(options, x.dtype)
         ),
@@ -86,7 +86,7 @@ def cross_entropy_soft(options: Options = DEFAULTS) -> Pair:
     )
 
 
-def squared_loss(reduction: Reduction = "mean") -> Pair:
+def squared_loss(reduction: Reduction = "mean") -> FunctionPair:
     """The book's `(y_hat - y) ** 2 / 2`, then the reduction."""
 
     def theirs(predictions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -100,7 +100,7 @@ def squared_loss(reduction: Reduction = "mean") -> Pair:
         return value, np.abs(c) * error * share, np.abs(c) * error * share
 
     ours = lambda predictions, targets: losses.squared_loss(predictions, targets, reduction=reduction)  # noqa: E731
-    return Pair(theirs, ours, scale, ("predictions", "targets"))
+    return FunctionPair(theirs, ours, scale, ("predictions", "targets"))
 
 
 def _from_probabilities(seed: int) -> list[Row]:
@@ -109,7 +109,7 @@ def _from_probabilities(seed: int) -> list[Row]:
     return compare("cross_entropy_from_probabilities", pair, [rng.dirichlet(np.ones(10), 64)], seed)
 
 
-def from_probabilities(labels: Numbers) -> Pair:
+def from_probabilities(labels: Numbers) -> FunctionPair:
     """The book's `-log(y_hat[range(len(y_hat)), y])`, averaged."""
 
     def scale(c: Numbers, p: Numbers) -> tuple[Numbers, ...]:
@@ -117,7 +117,7 @@ def from_probabilities(labels: Numbers) -> Pair:
         costs = np.where(own, np.abs(np.log(p)) + 1, 0.0)  # 1: log is steep at 1
         return np.sum(costs) / len(p), np.abs(c) * np.where(own, 1 / p, 0.0) / len(p)
 
-    return Pair(
+    return FunctionPair(
         lambda p: -torch.log(p[list(range(len(p))), torch.tensor(labels)]).mean(),
         lambda p: losses.cross_entropy_from_probabilities(p, np.asarray(labels, np.int32)),
         scale,

@@ -9,7 +9,7 @@ import torch
 
 from jaxd2l import metrics
 from jaxd2l.parity.rule import Row, compare_accuracy, compare_meaning
-from jaxd2l.parity.suite.pairs import Case, Numbers
+from jaxd2l.parity.suite.comparing import Case, Numbers
 
 RATES = ("precision", "recall", "f1_score", "specificity", "fall_out")
 AVERAGES = ("macro", "micro", None)

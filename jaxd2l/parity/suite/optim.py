@@ -13,7 +13,7 @@ import torch
 
 from jaxd2l import optim
 from jaxd2l.parity.rule import Row, compare_accuracy, compare_meaning
-from jaxd2l.parity.suite.pairs import Case
+from jaxd2l.parity.suite.comparing import Case
 
 STEPS, RATE = 100, 0.1
 SHAPES = {"weight": (3, 4), "bias": (4,)}

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from jaxd2l.book import tensors
-from jaxd2l.parity.suite.pairs import Case, Numbers, Pair, case
+from jaxd2l.parity.suite.comparing import Case, FunctionPair, Numbers, case
 
 Axis = int | tuple[int, ...] | None
 ORDERS = (1, 1.5, 2, 3, math.inf)
@@ -30,7 +30,9 @@ def cases() -> Iterator[Case]:
         yield case(f"tensors set_at {index}", set_at(index), drawn)
 
 
-def spread(name: Literal["var", "std"], axis: Axis = None, ddof: float | int = 1, *, keepdims: bool = False) -> Pair:
+def spread(
+    name: Literal["var", "std"], axis: Axis = None, ddof: float | int = 1, *, keepdims: bool = False
+) -> FunctionPair:
     """Variance or standard deviation: the deviations from the mean cancel, so they keep the roundings of what they
     are differences of.
     """
@@ -49,14 +51,14 @@ def spread(name: Literal["var", "std"], axis: Axis = None, ddof: float | int = 1
         return [error.reshape(c.shape), np.abs(c).reshape(mean.shape) * slope]
 
     theirs, ours = (getattr(torch, name), getattr(tensors, name))
-    return Pair(
+    return FunctionPair(
         lambda x: theirs(x, axis, correction=ddof, keepdim=keepdims),
         lambda x: ours(x, axis, ddof=ddof, keepdims=keepdims),
         scale,
     )
 
 
-def norm(p: float | int = 2, axis: Axis = None, *, keepdims: bool = False) -> Pair:
+def norm(p: float | int = 2, axis: Axis = None, *, keepdims: bool = False) -> FunctionPair:
     """`(sum_i |x_i|^p)^(1/p)`: nothing cancels, and the slope is a ratio to the power p - 1."""
 
     def scale(c: Numbers, x: Numbers) -> list[Numbers]:
@@ -66,23 +68,23 @@ def norm(p: float | int = 2, axis: Axis = None, *, keepdims: bool = False) -> Pa
         slope = p * (np.abs(x) / length) ** (p - 1) if math.isfinite(p) else 1.0
         return [length.reshape(c.shape), np.abs(c).reshape(length.shape) * slope]
 
-    return Pair(
+    return FunctionPair(
         lambda x: torch.linalg.vector_norm(x, p, axis, keepdim=keepdims),
         lambda x: tensors.norm(x, p, axis, keepdims=keepdims),
         scale,
     )
 
 
-def median(axis: int | None = None) -> Pair:
+def median(axis: int | None = None) -> FunctionPair:
     """One of the numbers as it is, so the value must be exact."""
-    return Pair(
+    return FunctionPair(
         lambda x: x.median() if axis is None else x.median(axis).values,
         lambda x: tensors.median(x, axis),
         lambda c, x: [0.0, 0.0],
     )
 
 
-def at(index: Any) -> Pair:
+def at(index: Any) -> FunctionPair:
     """`x[index]`; where an element is read several times, its gradients add up."""
 
     def scale(c: Numbers, x: Numbers) -> list[Numbers]:
@@ -90,14 +92,14 @@ def at(index: Any) -> Pair:
         np.add.at(slope, _arrays(index, np.array), np.abs(c))
         return [0.0, slope]
 
-    return Pair(
+    return FunctionPair(
         lambda x: x[_arrays(index, torch.tensor)],
         lambda x: tensors.at(x, _arrays(index, jnp.array)),
         scale,
     )
 
 
-def set_at(index: Any) -> Pair:
+def set_at(index: Any) -> FunctionPair:
     """`x` with `value` at the index, as a new array; a value that is broadcast collects gradients."""
 
     def theirs(x: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
@@ -105,7 +107,7 @@ def set_at(index: Any) -> Pair:
         x[_arrays(index, torch.tensor)] = value
         return x
 
-    return Pair(
+    return FunctionPair(
         theirs,
         lambda x, value: tensors.set_at(x, _arrays(index, jnp.array), value),
         lambda c, x, value: [0.0, 0.0, np.sum(np.abs(c))],
@@ -120,6 +122,6 @@ def _arrays(index: Any, make: Any) -> Any:
     return make(index) if isinstance(index, list) else index
 
 
-def _at_random_and_at_0(name: str, pair: Pair) -> Iterator[Case]:
+def _at_random_and_at_0(name: str, pair: FunctionPair) -> Iterator[Case]:
     yield case(name, pair, lambda rng: [rng.standard_normal((5, 4, 3))])
     yield case(f"{name} at 0", pair, lambda rng: [np.zeros((5, 4, 3))])

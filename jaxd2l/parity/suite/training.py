@@ -14,9 +14,9 @@ from torch import nn
 from jaxd2l import activations, data, losses, models, optim, train
 from jaxd2l.parity.rule import Row, compare_accuracy, compare_meaning
 from jaxd2l.parity.suite import error_bounds
+from jaxd2l.parity.suite.comparing import Case
 from jaxd2l.parity.suite.layers import draw, from_params, sequential, to_params
 from jaxd2l.parity.suite.optim import majorant
-from jaxd2l.parity.suite.pairs import Case
 from jaxd2l.types import Batch, Dataset, TrainState
 
 Options = dict[str, Any]

@@ -21,7 +21,7 @@ Side = tuple[np.ndarray, ...]
 """A value, followed by the gradient of each input."""
 
 
-class Pair(NamedTuple):
+class FunctionPair(NamedTuple):
     """A function of floating-point arrays in both libraries.
 
     torch: tensors to a tensor, as the book writes it.
@@ -44,12 +44,12 @@ class Case(NamedTuple):
     run: Callable[[int], list[Row]]
 
 
-def case(name: str, pair: Pair, draw: Callable[[np.random.Generator], Sequence[np.ndarray]]) -> Case:
+def case(name: str, pair: FunctionPair, draw: Callable[[np.random.Generator], Sequence[np.ndarray]]) -> Case:
     """The case that compares a pair on the inputs which `draw` makes of a generator."""
     return Case(name, lambda seed: compare(name, pair, draw(np.random.default_rng(seed)), seed))
 
 
-def compare(name: str, pair: Pair, inputs: Sequence[np.ndarray], seed: int, *, jit: bool = False) -> list[Row]:
+def compare(name: str, pair: FunctionPair, inputs: Sequence[np.ndarray], seed: int, *, jit: bool = False) -> list[Row]:
     """Compares values and gradients of a pair, in float32 and in float64.
 
     Args:
@@ -63,8 +63,8 @@ def compare(name: str, pair: Pair, inputs: Sequence[np.ndarray], seed: int, *, j
     with torch.no_grad():
         shape = pair.torch(*(torch.tensor(x) for x in inputs)).shape
     cotangent = np.asarray(np.random.default_rng(seed).standard_normal(shape), np.float32)
-    theirs32, oracle = (torch_side(pair.torch, inputs, cotangent, dtype) for dtype in (torch.float32, torch.float64))
-    ours32, ours64 = (jax_side(pair.jax, inputs, cotangent, dtype, jit=jit) for dtype in (np.float32, np.float64))
+    theirs32, oracle = (torch_results(pair.torch, inputs, cotangent, dtype) for dtype in (torch.float32, torch.float64))
+    ours32, ours64 = (jax_results(pair.jax, inputs, cotangent, dtype, jit=jit) for dtype in (np.float32, np.float64))
     with np.errstate(all="ignore"):  # a scale may be inf or NaN where the value is
         scales = pair.scale(np.float64(cotangent), *(np.float64(x) for x in inputs))
     rows = []
@@ -76,7 +76,7 @@ def compare(name: str, pair: Pair, inputs: Sequence[np.ndarray], seed: int, *, j
     return rows
 
 
-def torch_side(
+def torch_results(
     function: Callable[..., torch.Tensor], inputs: Sequence[np.ndarray], cotangent: np.ndarray, dtype: torch.dtype
 ) -> Side:
     """Value and gradients by torch; an input that is not reached has gradient 0."""
@@ -89,7 +89,7 @@ def torch_side(
     return tuple(x.detach().numpy().copy() for x in (value, *gradients))
 
 
-def jax_side(
+def jax_results(
     function: Callable[..., jax.Array],
     inputs: Sequence[np.ndarray],
     cotangent: np.ndarray,
