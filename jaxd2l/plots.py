@@ -187,7 +187,7 @@ def live_curves(
 
 
 def image_grid(
-    images: Shaped[np.ndarray, "n height width channels"], titles: Sequence[str] = (), *, columns: int = 8
+    images: Shaped[np.ndarray, "n height width channels"], *, titles: Sequence[str] = (), columns: int = 8
 ) -> Figure:
     """Images in rows, each under its title: the book's `show_images`. D2L 4.2.3.
 
@@ -199,7 +199,7 @@ def image_grid(
     Raises:
       ValueError: no images, another shape, or more or fewer titles than images.
 
-    >>> len(image_grid(np.zeros((3, 8, 8, 1)), ["a", "b", "c"]).axes)
+    >>> len(image_grid(np.zeros((3, 8, 8, 1)), titles=["a", "b", "c"]).axes)
     3
     """
     images = np.asarray(images)

@@ -150,7 +150,7 @@ for name, read in {
 # names:
 
 # %%
-plots.image_grid(test.inputs[:16], [class_names[i] for i in test.labels[:16]])
+plots.image_grid(test.inputs[:16], titles=[class_names[i] for i in test.labels[:16]])
 
 # %% [markdown]
 # The mean image of each class shows what a linear model can see. Sneakers and trousers have distinct shapes, while
@@ -158,7 +158,7 @@ plots.image_grid(test.inputs[:16], [class_names[i] for i in test.labels[:16]])
 
 # %%
 means = np.stack([dataset.train.inputs[dataset.train.labels == c].mean(0) / 255 for c in range(10)])
-plots.image_grid(means, class_names, columns=5)
+plots.image_grid(means, titles=class_names, columns=5)
 
 # %% [markdown]
 # ## Exercises
@@ -188,7 +188,7 @@ for batch_size in (1, 10, 100, 300):
 # %%
 digits = data.digits()
 print(digits.train.inputs.shape, digits.train.inputs.dtype, digits.test.inputs.shape)
-plots.image_grid(digits.train.inputs[:8], [digits.class_names[i] for i in digits.train.labels[:8]])
+plots.image_grid(digits.train.inputs[:8], titles=[digits.class_names[i] for i in digits.train.labels[:8]])
 
 # %% [markdown]
 # ## Summary

@@ -192,7 +192,7 @@ preds = train.predict(net, state.params, X).argmax(1)
 print(preds.shape)
 wrong = np.flatnonzero(np.asarray(preds) != y)[:8]
 titles = [f"{dataset.class_names[y[i]]}\n{dataset.class_names[preds[i]]}" for i in wrong]
-plots.image_grid(X[wrong], titles)
+plots.image_grid(X[wrong], titles=titles)
 
 # %% [markdown]
 # ## Exercises

@@ -38,7 +38,7 @@ from jaxd2l.types import Batch, Dataset
 # %%
 digits = data.digits()
 images = np.concatenate([digits.train.inputs[:8], digits.test.inputs[:8]])
-plots.image_grid(images, ["train"] * 8 + ["test"] * 8)
+plots.image_grid(images, titles=["train"] * 8 + ["test"] * 8)
 
 # %%
 source, target = (np.asarray(data.to_float(x)).reshape(-1, 64) for x in (digits.train.inputs, digits.test.inputs))

@@ -1,4 +1,4 @@
-"""The numbers of D2L 2.4 and 2.5, and derivatives by several ways."""
+"""The numbers of D2L 2.4 and 2.5, and derivatives computed in several ways."""
 
 import jax
 import jax.numpy as jnp
@@ -124,8 +124,8 @@ compiled_gradient = jax.jit(jax.grad(lambda a: double_past_1000_compiled(a).sum(
 
 @settings(max_examples=15)  # the loop runs uncompiled
 @given(starts)
-def test_the_gradient_of_the_controlled_function_is_its_quotient(a) -> None:
-    assume(abs(a.astype(float).sum()) > 1e-3 * abs(a).max())  # the sum's sign is beyond rounding
+def test_the_gradient_of_the_function_with_control_flow_is_its_quotient(a) -> None:
+    assume(abs(a.astype(float).sum()) > 1e-3 * abs(a).max())  # rounding cannot change the sign of the sum
     a = jnp.asarray(a)
     value = double_past_1000(a)
     gradient = jax.grad(lambda a: double_past_1000(a).sum())(a)
@@ -138,7 +138,7 @@ def test_the_gradient_of_the_controlled_function_is_its_quotient(a) -> None:
     ("a", "factor"), [(3.0, 512), (-3.0, 51200), (600.0, 2), (500.0, 2), (499.0, 4), (-5000.0, 200), (1e-30, 2.0**110)]
 )
 @pytest.mark.parametrize("function", [double_past_1000, double_past_1000_compiled])
-def test_controlled_values(function, a, factor) -> None:
+def test_values_of_the_function_with_control_flow(function, a, factor) -> None:
     value, gradient = jax.value_and_grad(function)(jnp.float32(a))
     assert (value, gradient) == (np.float32(a) * np.float32(factor), factor)
 
@@ -159,8 +159,8 @@ def test_the_compiled_form_takes_batches_and_forward_mode() -> None:
 
 
 @pytest.mark.timeout(60)
-def test_nothing_doubles_for_ever() -> None:
-    for nothing in (jnp.zeros(2), jnp.float32(1e-42)):  # XLA takes a subnormal number for 0
+def test_zeros_do_not_double_for_ever() -> None:
+    for nothing in (jnp.zeros(2), jnp.float32(1e-42)):  # XLA flushes subnormal numbers to 0
         with pytest.raises(ValueError, match="never"):
             double_past_1000(nothing)
         assert jnp.isnan(jax.jit(double_past_1000_compiled)(nothing)).all()
@@ -179,7 +179,7 @@ def test_numerical_gradients_are_right_to_ten_digits(x) -> None:
 
 
 def test_numerical_gradients_of_pytrees_and_of_mixed_precision() -> None:
-    W = jnp.ones((2, 3))  # a float32 constant, met by float64 parameters
+    W = jnp.ones((2, 3))  # a float32 constant meets float64 parameters
     params = {"b": np.zeros(2), "x": (jnp.array([1.0, 2.0, 3.0]),)}
     gradient = numerical_gradient(lambda p: jnp.sum((W @ p["x"][0] + p["b"]) ** 2), params)
     assert jax.tree.map(lambda g: (type(g), g.dtype.name, g.shape), gradient) == {
@@ -237,11 +237,11 @@ def test_wrong_gradients_do_not(f, element) -> None:
         check_gradient(f, x)
 
 
-def test_a_tolerance_of_ones_own() -> None:
+def test_the_tolerance_can_be_chosen() -> None:
     assert 1e-8 < check_gradient(wrong_by_a_millionth, x, tolerance=1e-5) < 1e-6
 
 
-def test_what_has_no_gradient() -> None:
+def test_integers_vectors_and_integer_functions_have_no_gradient() -> None:
     with pytest.raises(TypeError, match="int32"):
         numerical_gradient(jnp.sum, jnp.arange(3))
     with pytest.raises(ValueError, match=r"the value of f must have shape \(\); got \(4,\)"):
@@ -260,12 +260,12 @@ def test_integers_that_would_wrap_around_to_0_for_ever_are_refused(function) -> 
 
 
 @pytest.mark.timeout(60)
-def test_nothing_at_all_does_not_double_for_ever() -> None:
+def test_an_empty_array_does_not_double_for_ever() -> None:
     assert double_past_1000_compiled(jnp.zeros(0)).shape == (0,)
 
 
-def test_small_numbers_double_alike_in_both_forms() -> None:
-    a = jnp.array([1e-37, -3e-38])  # the factor, 2^133, is no float32
+def test_both_forms_agree_on_small_numbers() -> None:
+    a = jnp.array([1e-37, -3e-38])  # float32 cannot hold the factor, 2^133
     equal(double_past_1000_compiled(a), double_past_1000(a))
 
 

@@ -1,4 +1,4 @@
-"""Backpropagation by hand is jax.grad, to 1e-12 in float64."""
+"""Backpropagation by hand agrees with jax.grad to 1e-12 in float64."""
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,7 @@ def example(n, inputs, hiddens, outputs, loss, seed=0):
 @pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=ACTIVATIONS)
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 @pytest.mark.parametrize("weight_decay", [0.0, 0.3])
-def test_by_hand_is_jax_grad_in_float64(activation, loss, weight_decay):
+def test_backpropagation_by_hand_agrees_with_jax_grad_in_float64(activation, loss, weight_decay):
     with jax.enable_x64(True):
         weights, x, y = example(5, 4, 6, 3, loss)
         options = {"activation": activation, "loss": loss, "weight_decay": weight_decay}
@@ -96,7 +96,7 @@ def test_stored_bytes_counts_what_forward_stores():
     assert sum(v.astype(jnp.float32).nbytes for v in stored) == backprop.stored_bytes(4, (6,), 3, batch_size=7)
 
 
-def test_stored_bytes_doubles_with_the_batch_and_grows_by_every_layer():
+def test_stored_bytes_doubles_with_the_batch_and_grows_with_each_layer():
     one = backprop.stored_bytes(784, (256,), 10, batch_size=64)
     assert backprop.stored_bytes(784, (256,), 10, batch_size=128) == 2 * one
     assert backprop.stored_bytes(784, (256, 256), 10, batch_size=64) == one + 4 * 64 * 2 * 256

@@ -25,7 +25,7 @@ from jaxd2l.train import create_state, fit, make_train_step
 from jaxd2l.types import Batch
 
 
-@given(n=st.sampled_from([2, 7, 60]), data=st.data())  # a size compiles a shuffle
+@given(n=st.sampled_from([2, 7, 60]), data=st.data())  # each size compiles a shuffle
 def test_k_fold_covers_each_row_once(n, data):
     k = data.draw(st.integers(2, n))
     folds = k_fold(jax.random.key(n), n, k)
@@ -77,14 +77,14 @@ def test_a_polynomial_of_the_right_degree_fits_best():
 
 
 @pytest.mark.bad_input
-def test_what_is_no_polynomial_is_refused():
+def test_wrong_degrees_and_shapes_are_refused():
     with pytest.raises(ValueError, match="degree must be at least 0, got -1"):
         polynomial_features(jnp.ones(3), -1)
     with pytest.raises(ValueError, match=r"x must have shape \(n,\); got \(3, 1\)"):
         polynomial_features(jnp.ones((3, 1)), 2)
 
 
-def test_the_books_weight_decay_data():
+def test_weight_decay_data_is_that_of_the_book():
     data = weight_decay_data(jax.random.key(0))
     assert data.train.inputs.shape == (20, 200)
     assert data.test.inputs.shape == (100, 200)
@@ -93,7 +93,7 @@ def test_the_books_weight_decay_data():
 
 
 def test_weight_decay_keeps_the_weights_small_and_the_test_loss_low():
-    """The book's two runs: lambda 0 fits the training set alone, lambda 3 carries over."""
+    """The book's two runs: lambda 0 fits only the training set, lambda 3 works on new data too."""
     data = weight_decay_data(jax.random.key(0))
     model, key = models.linear_regression(200), jax.random.key(1)
 
@@ -104,7 +104,7 @@ def test_weight_decay_keeps_the_weights_small_and_the_test_loss_low():
 
     (norm, train, test), (decayed_norm, decayed_train, decayed_test) = run(0.0), run(3.0)
     assert decayed_norm < norm / 3
-    assert train < 0.1 * test  # it memorised
+    assert train < 0.1 * test  # it has memorised the training set
     assert decayed_train > train
     assert decayed_test < test
 
@@ -149,7 +149,7 @@ def test_kernels_of_flax_models_are_found():
     assert all(is_kernel == ("kernel" in jax.tree_util.keystr(path)) for path, is_kernel in leaves)
 
 
-def test_the_books_sample_sizes():
+def test_sample_sizes_of_the_book():
     assert sample_size(0.01) == 2500
     assert sample_size(0.01, num_deviations=2.0) == 10000
     assert hoeffding_sample_size(0.01) == 14979  # the book: roughly 15000
@@ -165,13 +165,13 @@ def test_a_sample_of_that_size_does_what_it_promises():
 
 
 @pytest.mark.parametrize("half_width", [0.0, 1.0, -0.1, float("nan")])
-def test_no_such_interval(half_width):
+def test_half_widths_outside_0_and_1_are_refused(half_width):
     for size in (sample_size, hoeffding_sample_size):
         with pytest.raises(ValueError, match=r"half_width must lie in \(0, 1\)"):
             size(half_width)
 
 
-def test_no_such_confidence():
+def test_confidence_and_deviations_out_of_range_are_refused():
     with pytest.raises(ValueError, match="confidence must lie in"):
         hoeffding_sample_size(0.01, confidence=1.0)
     with pytest.raises(ValueError, match="num_deviations must be positive"):
@@ -195,12 +195,12 @@ def test_patience(values, patience, stops):
     assert should_stop(np.array(values, np.float32), patience) is stops
 
 
-def test_a_small_improvement_may_count_as_none():
+def test_an_improvement_can_be_too_small_to_count():
     assert should_stop(np.array([1.0, 0.99], np.float32), 1, min_improvement=0.1)
     assert not should_stop(np.array([1.0, 0.8], np.float32), 1, min_improvement=0.1)
 
 
-def test_impatience_is_refused():
+def test_a_patience_of_0_is_refused():
     with pytest.raises(ValueError, match="patience must be at least 1"):
         should_stop(np.zeros(3, np.float32), 0)
 
@@ -217,13 +217,13 @@ def test_fit_stops_when_told_to():
     assert 10 < epochs < 200
     assert min(history.test_loss[-2:]) >= min(history.test_loss[:-2])
     assert not should_stop(history.test_loss[:-1], patience=2)
-    again, _ = run(None, epochs)  # to stop is to have asked for fewer epochs
+    again, _ = run(None, epochs)  # stopping equals asking for fewer epochs
     jax.tree.map(np.testing.assert_array_equal, state.params, again.params)
     assert len(run(lambda state, history: None, 3)[1].test_loss) == 3
 
 
 @pytest.mark.bad_input
-def test_what_would_overflow_or_divide_by_zero_is_refused():
+def test_overflow_and_wrong_arguments_are_refused():
     with pytest.raises(TypeError, match="x must be floating point, got int32"):
         polynomial_features(jnp.array([10]), 10)  # would be 1410065408
     with pytest.raises(TypeError, match="a kernel must be floating point"):

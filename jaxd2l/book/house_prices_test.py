@@ -1,4 +1,4 @@
-"""Folds that do not see their validation rows, an ensemble of their own models: on made-up houses. D2L 5.7."""
+"""Folds that never see their validation rows, and an ensemble of their models, on made-up houses. D2L 5.7."""
 
 import operator
 
@@ -44,7 +44,7 @@ def test_every_fold_learns():
     assert (RESULT.validation_log_rmse[:, 0] > 10 * RESULT.validation_log_rmse[:, -1]).all()
 
 
-def test_all_folds_at_once_are_each_fold_alone():
+def test_training_all_folds_at_once_equals_training_each_alone():
     folds_key, run_key = jax.random.split(jax.random.key(0))
     del folds_key
     key = jax.random.split(run_key, 5)[3]
@@ -63,8 +63,8 @@ def test_all_folds_at_once_are_each_fold_alone():
     np.testing.assert_allclose(RESULT.validation_log_rmse[3], np.sqrt(2 * history.test_loss), rtol=1e-3)
 
 
-def test_the_ensemble_asks_every_folds_own_model():
-    """The book's JAX tab asks the last fold's model five times."""
+def test_the_ensemble_uses_the_model_of_each_fold():
+    """The book's JAX tab uses the last fold's model five times."""
     each = fold_predictions(RESULT, UNSOLD)
     assert each.shape == (5, 20)
     assert len(np.unique(each[:, 0])) == 5
@@ -75,7 +75,7 @@ def test_the_ensemble_asks_every_folds_own_model():
         np.testing.assert_allclose(each[i], np.exp(alone[:, 0]), rtol=1e-5)
 
 
-def test_validation_rows_do_not_reach_their_folds_training():
+def test_validation_rows_do_not_influence_the_training_of_their_fold():
     fold = RESULT.folds[1]
     spoiled = HOUSES.copy()
     spoiled.loc[fold.validation, "GrLivArea"] *= 50
@@ -87,7 +87,7 @@ def test_validation_rows_do_not_reach_their_folds_training():
     assert not np.allclose(jax.tree.leaves(RESULT.params)[1][0], jax.tree.leaves(again.params)[1][0])
 
 
-def test_the_validation_error_is_that_of_its_rows_each_counted_once():
+def test_the_validation_error_counts_each_row_once():
     for i, fold in enumerate(RESULT.folds):
         rows = HOUSES.iloc[fold.validation]
         error = log_rmse(fold_predictions(RESULT, rows)[i], rows["SalePrice"].to_numpy(np.float32))
@@ -95,7 +95,7 @@ def test_the_validation_error_is_that_of_its_rows_each_counted_once():
     assert {fold.validation.size for fold in RESULT.folds} == {20, 21}
 
 
-def test_ids_are_no_feature_and_models_can_be_chosen():
+def test_ids_are_not_features_and_any_model_can_be_trained():
     assert RESULT.preprocessing[0].columns == ("MSZoning", "LotFrontage", "GrLivArea")
     result = cross_validate(
         jax.random.key(0), HOUSES, sgd(0.01), k=2, epochs=1, make_model=lambda d: models.mlp(d, 4, 1)
@@ -103,7 +103,7 @@ def test_ids_are_no_feature_and_models_can_be_chosen():
     assert len(result.params) == 2
 
 
-def test_log_rmse_counts_in_per_cent():
+def test_log_rmse_measures_per_cent():
     np.testing.assert_allclose(log_rmse(jnp.array([110.0, 1.0]), jnp.array([100.0, 1.1])), np.log(1.1), rtol=1e-5)
     with pytest.raises(ValueError, match=r"predictions\[0\] is -1.0, but must be positive"):
         log_rmse(jnp.array([-1.0]), jnp.array([1.0]))
@@ -153,7 +153,7 @@ def test_a_submission_with_gaps_is_refused(tmp_path):
 
 
 @pytest.mark.bad_input
-def test_prices_are_real_numbers_that_fit(tmp_path) -> None:
+def test_complex_and_overflowing_prices_are_refused(tmp_path) -> None:
     with pytest.raises(OverflowError, match="3000000000 does not fit into int32"):
         log_rmse(np.array([3 * 10**9]), np.array([3 * 10**9]))  # would become negative
     with pytest.raises(TypeError, match="prices must hold real numbers"):

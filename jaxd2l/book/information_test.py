@@ -1,4 +1,4 @@
-"""The numbers of D2L 4.1.3, the laws of information, and distributions that are none."""
+"""The numbers of D2L 4.1.3, the laws of information, and wrong distributions."""
 
 import math
 
@@ -17,7 +17,7 @@ UNIFORM = jnp.ones(3) / 3
 
 
 def distributions(shape=(5,)):
-    """Some outcomes are impossible, some all but."""
+    """Some outcomes are impossible, others nearly so."""
     weights = arrays(np.float64, shape, elements=st.just(0.0) | st.floats(1e-9, 1.0))
     return weights.map(lambda w: w + (w.sum(-1, keepdims=True) == 0)).map(
         lambda w: (w / w.sum(-1, keepdims=True)).astype(np.float32)
@@ -45,7 +45,7 @@ def test_bits() -> None:
     np.testing.assert_allclose(surprisal(jnp.array(0.01), base=10), 2, rtol=1e-6)
 
 
-def test_the_impossible_costs_nothing_and_the_certain_is_no_surprise() -> None:
+def test_impossible_outcomes_cost_nothing_and_certain_ones_are_no_surprise() -> None:
     assert entropy(CERTAIN) == 0
     assert not jnp.signbit(entropy(CERTAIN))
     assert not jnp.signbit(surprisal(jnp.array(1.0)))
@@ -116,7 +116,7 @@ WRONG = [[0.5, 0.6], [0.5, 0.4], [1.5, -0.5], [math.nan, 1.0], [0.0, 0.0], [math
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
-def test_what_is_no_distribution_is_an_error_or_nan(wrong) -> None:
+def test_a_wrong_distribution_is_an_error_or_nan(wrong) -> None:
     p, wrong = jnp.array([0.5, 0.5]), jnp.array(wrong)
     for function in (
         entropy,
@@ -139,14 +139,14 @@ def test_the_error_names_the_distribution() -> None:
 
 
 @pytest.mark.parametrize("wrong", [-0.1, 1.1, math.nan])
-def test_what_is_no_probability_is_an_error_or_nan(wrong) -> None:
+def test_a_wrong_probability_is_an_error_or_nan(wrong) -> None:
     with pytest.raises(ValueError, match=r"p\[1\] is .*, but must lie in \[0, 1\]"):
         surprisal(jnp.array([0.5, wrong]))
     np.testing.assert_array_equal(jnp.isnan(jax.jit(surprisal)(jnp.array([0.5, wrong]))), [False, True])
 
 
 @pytest.mark.parametrize("base", [0, 1, -2, math.inf, math.nan])
-def test_what_is_no_base_is_an_error(base) -> None:
+def test_a_wrong_base_is_an_error(base) -> None:
     with pytest.raises(ValueError, match="base"):
         entropy(UNIFORM, base=base)
 
@@ -168,7 +168,7 @@ def test_a_softmax_of_any_precision_is_a_distribution(dtype) -> None:
 
 
 @pytest.mark.bad_input
-def test_complex_numbers_are_no_probabilities() -> None:
+def test_complex_numbers_are_refused_as_probabilities() -> None:
     p = jnp.array([0.5, 0.5])
     for function in (surprisal, entropy):
         with pytest.raises(TypeError, match="p must be floating point, got complex64"):

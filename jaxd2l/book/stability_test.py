@@ -22,7 +22,7 @@ def test_a_product_of_100_random_matrices_explodes():
     assert np.isfinite(random_product(jax.random.key(1), num_matrices=2000)[-1])  # e^1100: no float32 holds it
 
 
-def test_growth_is_that_of_the_product():
+def test_growth_matches_the_product():
     matrices = [jax.random.normal(k, (3, 3)) for k in jax.random.split(jax.random.key(3), 5)]
     product = np.linalg.multi_dot([np.asarray(m, np.float64) for m in matrices])
     np.testing.assert_allclose(
@@ -45,7 +45,7 @@ def test_xavier_keeps_the_gradient_of_tanh():
     assert found.gradients[0] > 0.01
 
 
-def test_the_books_normal_init_loses_everything_in_20_layers():
+def test_the_normal_init_of_the_book_loses_everything_in_20_layers():
     found = variances_through_depth(jax.random.key(0), DEEP, init=initializers.normal(0.01))
     assert found.activations[-1] < 1e-20
     assert found.gradients[0] < 1e-20
@@ -70,12 +70,12 @@ def trained(dropout_rate):
     return state.params[0]
 
 
-def test_units_that_begin_alike_stay_alike_and_dropout_parts_them():
+def test_equal_units_stay_equal_and_dropout_separates_them():
     assert distinct_units(trained(0.0)) == 1
     assert distinct_units(trained(0.5)) > 3
 
 
-def test_sizes_that_are_none_are_refused():
+def test_too_few_matrices_or_sizes_are_refused():
     with pytest.raises(ValueError, match="num_matrices must be at least 1, got 0"):
         random_product(jax.random.key(0), num_matrices=0)
     with pytest.raises(ValueError, match="the number of sizes must be at least 2, got 1"):

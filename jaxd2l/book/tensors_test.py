@@ -1,4 +1,4 @@
-"""The numbers of D2L 2.1 and 2.3, torch's meaning where JAX has another, and the laws of norms."""
+"""The numbers of D2L 2.1 and 2.3, torch's meaning where that of JAX differs, and the laws of norms."""
 
 import math
 
@@ -139,7 +139,7 @@ INDICES = [
 
 
 @pytest.mark.parametrize("index", INDICES, ids=repr)
-def test_whatever_indexes_numpy_reads_and_writes_as_there(index) -> None:
+def test_anything_that_indexes_numpy_reads_and_writes_as_in_numpy(index) -> None:
     numpy = np.array(X)
     equal(at(X, index), numpy[index])
     numpy[index] = 99
@@ -164,7 +164,7 @@ def test_an_index_out_of_bounds_is_an_error(index) -> None:
         jax.vmap(lambda row: at(row, 4))(X)
 
 
-def test_a_traced_index_cannot_be_seen_but_its_neighbours_can() -> None:
+def test_a_traced_index_is_unknown_but_its_neighbours_are_checked() -> None:
     read, write = jax.jit(at), jax.jit(set_at)
     equal(read(X, 2), X[2])
     equal(read(X, -1), X[-1])
@@ -177,12 +177,12 @@ def test_a_traced_index_cannot_be_seen_but_its_neighbours_can() -> None:
 
 
 @pytest.mark.parametrize("index", [(0, 0, 0), 1.0, np.zeros(2, bool)], ids=repr)
-def test_an_index_that_is_none_is_an_error(index) -> None:
+def test_an_invalid_index_is_an_error(index) -> None:
     with pytest.raises(IndexError, match=r"\(3, 4\)"):
         at(X, index)
 
 
-def test_what_does_not_fit_is_not_written() -> None:
+def test_values_that_do_not_fit_are_not_written() -> None:
     with pytest.raises(TypeError, match="value holds float32, which an array of int32 cannot hold"):
         set_at(jnp.arange(3), 0, 17.5)
     with pytest.raises(ValueError, match=r"broadcasting.*\[3\].*\[4\]"):
@@ -221,10 +221,10 @@ def test_a_number_that_does_not_fit_is_an_error(value) -> None:
         equal(copy_from(np.array([value])), np.array([value]))
 
 
-def test_what_fits_is_kept() -> None:
+def test_numbers_that_fit_are_kept() -> None:
     equal(copy_from(np.array([2**31 - 1, -(2**31)])), [2**31 - 1, -(2**31)])
     equal(copy_from(np.array([np.inf, -np.inf, np.nan, 3e38])), np.array([np.inf, -np.inf, np.nan, 3e38], np.float32))
-    assert copy_from(np.array([1e-320])) == 0  # rounded, as every float64
+    assert copy_from(np.array([1e-320])) == 0  # rounded, like every float64
 
 
 # 2.3 Linear algebra
@@ -296,7 +296,7 @@ def test_norms_along_axes(p) -> None:
     assert norm(jnp.zeros((0,)), p) == 0
 
 
-def test_norms_refuse_what_is_none() -> None:
+def test_norms_refuse_orders_below_1() -> None:
     for p in (0.5, 0, -1, math.nan):
         with pytest.raises(ValueError, match="at least 1"):
             norm(jnp.ones(2), p)
@@ -361,7 +361,7 @@ def test_numbers_that_do_not_fit_are_not_wrapped_around() -> None:
 
 
 @pytest.mark.bad_input
-def test_axes_and_orders_that_are_none_are_refused() -> None:
+def test_wrong_axes_and_orders_are_refused() -> None:
     for function in (norm, var, std, median):
         with pytest.raises(ValueError, match="there is no axis -5"):
             function(X, axis=-5)

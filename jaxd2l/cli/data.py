@@ -19,6 +19,6 @@ def run(options: argparse.Namespace) -> int:
     images, labels = dataset.train
     count = min(options.count, len(images))
     titles = [dataset.class_names[label] for label in labels[:count]]
-    write_file(options.out, plots.png(plots.image_grid(np.asarray(images)[:count], titles)))
+    write_file(options.out, plots.png(plots.image_grid(np.asarray(images)[:count], titles=titles)))
     print(f"the first {count} training images of {options.dataset} are drawn in {options.out}")
     return 0

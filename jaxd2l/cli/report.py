@@ -53,4 +53,4 @@ def examples_picture(which: np.ndarray, predicted: np.ndarray, dataset: Dataset)
     """Chosen test images with true and predicted names, as a PNG."""
     names = dataset.class_names
     titles = [f"true: {names[dataset.test.labels[i]]}\npred.: {names[predicted[i]]}" for i in which]
-    return plots.png(plots.image_grid(np.asarray(dataset.test.inputs)[which], titles))
+    return plots.png(plots.image_grid(np.asarray(dataset.test.inputs)[which], titles=titles))

@@ -1,4 +1,4 @@
-"""Shift is seen where there is one, and weighting undoes it: known ratios, known label frequencies. D2L 4.7."""
+"""A shift is detected, and weighting corrects it: known ratios, known label frequencies. D2L 4.7."""
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ SOURCE = RNG.normal(0, 1, (2000, 1)).astype(np.float32)
 TARGET = RNG.normal(1, 1, (2000, 1)).astype(np.float32)
 
 
-def test_the_classifier_is_scikit_learns():
+def test_the_classifier_agrees_with_scikit_learn():
     from sklearn.linear_model import LogisticRegression
 
     source = RNG.normal(0, 1, (60, 3)).astype(np.float32) * np.array([1, 10, 0.1], np.float32)
@@ -60,13 +60,13 @@ def test_clipping_limits_weights_and_changes_no_others(clip):
     np.testing.assert_array_equal(clipped, np.minimum(free, np.float32(clip)))
 
 
-def test_samples_that_can_be_told_apart_for_certain_give_finite_weights():
+def test_perfectly_separable_samples_give_finite_weights():
     params = fit_domain_classifier(SOURCE, SOURCE + 100)
     assert np.isfinite(params["kernel"]).all()
     assert np.isfinite(covariate_shift_weights(SOURCE, SOURCE + 100)).all()
 
 
-def test_a_feature_that_does_not_vary_does_no_harm():
+def test_a_constant_feature_does_no_harm():
     constant = np.ones((2000, 1), np.float32)
     weights = covariate_shift_weights(np.hstack([SOURCE, constant]), np.hstack([TARGET, constant]))
     np.testing.assert_allclose(weights, covariate_shift_weights(SOURCE, TARGET), rtol=1e-3)
@@ -103,13 +103,13 @@ def test_label_frequencies_are_recovered_exactly_from_exact_confusions(q, seed):
     )
 
 
-def test_a_source_of_uneven_classes_gives_frequencies_and_not_ratios():
+def test_an_unbalanced_source_gives_frequencies_and_not_ratios():
     """The book's C, as shares of all examples, would give q / p."""
     confusion = np.array([[90, 0], [0, 10]])
     np.testing.assert_allclose(target_label_distribution(confusion, np.array([0, 1])), [0.5, 0.5])
 
 
-def test_label_shift_from_end_to_end():
+def test_label_shift_end_to_end():
     rng = np.random.default_rng(1)
 
     def sample(n, share_of_ones):
@@ -168,7 +168,7 @@ def test_too_few_rows_to_test_are_refused():
 
 
 @pytest.mark.bad_input
-def test_integers_lose_no_fractions_and_nan_is_no_shift() -> None:
+def test_integers_and_nan_are_refused() -> None:
     counts = np.arange(12, dtype=np.int32).reshape(6, 2)
     with pytest.raises(TypeError, match="source must be floating point"):
         fit_domain_classifier(counts, counts)  # deviations below 1 would become 0

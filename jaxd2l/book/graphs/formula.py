@@ -1,4 +1,4 @@
-"""How operators and arrays of a jaxpr read: `dot`, `mul 0.5`, `z > 0`."""
+"""Operators and arrays of a jaxpr in words: `dot`, `mul 0.5`, `z > 0`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -34,7 +34,7 @@ def formula(atom: Any, known: Mapping[Any, Formula], makers: Mapping[Any, Any], 
     eqn = makers[atom]
     name = eqn.primitive.name
     inputs = [formula(x, known, makers, depth - 1) for x in eqn.invars]
-    if name == "jit":  # the array is made inside a function: by which formula?
+    if name == "jit":  # find the formula inside the function
         inner = eqn.params["jaxpr"].jaxpr
         inner_makers = {var: inner_eqn for inner_eqn in inner.eqns for var in inner_eqn.outvars}
         output = inner.outvars[eqn.outvars.index(atom)]
@@ -52,7 +52,7 @@ def formula(atom: Any, known: Mapping[Any, Formula], makers: Mapping[Any, Any], 
 
 
 def label(eqn: Any) -> str:
-    """The operator's name, with the numbers that stand in the program."""
+    """The operator's name, with the numbers written in the program."""
     name = eqn.primitive.name
     if name == "jit":
         return str(eqn.params["name"])

@@ -23,7 +23,7 @@ def layered(
       drop: height left between two layers.
 
     Returns:
-      The centre of each box, and for each edge the points it passes, the two centres included. y grows upwards.
+      The centre of each box, and the points that each edge passes, the two centres included. y grows upwards.
 
     >>> centres, _ = layered([(1.0, 1.0)] * 3, [(0, 2), (1, 2)], gap=1.0, drop=1.0)
     >>> np.round(centres, 3).tolist()
@@ -43,19 +43,19 @@ def layered(
 
 
 def _layers(count: int, edges: Sequence[Edge]) -> list[int]:
-    """Each box below all that point to it, yet no higher than its use asks for."""
+    """Each box below all boxes that point to it, but no higher than its uses require."""
     above, below = _neighbours(count, edges)
     layer, ready, waiting = [0] * count, [i for i in range(count) if not above[i]], [len(near) for near in above]
-    for i in ready:  # grows while it is walked, and ends in an order in which every edge points forward
+    for i in ready:  # grows during the loop, and ends in an order in which every edge points forward
         for j in below[i]:
             layer[j] = max(layer[j], layer[i] + 1)
             waiting[j] -= 1
             if not waiting[j]:
                 ready.append(j)
     if len(ready) < count:
-        raise ValueError("the edges make a cycle; arrows that all point down cannot")
+        raise ValueError("the edges form a cycle, and cannot all point down")
     for i in reversed(ready):
-        # Edges shorten, or stay as long in all. What ends here comes along, unless all does.
+        # Moving a box down with its inputs shortens its edges in total, or keeps their length.
         bound = [layer[j] for j in below[i] if below[j]] or [layer[j] for j in below[i]]
         if bound and len(above[i]) <= len(below[i]):
             layer[i] = min(bound) - 1
@@ -67,7 +67,7 @@ def _layers(count: int, edges: Sequence[Edge]) -> list[int]:
 
 
 def _with_stopovers(layer: list[int], edges: Sequence[Edge]) -> tuple[list[list[int]], list[int], list[Edge]]:
-    """Gives each edge a stopover, a box without content, in every layer that it crosses."""
+    """Gives each edge a stopover, an empty box, in every layer that it crosses."""
     layer, routes = list(layer), []
     for start, to in edges:
         stopovers = range(len(layer), len(layer) + layer[to] - layer[start] - 1)
@@ -122,7 +122,7 @@ def _across(
     num_boxes: int,
     sweeps: int = 60,
 ) -> np.ndarray:
-    """x of every box: as near the mean of its neighbours as the order and the widths allow."""
+    """x of each box: as near the mean of its neighbours as order and widths allow."""
     x = np.zeros(len(widths))
     above, below = _neighbours(len(widths), links)
     offsets = []

@@ -1,4 +1,4 @@
-"""Boxes never overlap, arrows point down, every edge passes beside the boxes between its ends."""
+"""Boxes never overlap, arrows point down, and each edge passes beside the boxes between its ends."""
 
 import itertools
 

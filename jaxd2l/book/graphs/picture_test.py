@@ -1,4 +1,4 @@
-"""A picture holds every name, shape and size; no text leaves its box or the page; the same graph, the same file."""
+"""A picture shows every name, shape and size; no text leaves its box or the page; equal graphs give equal files."""
 
 import itertools
 import xml.etree.ElementTree
@@ -65,7 +65,7 @@ def test_details_give_dtype_shape_and_bytes():
     assert "f32[1000,1000] · 4 MB" in shown
 
 
-def test_kept_values_are_framed_also_without_colour():
+def test_frames_show_kept_values_even_without_colour():
     graph = CASES["mlp"]
     squares = [
         patch
@@ -79,7 +79,7 @@ def test_kept_values_are_framed_also_without_colour():
     assert frames == [0.0] * (len(squares) - 5) + [1.2, 2.0, 2.0, 2.0, 2.0]
 
 
-def test_files_are_well_formed_and_repeat():
+def test_files_are_well_formed_and_reproducible():
     svg = plots.svg(graphs.figure(CASES["mlp"]))
     assert xml.etree.ElementTree.fromstring(svg).tag.endswith("svg")
     assert svg == plots.svg(graphs.figure(CASES["mlp"])) == CASES["mlp"]._repr_svg_()

@@ -1,4 +1,4 @@
-"""A graph says what a function computes, and what its backward pass keeps: compared with what jax.vjp really holds."""
+"""A graph shows what a function computes and what its backward pass keeps, compared with what jax.vjp really holds."""
 
 import jax
 import jax.numpy as jnp
@@ -33,12 +33,12 @@ X = jnp.arange(6.0).reshape(2, 3)
 
 
 def truly_kept(f, *args):
-    """Every different array that jax.vjp holds, by its size."""
+    """The sizes of all distinct arrays that jax.vjp holds."""
     leaves = jax.tree.leaves(jax.vjp(f, *args)[1])
     return sorted(leaf.nbytes for leaf in {id(leaf): leaf for leaf in leaves}.values())
 
 
-def test_the_books_example_reads_like_the_book():
+def test_the_example_of_the_book_reads_like_the_book():
     found = graph(book, *BOOK)
     assert [value.name for value in found.values if value.role == "argument"] == ["W1", "W2", "x", "y"]
     assert {"z", "h", "o", "L", "s", "J"} < {value.name for value in found.values}
@@ -69,7 +69,7 @@ def test_the_books_example_reads_like_the_book():
     assert found.kept_bytes == 20 + 5 + 8 + 60 + 40
 
 
-def test_without_derivatives_for_the_inputs_less_is_kept():
+def test_less_is_kept_without_derivatives_for_the_inputs():
     kept = {value.name for value in graph(book, *BOOK, argnums=(0, 1)).kept}
     assert "W1" not in kept
     assert {"W2", "x", "h"} < kept
@@ -92,7 +92,7 @@ def test_without_derivatives_for_the_inputs_less_is_kept():
 def test_what_is_kept_is_what_vjp_holds(f):
     kept = graph(f, X).kept
     true = truly_kept(f, X)
-    # jax.vjp also holds plain numbers that stand in the program.
+    # jax.vjp also holds plain numbers that are written in the program.
     assert sorted(value.nbytes for value in kept) == [size for size in true if size > 4 or size in _sizes(kept)]
 
 
@@ -100,7 +100,7 @@ def _sizes(kept):
     return {value.nbytes for value in kept}
 
 
-def test_what_is_kept_agrees_with_jax_own_list(capsys):
+def test_kept_values_agree_with_the_list_that_jax_prints(capsys):
     args = [jnp.ones(spec.shape) for spec in BOOK]
     jax.ad_checkpoint.print_saved_residuals(book, *args)
     listed = [line.split()[0] for line in capsys.readouterr().out.splitlines() if "literal" not in line]
@@ -138,7 +138,7 @@ def test_jitted_functions_open_on_request():
     assert opened.kept_bytes == closed.kept_bytes
 
 
-def test_a_function_that_is_one_jitted_function_opens_by_itself():
+def test_a_function_that_is_one_jitted_function_always_opens():
     assert [op.name for op in graph(jax.jit(jax.jit(lambda x: jnp.sin(x) + 1.0)), X).operations] == ["sin", "add 1"]
 
 
@@ -160,7 +160,7 @@ def test_loops_that_cannot_be_differentiated_can_be_drawn():
         graph(double, X)
 
 
-def test_an_argument_that_is_not_there_is_refused():
+def test_an_argnum_out_of_range_is_refused():
     with pytest.raises(ValueError, match="argnums names argument 2, but there are 1"):
         graph(jnp.sin, X, argnums=2)
 

@@ -11,13 +11,13 @@ from jax.extend import core
 
 
 def opened(closed: core.ClosedJaxpr, leaves: Sequence[Any], expand: bool) -> core.ClosedJaxpr:
-    """The jaxpr without the walls of jitted functions: all of them, or one that is the whole function."""
+    """The jaxpr with jitted functions inlined: all of them, or one that is the whole function."""
 
-    def has_walls(jaxpr: core.Jaxpr) -> bool:
+    def has_jit(jaxpr: core.Jaxpr) -> bool:
         jitted = [eqn.primitive.name == "jit" for eqn in jaxpr.eqns]
         return any(jitted) if expand else jitted == [True]
 
-    while has_walls(closed.jaxpr):
+    while has_jit(closed.jaxpr):
         open_once = partial(_outputs_with_jit_opened, closed)
         closed = jax.make_jaxpr(open_once)(*leaves)
     return closed
@@ -51,7 +51,7 @@ def _interpret(
 def forward_of_vjp(
     closed: core.ClosedJaxpr, leaves: Sequence[Any], differentiated: Sequence[int]
 ) -> tuple[core.Jaxpr, int]:
-    """The forward pass as `jax.vjp` runs it. It gives what is kept (so many arrays), then every value of `closed`."""
+    """The forward pass as `jax.vjp` runs it, and how many arrays it keeps: it returns these, then each value of `closed`."""
     num_kept = 0
 
     def run(*leaves: Any) -> list[Any]:
@@ -67,7 +67,7 @@ def forward_of_vjp(
         if not differentiated:
             return outputs(chosen)[1]
         results, pull_back, values = jax.vjp(outputs, chosen, has_aux=True)
-        pull_back([_zeros_of_tangent(result) for result in results])  # is there a backward pass at all?
+        pull_back([_zeros_of_tangent(result) for result in results])  # fails if there is no backward pass
         kept = jax.tree.leaves(pull_back)
         num_kept = len(kept)
         return kept + values

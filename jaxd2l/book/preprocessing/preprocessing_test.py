@@ -82,7 +82,7 @@ def test_imputation(method, rooms) -> None:
     filled = pp.impute(pp.fit_imputation(frame, method=method, constant=-1.0), frame)
     assert filled["rooms"].tolist() == [1, 1, 3, 4, rooms]
     assert filled["roof"].iloc[-1] == "Tile" if method == "mode" else filled["roof"].isna().sum() == 2
-    assert np.isnan(frame["rooms"].iloc[-1])  # the frame that was handed in is as it was
+    assert np.isnan(frame["rooms"].iloc[-1])  # the original frame has not changed
 
 
 def test_imputation_of_words_by_a_word_and_of_numbers_by_a_number() -> None:
@@ -116,7 +116,7 @@ def test_a_column_without_a_value_is_an_error(method) -> None:
 
 
 def test_a_column_without_a_value_in_the_test_rows_is_filled() -> None:
-    rows = pd.DataFrame({"NumRooms": [None, None], "RoofType": [np.nan, np.nan]})  # read as objects and as numbers
+    rows = pd.DataFrame({"NumRooms": [None, None], "RoofType": [np.nan, np.nan]})  # objects and numbers
     np.testing.assert_array_equal(pp.apply(pp.fit(INPUTS), rows), [[3, 0, 1], [3, 0, 1]])
 
 
@@ -144,7 +144,7 @@ def test_a_category_that_is_called_other_joins_the_others() -> None:
     np.testing.assert_array_equal(pp.apply(pp.fit(frame, min_count=2), frame), [[1, 0], [1, 0], [1, 0]])
 
 
-def test_what_has_no_categories_is_an_error() -> None:
+def test_text_and_dates_have_no_categories() -> None:
     text = pd.DataFrame({"remarks": [f"house {i}" for i in range(51)]})
     with pytest.raises(ValueError, match=r"'remarks' \(text, .*51 values\)"):
         pp.fit(text)
@@ -162,12 +162,12 @@ def test_standardised_numbers_have_mean_0_and_deviation_1() -> None:
     X = pp.apply(pp.fit(MIXED, standardized=True), MIXED)[:, :3]
     np.testing.assert_allclose(X.mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(X[:, 0].std(ddof=1), 1, rtol=1e-6)
-    # Book 5.7: missing numbers become 0 after the values that are there have been standardised.
+    # Book 5.7: missing numbers become 0 after the others have been standardised.
     book = ((MIXED["rooms"] - MIXED["rooms"].mean()) / MIXED["rooms"].std()).fillna(0)
     np.testing.assert_allclose(X[:, 1], book.astype(float), rtol=1e-6, atol=1e-7)
 
 
-def test_a_column_that_does_not_vary_becomes_0() -> None:
+def test_a_constant_column_becomes_0() -> None:
     frame = pd.DataFrame({"a": [0.1, 0.1, 0.1, None], "b": [None, None, None, 5]})
     np.testing.assert_allclose(pp.apply(pp.fit(frame, standardized=True), frame), 0, atol=1e-6)
     with pytest.raises(ValueError, match="'a' has no value"):
@@ -202,7 +202,7 @@ tables = st.lists(st.tuples(rooms, st.sampled_from(["Tile", "Slate", "Straw", No
 @pytest.mark.parametrize("method", ["mean", "mode", "knn"])
 @settings(max_examples=15)
 @given(rows=tables)
-def test_a_row_is_prepared_alike_in_any_company(method, rows) -> None:
+def test_a_row_is_prepared_the_same_way_whatever_rows_are_beside_it(method, rows) -> None:
     train = pd.DataFrame({"rooms": [1.0, 2.0, 2.0, None], "roof": ["Tile", "Slate", "Straw", "Tile"]})
     fitted = pp.fit(train, method=method, standardized=True, min_count=2)
     before = repr(fitted)
@@ -223,7 +223,7 @@ def test_categories_are_one_hot(rows) -> None:
 # Tables that cannot be prepared
 
 
-def test_a_table_of_other_columns() -> None:
+def test_missing_and_duplicate_columns_are_refused() -> None:
     fitted = pp.fit(INPUTS)
     with pytest.raises(KeyError, match=r"no column 'RoofType'; there are 'NumRooms', 'Price'"):
         pp.apply(fitted, HOUSES.drop(columns="RoofType"))
@@ -235,7 +235,7 @@ def test_a_table_of_other_columns() -> None:
             function(twice)
 
 
-def test_values_that_are_no_numbers() -> None:
+def test_values_that_are_not_numbers_are_refused() -> None:
     with pytest.raises(ValueError, match="'NumRooms' must hold numbers"):
         pp.apply(pp.fit(INPUTS), INPUTS.assign(NumRooms=["2", "3", "x", None]))
     with pytest.raises(ValueError, match="'NumRooms' holds an infinite number"):
@@ -262,7 +262,7 @@ def test_importing_the_package_does_not_import_pandas() -> None:
 
 
 @pytest.mark.bad_input
-def test_columns_of_one_name_are_refused_and_not_overwritten():
+def test_columns_of_the_same_name_are_refused_and_not_overwritten():
     for frame in (
         pd.DataFrame({"a": ["nan", None]}),
         pd.DataFrame({"a": ["b_c", "d"], "a_b": ["c", "d"]}),
@@ -274,7 +274,7 @@ def test_columns_of_one_name_are_refused_and_not_overwritten():
 
 
 @pytest.mark.bad_input
-def test_numbers_that_overflow_and_what_is_no_table_are_refused():
+def test_numbers_that_overflow_and_wrong_arguments_are_refused():
     large = pd.DataFrame({"a": [1e308, 1e308, -1e308]})
     with pytest.raises(OverflowError, match="does not fit into float32"):
         pp.to_array(large)
