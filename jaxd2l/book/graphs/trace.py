@@ -51,7 +51,10 @@ def _interpret(
 def forward_of_vjp(
     closed: core.ClosedJaxpr, leaves: Sequence[Any], differentiated: Sequence[int]
 ) -> tuple[core.Jaxpr, int]:
-    """The forward pass as `jax.vjp` runs it, and how many arrays it keeps: it returns these, then each value of `closed`."""
+    """The forward pass as `jax.vjp` runs it, and how many arrays it keeps.
+
+    It returns the arrays that it keeps, then each value of `closed`.
+    """
     num_kept = 0
 
     def run(*leaves: Any) -> list[Any]:

@@ -63,9 +63,7 @@ def select(frame: "pandas.DataFrame", columns: Sequence[str]) -> "pandas.DataFra
     ['b']
     """
     require_unique(frame)
-    require_sequence(columns=columns)
-    if unknown := [name for name in columns if name not in frame.columns]:
-        raise KeyError(f"no column {', '.join(map(repr, unknown))}; there are {', '.join(map(repr, frame.columns))}")
+    require_columns(frame, columns)
     return frame[list(columns)]
 
 
@@ -120,6 +118,12 @@ def kind_of(series: "pandas.Series") -> Kind:
     return "categorical" if series.nunique() <= MAX_CATEGORIES else "text"
 
 
+def numeric_columns(frame: "pandas.DataFrame") -> tuple[str, ...]:
+    """The names of the columns that hold numbers."""
+    require_unique(frame)
+    return tuple(name for name, series in frame.items() if kind_of(series) == "numeric")
+
+
 def numbers(series: "pandas.Series") -> Float[np.ndarray, " n"]:
     """The column in float64, NaN where a value is missing."""
     if kind_of(series) != "numeric" and not series.isna().all():
@@ -141,3 +145,9 @@ def require_unique(frame: "pandas.DataFrame") -> None:
     require_frame(frame)
     if not frame.columns.is_unique:
         raise ValueError(f"several columns have the name {frame.columns[frame.columns.duplicated()][0]!r}")
+
+
+def require_columns(frame: "pandas.DataFrame", columns: Sequence[str]) -> None:
+    require_sequence(columns=columns)
+    if unknown := [name for name in columns if name not in frame.columns]:
+        raise KeyError(f"no column {', '.join(map(repr, unknown))}; there are {', '.join(map(repr, frame.columns))}")

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxd2l._checks.numbers import require_choice, require_whole
-from jaxd2l.book.preprocessing.columns import kind_of, numbers, require_unique, select
+from jaxd2l.book.preprocessing.columns import numbers, numeric_columns, select
 
 if TYPE_CHECKING:
     import pandas
@@ -53,29 +53,34 @@ def fit_imputation(
     >>> fit_imputation(pandas.DataFrame({"rooms": [None, 2.0, 4.0, None]})).fill
     {'rooms': 3.0}
     """
-    require_unique(train)
     require_choice(Method, method=method)
     require_whole(1, neighbors=neighbors)
-    numeric = tuple(name for name, series in train.items() if kind_of(series) == "numeric")
+    numeric = numeric_columns(train)
     if method == "constant":
         is_number = isinstance(constant, (int, float))
         return _filling(method, {name: constant for name in train if (name in numeric) == is_number})
-    for name in train if method == "mode" else numeric:
-        if train[name].isna().all():
-            raise ValueError(f"column {name!r} has no value in the training rows; leave it out or fill in a constant")
+    _require_values(train[list(train if method == "mode" else numeric)])
     if method == "mode":
         modes = {name: series.mode().iloc[0] for name, series in train.items()}  # the smallest of equally frequent ones
         return _filling(method, {name: float(mode) if name in numeric else mode for name, mode in modes.items()})
     if method == "knn":
         donors = np.stack([numbers(train[name]) for name in numeric], -1) if numeric else np.empty((len(train), 0))
         return Imputation(method, {}, numeric, donors, neighbors)
-    average = np.nanmean if method == "mean" else np.nanmedian
+    return _filling(method, {name: _average(train[name], method) for name in numeric})
+
+
+def _require_values(train: "pandas.DataFrame") -> None:
+    for name, series in train.items():
+        if series.isna().all():
+            raise ValueError(f"column {name!r} has no value in the training rows; leave it out or fill in a constant")
+
+
+def _average(series: "pandas.Series", method: Method) -> float:
     with np.errstate(over="ignore"):
-        fill = {name: float(average(numbers(train[name]))) for name in numeric}
-    for name, value in fill.items():
-        if np.isinf(value):
-            raise OverflowError(f"column {name!r} holds numbers whose sum overflows")
-    return _filling(method, fill)
+        average = float((np.nanmean if method == "mean" else np.nanmedian)(numbers(series)))
+    if np.isinf(average):
+        raise OverflowError(f"column {series.name!r} holds numbers whose sum overflows")
+    return average
 
 
 def impute(imputation: Imputation, frame: "pandas.DataFrame") -> "pandas.DataFrame":

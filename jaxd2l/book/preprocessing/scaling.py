@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from jaxd2l._checks.numbers import is_real, require_whole_between
 from jaxd2l._checks.shapes import require_not_empty, require_shapes
-from jaxd2l.book.preprocessing.columns import kind_of, numbers, require_unique, select
+from jaxd2l.book.preprocessing.columns import numbers, numeric_columns, select
 
 if TYPE_CHECKING:
     import pandas
@@ -48,20 +48,19 @@ def fit_standardization(train: "pandas.DataFrame") -> Standardization:
     >>> fit_standardization(pandas.DataFrame({"a": [1.0, 2.0, 3.0, None]}))
     Standardization(mean={'a': 2.0}, std={'a': 1.0})
     """
-    require_unique(train)
-    mean, std = {}, {}
-    for name, series in train.items():
-        if kind_of(series) == "numeric":
-            values = numbers(series)
-            values = values[~np.isnan(values)]
-            if not len(values):
-                raise ValueError(f"column {name!r} has no value in the training rows; leave it out")
-            if np.abs(values).max() > _LARGEST:
-                raise OverflowError(f"column {name!r} holds numbers beyond {_LARGEST:g}, whose squares overflow")
-            mean[name] = float(values.mean())
-            # The mean of equal numbers may be rounded, and their deviation then not quite 0.
-            std[name] = float(values.std(ddof=1)) if np.ptp(values) > 0 else 1.0
-    return Standardization(mean, std)
+    moments = {name: _mean_and_std(train[name]) for name in numeric_columns(train)}
+    return Standardization({name: m for name, (m, _) in moments.items()}, {name: s for name, (_, s) in moments.items()})
+
+
+def _mean_and_std(series: "pandas.Series") -> tuple[float, float]:
+    values = numbers(series)
+    values = values[~np.isnan(values)]
+    if not len(values):
+        raise ValueError(f"column {series.name!r} has no value in the training rows; leave it out")
+    if np.abs(values).max() > _LARGEST:
+        raise OverflowError(f"column {series.name!r} holds numbers beyond {_LARGEST:g}, whose squares overflow")
+    # The mean of equal numbers may be rounded, and their deviation then not quite 0.
+    return float(values.mean()), float(values.std(ddof=1)) if np.ptp(values) > 0 else 1.0
 
 
 def standardize(standardization: Standardization, frame: "pandas.DataFrame") -> "pandas.DataFrame":
