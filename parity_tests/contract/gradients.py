@@ -1,28 +1,28 @@
-"""Rows of the contract on automatic differentiation (D2L 2.4, 2.5, 5.1)."""
+"""Clauses of the contract on automatic differentiation (D2L 2.4, 2.5, 5.1)."""
 
-from parity_tests.contract.row import Row
+from parity_tests.contract.clause import Clause
 
 GRADIENTS = (
-    Row(
+    Clause(
         "abs'(0)",
         "2.4.1",
         ("torch.func.grad(torch.abs)(torch.tensor(0.))", "0"),
         ("jax.grad(jnp.abs)(0.)", "1"),
     ),
-    Row(
+    Clause(
         "clamp' at the bound",
         "2.4.1",
         ("torch.func.grad(lambda x: x.clamp(0, 1))(torch.tensor(0.))", "1"),
         ("jax.grad(lambda x: jnp.clip(x, 0, 1))(0.)", "0.5"),
     ),
-    Row(
+    Clause(
         "max' along an axis, on a tie",
         "2.5.2",
         ("torch.func.grad(lambda x: x.max(0).values)(torch.ones(2))", "[1, 0]"),
         ("jax.grad(lambda x: x.max(0))(jnp.ones(2))", "[0.5, 0.5]"),
         "`torch.amax` does as JAX.",
     ),
-    Row(
+    Clause(
         "norm'(0)",
         "2.4.3",
         ("torch.func.grad(torch.linalg.norm)(torch.zeros(2))", "[0, 0]"),
@@ -30,7 +30,7 @@ GRADIENTS = (
         "As torch.",
         ("jax.grad(tensors.norm)(jnp.zeros(2))", "[0, 0]"),
     ),
-    Row(
+    Clause(
         "std' of a constant",
         "2.5.2",
         ("torch.func.grad(torch.std)(torch.ones(2))", "[0, 0]"),
@@ -38,14 +38,14 @@ GRADIENTS = (
         "As torch.",
         ("jax.grad(tensors.std)(jnp.ones(2))", "[0, 0]"),
     ),
-    Row(
+    Clause(
         "(x^0)' at 0",
         "2.4.2",
         ("torch.func.grad(lambda x: x ** 0.)(torch.tensor(0.))", "0"),
         ("jax.grad(lambda x: x ** 0.)(0.)", "nan"),
         "An integer exponent gives 0 in JAX too.",
     ),
-    Row(
+    Clause(
         "relu'(NaN)",
         "5.1.2",
         ("torch.func.grad(torch.relu)(torch.tensor(torch.nan))", "1"),
@@ -53,7 +53,7 @@ GRADIENTS = (
         "As JAX; relu(NaN) is NaN in both.",
         ("jax.grad(activations.relu)(jnp.array(jnp.nan))", "0"),
     ),
-    Row(
+    Clause(
         "leaky_relu'(0)",
         "5.1.2",
         ("torch.func.grad(F.leaky_relu)(torch.tensor(0.))", "0.01"),
@@ -61,20 +61,20 @@ GRADIENTS = (
         "As torch.",
         ("jax.grad(activations.leaky_relu)(jnp.array(0.))", "0.01"),
     ),
-    Row(
+    Clause(
         "hard tanh' at the bound",
         "5.1.2",
         ("torch.func.grad(F.hardtanh)(torch.tensor(1.))", "0"),
         ("jax.grad(jax.nn.hard_tanh)(1.)", "1"),
     ),
-    Row(
+    Clause(
         "a second backward pass",
         "2.5.1",
         ("x = torch.tensor(3., requires_grad=True); (x * x).backward(); (x * x).backward(); x.grad", "12"),
         ("gradient = jax.grad(lambda x: x * x); gradient(3.); gradient(3.)", "6"),
         "torch accumulates until `zero_grad`; in JAX there is nothing to forget.",
     ),
-    Row(
+    Clause(
         "gradient of what is not used",
         "2.5.1",
         (
@@ -84,21 +84,21 @@ GRADIENTS = (
         ("jax.grad(lambda x, y: x, argnums=1)(1., 1.)", "0"),
         "So weight decay moves an unused parameter in JAX and not in torch.",
     ),
-    Row(
+    Clause(
         "gradient by an integer",
         "2.5.1",
         ("torch.tensor(1, requires_grad=True).grad", "RuntimeError"),
         ("jax.grad(lambda x: x * x)(1)", "TypeError"),
         "An error in both.",
     ),
-    Row(
+    Clause(
         "gradient of a vector",
         "2.5.2",
         ("torch.func.grad(lambda x: x * x)(torch.ones(2))", "RuntimeError"),
         ("jax.grad(lambda x: x * x)(jnp.ones(2))", "TypeError"),
         "An error in both; sum first, or `jax.vjp`.",
     ),
-    Row(
+    Clause(
         "relu'(0)",
         "5.1.2",
         ("torch.func.grad(torch.relu)(torch.tensor(0.))", "0"),
@@ -106,33 +106,33 @@ GRADIENTS = (
         "",
         ("jax.grad(activations.relu)(jnp.array(0.))", "0"),
     ),
-    Row(
+    Clause(
         "maximum' on a tie",
         "5.1.2",
         ("torch.func.grad(lambda x: torch.maximum(x, torch.tensor(0.)))(torch.tensor(0.))", "0.5"),
         ("jax.grad(lambda x: jnp.maximum(x, 0))(0.)", "0.5"),
         "So the book's from-scratch relu, `max(X, 0)`, is not relu at 0.",
     ),
-    Row(
+    Clause(
         "amax' on a tie",
         "2.5.2",
         ("torch.func.grad(torch.amax)(torch.ones(2))", "[0.5, 0.5]"),
         ("jax.grad(jnp.max)(jnp.ones(2))", "[0.5, 0.5]"),
     ),
-    Row(
+    Clause(
         "sqrt'(0)",
         "2.4.1",
         ("torch.func.grad(torch.sqrt)(torch.tensor(0.))", "inf"),
         ("jax.grad(jnp.sqrt)(0.)", "inf"),
     ),
-    Row(
+    Clause(
         "where' beside a singularity",
         "2.5.4",
         ("torch.func.grad(lambda x: torch.where(x > 0, x.sqrt(), 0.))(torch.tensor(0.))", "nan"),
         ("jax.grad(lambda x: jnp.where(x > 0, jnp.sqrt(x), 0.))(0.)", "nan"),
         "0 times infinity: guard the argument, not the result.",
     ),
-    Row(
+    Clause(
         "prod' beside a zero",
         "2.5.2",
         ("torch.func.grad(torch.prod)(torch.tensor([0., 2.]))", "[2, 0]"),

@@ -1,9 +1,9 @@
-"""Rows of the contract on layers and optimisers (D2L 3.4, 3.5, 3.7, 5.1, 5.4, 5.6)."""
+"""Clauses of the contract on layers and optimisers (D2L 3.4, 3.5, 3.7, 5.1, 5.4, 5.6)."""
 
-from parity_tests.contract.row import Row
+from parity_tests.contract.clause import Clause
 
 LAYERS = (
-    Row(
+    Clause(
         "shape of a weight",
         "3.5.1",
         ("torch.nn.Linear(2, 3).weight.shape", "(3, 2)"),
@@ -11,7 +11,7 @@ LAYERS = (
         "Kernels are (inputs, outputs). A square one says nothing when it is turned.",
         ("models.softmax_regression(2, 3).init(jax.random.key(0))['kernel'].shape", "(2, 3)"),
     ),
-    Row(
+    Clause(
         "spread of Linear(784)'s weight",
         "5.4.2",
         ("torch.nn.Linear(784, 1000).weight.std().mul(1000).round()", "21"),
@@ -22,7 +22,7 @@ LAYERS = (
         "U(-1/28, 1/28) against LeCun's normal. `initializers.torch_linear` and `flax_linear` are the two.",
         ("(1000 * initializers.torch_linear()(jax.random.key(0), 784, 1000)['kernel'].std()).round()", "21"),
     ),
-    Row(
+    Clause(
         "its bias",
         "5.4.2",
         ("torch.nn.Linear(784, 1000).bias.any()", "True"),
@@ -30,7 +30,7 @@ LAYERS = (
         "As above.",
         ("initializers.torch_linear()(jax.random.key(0), 784, 1000)['bias'].any()", "True"),
     ),
-    Row(
+    Clause(
         "tails of Xavier's normal",
         "5.4.2",
         ("(torch.nn.init.xavier_normal_(torch.empty(500, 500)).abs() > .0447 * 2.3).any()", "True"),
@@ -38,7 +38,7 @@ LAYERS = (
         "JAX truncates at two deviations (and widens); here, as torch, the tails stay.",
         ("(jnp.abs(initializers.xavier_normal()(jax.random.key(0), 500, 500)['kernel']) > .0447 * 2.3).any()", "True"),
     ),
-    Row(
+    Clause(
         "gelu(-2)",
         "5.1.2",
         ("F.gelu(torch.tensor(-2.))", "-0.0455"),
@@ -46,7 +46,7 @@ LAYERS = (
         "Exact, as torch; JAX's default is the tanh formula.",
         ("activations.gelu(jnp.array(-2.))", "-0.0455"),
     ),
-    Row(
+    Clause(
         "gelu(-6)",
         "5.1.2",
         ("F.gelu(torch.tensor(-6.))", "-0"),
@@ -54,28 +54,28 @@ LAYERS = (
         "torch's 1 + erf has cancelled; here erfc keeps the digits.",
         ("activations.gelu(jnp.array(-6.))", "-5.92e-09"),
     ),
-    Row(
+    Clause(
         "first slope of a PReLU",
         "5.1.2",
         ("torch.nn.PReLU().weight", "[0.25]"),
         ("linen.PReLU().negative_slope_init", "0.01"),
         "`prelu` takes the slope as an argument.",
     ),
-    Row(
+    Clause(
         "epsilon of LayerNorm",
         "5",
         ("torch.nn.LayerNorm(1).eps", "1e-05"),
         ("linen.LayerNorm().epsilon", "1e-06"),
         "Pass it: `nn.LayerNorm(epsilon=1e-5)`.",
     ),
-    Row(
+    Clause(
         "dropout without being told",
         "5.6.2",
         ("F.dropout(torch.ones(100)).eq(0).any()", "True"),
         ("linen.Dropout(.5).apply({}, jnp.ones(100))", "ValueError"),
         "A model drops if and only if `apply` is given a key.",
     ),
-    Row(
+    Clause(
         "dropout of everything",
         "5.6.2",
         ("F.dropout(torch.ones(2), 1.)", "[0, 0]"),
@@ -86,7 +86,7 @@ LAYERS = (
         "",
         ("models.dropout(jnp.ones(2), 1., jax.random.key(0))", "[0, 0]"),
     ),
-    Row(
+    Clause(
         "slope of leaky_relu",
         "5.1.2",
         ("F.leaky_relu(torch.tensor(-1.))", "-0.01"),
@@ -97,7 +97,7 @@ LAYERS = (
 )
 
 OPTIMISERS = (
-    Row(
+    Clause(
         "SGD, no options",
         "3.4.4",
         ("torch_sgd(lr=.1)", "[0.729]"),
@@ -105,7 +105,7 @@ OPTIMISERS = (
         "",
         ("optax_steps(optim.sgd(.1))", "[0.729]"),
     ),
-    Row(
+    Clause(
         "momentum",
         "3.4.4",
         ("torch_sgd(lr=.1, momentum=.9)", "[0.486]"),
@@ -113,7 +113,7 @@ OPTIMISERS = (
         "",
         ("optax_steps(optim.sgd(.1, momentum=.9))", "[0.486]"),
     ),
-    Row(
+    Clause(
         "Nesterov",
         "3.4.4",
         ("torch_sgd(lr=.1, momentum=.9, nesterov=True)", "[0.3273]"),
@@ -121,7 +121,7 @@ OPTIMISERS = (
         "",
         ("optax_steps(optim.sgd(.1, momentum=.9, nesterov=True))", "[0.3273]"),
     ),
-    Row(
+    Clause(
         "decay before momentum",
         "3.7",
         ("torch_sgd(lr=.1, momentum=.9, weight_decay=.5)", "[0.2631]"),
@@ -129,7 +129,7 @@ OPTIMISERS = (
         "Equal: decay is part of the gradient.",
         ("optax_steps(optim.sgd(.1, momentum=.9, weight_decay=.5))", "[0.2631]"),
     ),
-    Row(
+    Clause(
         "decay after momentum",
         "3.7",
         ("torch_sgd(lr=.1, momentum=.9, weight_decay=.5)", "[0.2631]"),
@@ -139,14 +139,14 @@ OPTIMISERS = (
         ),
         "A port that puts decay here trains another model.",
     ),
-    Row(
+    Clause(
         "decay after the learning rate",
         "3.7",
         ("torch_sgd(lr=.1, momentum=.9, weight_decay=.5)", "[0.2631]"),
         ("optax_steps(optax.chain(optax.sgd(.1, .9), optax.add_decayed_weights(.5)))", "[2.411]"),
         "Here it even grows the weights.",
     ),
-    Row(
+    Clause(
         "dampening",
         "3.4.4",
         ("torch_sgd(lr=.1, momentum=.9, dampening=.5)", "[0.6053]"),
@@ -154,7 +154,7 @@ OPTIMISERS = (
         "The first gradient enters undamped; optax has nothing for it.",
         ("optax_steps(optim.sgd(.1, momentum=.9, dampening=.5))", "[0.6053]"),
     ),
-    Row(
+    Clause(
         "Nesterov without momentum",
         "3.4.4",
         ("torch_sgd(lr=.1, nesterov=True)", "ValueError"),
@@ -162,7 +162,7 @@ OPTIMISERS = (
         "As torch.",
         ("optim.sgd(.1, nesterov=True)", "ValueError"),
     ),
-    Row(
+    Clause(
         "a negative learning rate",
         "3.4.4",
         ("torch_sgd(lr=-.1)", "ValueError"),
@@ -170,7 +170,7 @@ OPTIMISERS = (
         "As torch.",
         ("optim.sgd(-.1)", "ValueError"),
     ),
-    Row(
+    Clause(
         "AdamW's decay",
         "12",
         ("torch.optim.AdamW([torch.ones(1)]).defaults['weight_decay']", "0.01"),

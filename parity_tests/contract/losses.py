@@ -1,9 +1,9 @@
-"""Rows of the contract on losses (D2L 3.1, 4.1, 4.4, 4.5)."""
+"""Clauses of the contract on losses (D2L 3.1, 4.1, 4.4, 4.5)."""
 
-from parity_tests.contract.row import Row
+from parity_tests.contract.clause import Clause
 
 LOSSES = (
-    Row(
+    Clause(
         "the half in the squared loss",
         "3.1.1",
         ("F.mse_loss(torch.tensor([2.]), torch.zeros(1))", "4"),
@@ -11,7 +11,7 @@ LOSSES = (
         "The book's (y - t)^2/2: half of `MSELoss`, so the same learning rate takes half the step.",
         ("losses.squared_loss(jnp.array([2.]), jnp.zeros(1))", "2"),
     ),
-    Row(
+    Clause(
         "(n, 1) against (n,)",
         "3.4.2",
         ("(torch.ones(2, 1) - torch.ones(2)).shape", "(2, 2)"),
@@ -19,7 +19,7 @@ LOSSES = (
         "The same (n, n); the losses refuse it. `F.mse_loss` only warns.",
         ("losses.squared_loss(jnp.ones((2, 1)), jnp.ones(2))", "ValueError"),
     ),
-    Row(
+    Clause(
         "pixels divided by 255, compiled",
         "4.2.1",
         ("(torch.arange(256.) / 255).double().sub(torch.arange(256.).double() / 255).abs().max() < 2**-25", "True"),
@@ -30,7 +30,7 @@ LOSSES = (
             "True",
         ),
     ),
-    Row(
+    Clause(
         "softmax of -inf throughout",
         "4.4.1",
         ("F.softmax(torch.full((2,), -torch.inf), 0)", "[nan, nan]"),
@@ -38,7 +38,7 @@ LOSSES = (
         "",
         ("activations.softmax(jnp.full(2, -jnp.inf))", "[nan, nan]"),
     ),
-    Row(
+    Clause(
         "softmax of integers",
         "4.4.1",
         ("F.softmax(torch.tensor([1, 2]), 0)", "NotImplementedError"),
@@ -46,7 +46,7 @@ LOSSES = (
         "An error as in torch, whose kernel for integers is missing; here it says what to do.",
         ("activations.softmax(jnp.array([1, 2]))", "TypeError"),
     ),
-    Row(
+    Clause(
         "log of a softmax that underflows",
         "4.5.2",
         ("torch.log(F.softmax(torch.tensor([0., -100.]), 0))", "[0, -99.98]"),
@@ -54,7 +54,7 @@ LOSSES = (
         "XLA flushes the subnormal. Use `log_softmax`.",
         ("activations.log_softmax(jnp.array([0., -100.]))", "[0, -100]"),
     ),
-    Row(
+    Clause(
         "cross-entropy, label -1",
         "4.5.2",
         ("F.cross_entropy(torch.tensor([[0., 0., 1.]]), torch.tensor([-1]))", "IndexError"),
@@ -62,7 +62,7 @@ LOSSES = (
         "optax takes the last class. Here an error; NaN under `jit`.",
         ("losses.cross_entropy(jnp.array([[0., 0., 1.]]), jnp.array([-1]))", "ValueError"),
     ),
-    Row(
+    Clause(
         "cross-entropy, label C",
         "4.5.2",
         ("F.cross_entropy(torch.zeros(1, 3), torch.tensor([3]))", "IndexError"),
@@ -70,7 +70,7 @@ LOSSES = (
         "As above.",
         ("losses.cross_entropy(jnp.zeros((1, 3)), jnp.array([3]))", "ValueError"),
     ),
-    Row(
+    Clause(
         "its gradient",
         "4.5.2",
         ("torch.func.grad(F.cross_entropy)(torch.zeros(2), torch.tensor(2))", "IndexError"),
@@ -78,7 +78,7 @@ LOSSES = (
         "optax gives a plausible number. Here NaN, so it is seen.",
         ("jax.jit(jax.grad(losses.cross_entropy))(jnp.zeros(2), jnp.array(2))", "[nan, nan]"),
     ),
-    Row(
+    Clause(
         "cross-entropy, label -100",
         "4.5.2",
         ("F.cross_entropy(torch.zeros(2, 2), torch.tensor([0, -100]))", "0.6931"),
@@ -86,7 +86,7 @@ LOSSES = (
         "Ignored, as in torch; `ignore_index` names another.",
         ("losses.cross_entropy(jnp.zeros((2, 2)), jnp.array([0, -100]))", "0.6931"),
     ),
-    Row(
+    Clause(
         "cross-entropy, all ignored",
         "4.5.2",
         ("F.cross_entropy(torch.zeros(1, 2), torch.tensor([-100]))", "nan"),
@@ -94,7 +94,7 @@ LOSSES = (
         "0/0, as in torch.",
         ("losses.cross_entropy(jnp.zeros((1, 2)), jnp.array([-100]))", "nan"),
     ),
-    Row(
+    Clause(
         "cross-entropy, logits near 1e6",
         "4.5.2",
         ("F.cross_entropy(torch.tensor([[1e6, 1e6 - 1]]), torch.tensor([0]))", "0.3133"),
@@ -102,7 +102,7 @@ LOSSES = (
         "optax computes logsumexp - logit and cancels. Here log_softmax, as torch.",
         ("losses.cross_entropy(jnp.array([[1e6, 1e6 - 1]]), jnp.array([0]))", "0.3133"),
     ),
-    Row(
+    Clause(
         "weighted mean, hard labels",
         "4.5.2",
         ("F.cross_entropy(torch.eye(2), torch.tensor([0, 0]), weight=torch.tensor([3., 1.]))", "0.8133"),
@@ -110,7 +110,7 @@ LOSSES = (
         "Divides by the sum of the weights, as torch.",
         ("losses.cross_entropy(jnp.eye(2), jnp.array([0, 0]), weight=jnp.array([3., 1.]))", "0.8133"),
     ),
-    Row(
+    Clause(
         "weighted mean, soft labels",
         "4.5.2",
         ("F.cross_entropy(torch.eye(2), torch.tensor([[1., 0.], [1., 0.]]), weight=torch.tensor([3., 1.]))", "2.44"),
@@ -118,7 +118,7 @@ LOSSES = (
         "Divides by the number of examples, as torch.",
         ("losses.cross_entropy(jnp.eye(2), jnp.array([[1., 0.], [1., 0.]]), weight=jnp.array([3., 1.]))", "2.44"),
     ),
-    Row(
+    Clause(
         "an impossible class nobody asks for",
         "4.1.3",
         ("F.cross_entropy(torch.tensor([[0., -torch.inf]]), torch.tensor([[1., 0.]]))", "nan"),
@@ -126,7 +126,7 @@ LOSSES = (
         "0 log 0 = 0, as in information theory.",
         ("losses.cross_entropy(jnp.array([[0., -jnp.inf]]), jnp.array([[1., 0.]]))", "0"),
     ),
-    Row(
+    Clause(
         "cross-entropy of no examples",
         "4.5.2",
         ("F.cross_entropy(torch.zeros(0, 3), torch.zeros(0, dtype=torch.long))", "nan"),
@@ -134,7 +134,7 @@ LOSSES = (
         "",
         ("losses.cross_entropy(jnp.zeros((0, 3)), jnp.zeros(0, int))", "nan"),
     ),
-    Row(
+    Clause(
         "the axis of the classes",
         "4.5.2",
         ("F.cross_entropy(torch.zeros(2, 3, 4), torch.zeros(2, 4, dtype=torch.long))", "1.099"),
@@ -145,20 +145,20 @@ LOSSES = (
         "Axis 1 in torch, the last axis here.",
         ("losses.cross_entropy(jnp.zeros((2, 4, 3)), jnp.zeros((2, 4), int))", "1.099"),
     ),
-    Row(
+    Clause(
         "KL divergence of a batch",
         "4.1.3",
         ("F.kl_div(torch.log(torch.tensor([[.5, .5]])), torch.tensor([[.9, .1]]), reduction='sum') / 2", "0.184"),
         ("optax.kl_divergence(jnp.log(jnp.array([[.5, .5]])), jnp.array([[.9, .1]]))", "[0.3681]"),
         "torch's default 'mean' divides by the number of elements, as here by 2; its 'batchmean' is the divergence.",
     ),
-    Row(
+    Clause(
         "one-hot of label C",
         "4.1.1",
         ("F.one_hot(torch.tensor([2]), 2)", "RuntimeError"),
         ("jax.nn.one_hot(jnp.array([2]), 2)", "[[0, 0]]"),
     ),
-    Row(
+    Clause(
         "dtype of one-hot",
         "4.1.1",
         ("F.one_hot(torch.tensor([1])).dtype", "int64"),

@@ -1,9 +1,9 @@
-"""Rows of the contract on tensors and gradients (D2L 2.1, 2.3, 2.5)."""
+"""Clauses of the contract on tensors and gradients (D2L 2.1, 2.3, 2.5)."""
 
-from parity_tests.contract.row import Row
+from parity_tests.contract.clause import Clause
 
 TENSORS = (
-    Row(
+    Clause(
         "reading out of bounds",
         "2.1.2",
         ("torch.arange(3)[5]", "IndexError"),
@@ -11,7 +11,7 @@ TENSORS = (
         "JAX reads the nearest element. `at` looks first.",
         ("tensors.at(jnp.arange(3), 5)", "IndexError"),
     ),
-    Row(
+    Clause(
         "reading before the start",
         "2.1.2",
         ("torch.arange(3)[-5]", "IndexError"),
@@ -19,7 +19,7 @@ TENSORS = (
         "As above.",
         ("tensors.at(jnp.arange(3), -5)", "IndexError"),
     ),
-    Row(
+    Clause(
         "writing out of bounds",
         "2.1.2",
         ("x = torch.zeros(3); x[5] = 9; x", "IndexError"),
@@ -27,7 +27,7 @@ TENSORS = (
         "JAX drops the write. `set_at` looks first.",
         ("tensors.set_at(jnp.zeros(3), 5, 9)", "IndexError"),
     ),
-    Row(
+    Clause(
         "taking out of bounds",
         "2.1.2",
         ("torch.take(torch.arange(3.), torch.tensor([5]))", "IndexError"),
@@ -35,7 +35,7 @@ TENSORS = (
         "`jnp.take` fills where indexing clamps.",
         ("tensors.at(jnp.arange(3.), jnp.array([5]))", "IndexError"),
     ),
-    Row(
+    Clause(
         "writing an element",
         "2.1.2",
         ("x = torch.zeros(2); x[0] = 1; x", "[1, 0]"),
@@ -43,28 +43,28 @@ TENSORS = (
         "Arrays are values: `set_at` returns a new one.",
         ("tensors.set_at(jnp.zeros(2), 0, 1)", "[1, 0]"),
     ),
-    Row(
+    Clause(
         "adding twice at one index",
         "2.1.2",
         ("x = torch.zeros(2); x[[0, 0]] += 1; x", "[1, 0]"),
         ("jnp.zeros(2).at[jnp.array([0, 0])].add(1)", "[2, 0]"),
         "torch's way to add both is `index_add_`.",
     ),
-    Row(
+    Clause(
         "reshape shares memory",
         "2.1.3",
         ("x = torch.arange(12.); X = x.reshape(3, 4); X[:2] = 12; torch.exp(x)[0]", "1.628e+05"),
         ("x = jnp.arange(12.); X = x.reshape(3, 4); X = X.at[:2].set(12); jnp.exp(x)[0]", "1"),
         "The book's exp(x) has eight 162754.8 because X and x are one memory. Arrays of JAX are values.",
     ),
-    Row(
+    Clause(
         "`+=` on a second name",
         "2.1.5",
         ("x = torch.zeros(1); y = x; y += 1; x", "[1]"),
         ("x = jnp.zeros(1); y = x; y += 1; x", "[0]"),
         "To reuse memory, donate the buffer to a jitted function; `train.fit` does.",
     ),
-    Row(
+    Clause(
         "DLPack shares memory",
         "2.1.6",
         ("x = np.zeros(1); torch.from_numpy(x).add_(1); x", "[1]"),
@@ -72,84 +72,84 @@ TENSORS = (
         "The same, and so an immutable array changes. `copy_from` copies, always.",
         ("t = torch.zeros(1); x = tensors.copy_from(t); t.add_(1); x", "[0]"),
     ),
-    Row(
+    Clause(
         "float64 from NumPy",
         "2.1.6, 2.2.3",
         ("torch.tensor(np.ones(1)).dtype", "float64"),
         ("jnp.array(np.ones(1)).dtype", "float32"),
         "JAX has 64 bits only inside `jax.enable_x64(True)`.",
     ),
-    Row(
+    Clause(
         "the default integer", "2.1.1", ("torch.tensor(1).dtype", "int64"), ("jnp.array(1).dtype", "int32"), "As above."
     ),
-    Row(
+    Clause(
         "7 // 0 in integers",
         "2.1.3",
         ("torch.tensor(7) // torch.tensor(0)", "RuntimeError"),
         ("jnp.array(7) // jnp.array(0)", "-2"),
         "Undefined in JAX; nothing here divides integers.",
     ),
-    Row(
+    Clause(
         "7 % 0 in integers",
         "2.1.3",
         ("torch.tensor(7) % torch.tensor(0)", "RuntimeError"),
         ("jnp.array(7) % jnp.array(0)", "0"),
         "As above.",
     ),
-    Row(
+    Clause(
         "2 ** -1 in integers",
         "2.1.3",
         ("torch.tensor(2) ** torch.tensor(-1)", "0"),
         ("jnp.array(2) ** jnp.array(-1)", "TypeError"),
     ),
-    Row(
+    Clause(
         "NaN to int32",
         "2.1.6",
         ("torch.tensor(torch.nan).to(torch.int32)", "-2147483648"),
         ("jnp.array(jnp.nan).astype(jnp.int32)", "0"),
         "Undefined in torch: x86's value.",
     ),
-    Row(
+    Clause(
         "3e9 to int32",
         "2.1.6",
         ("torch.tensor(3e9).to(torch.int32)", "-2147483648"),
         ("jnp.array(3e9).astype(jnp.int32)", "2147483647"),
         "JAX takes the nearest integer there is.",
     ),
-    Row(
+    Clause(
         "300 to uint8",
         "2.1.6",
         ("torch.tensor(300.).to(torch.uint8)", "44"),
         ("jnp.array(300.).astype(jnp.uint8)", "255"),
         "As above.",
     ),
-    Row(
+    Clause(
         "sum of int32",
         "2.3.6",
         ("torch.tensor([2**31 - 1, 1], dtype=torch.int32).sum()", "2147483648"),
         ("jnp.array([2**31 - 1, 1], dtype=jnp.int32).sum()", "-2147483648"),
         "torch adds in int64; JAX overflows.",
     ),
-    Row(
+    Clause(
         "dtype of a sum of booleans",
         "2.3.6",
         ("torch.tensor([True]).sum().dtype", "int64"),
         ("jnp.array([True]).sum().dtype", "int32"),
     ),
-    Row(
+    Clause(
         "mean of integers",
         "2.3.6",
         ("torch.arange(6).mean()", "RuntimeError"),
         ("jnp.arange(6).mean()", "2.5"),
     ),
-    Row(
+    Clause(
         "products of int and float",
         "2.3.8",
         ("torch.tensor([1, 2]) @ torch.tensor([1., 2.])", "RuntimeError"),
         ("jnp.array([1, 2]) @ jnp.array([1., 2.])", "5"),
         "JAX promotes in silence; `jax_numpy_dtype_promotion='strict'` forbids it, in our tests too.",
     ),
-    Row(
+    Clause(
         "ddof of std",
         "2.3.6",
         ("torch.tensor([0., 2.]).std()", "1.414"),
@@ -157,8 +157,10 @@ TENSORS = (
         "n - 1 or n; as torch.",
         ("tensors.std(jnp.array([0., 2.]))", "1.414"),
     ),
-    Row("ddof of var", "2.3.6", ("torch.tensor([0., 2.]).var()", "2"), ("jnp.array([0., 2.]).var()", "1"), "As above."),
-    Row(
+    Clause(
+        "ddof of var", "2.3.6", ("torch.tensor([0., 2.]).var()", "2"), ("jnp.array([0., 2.]).var()", "1"), "As above."
+    ),
+    Clause(
         "median of an even count",
         "2.2.2",
         ("torch.tensor([1., 2., 3., 4.]).median()", "2"),
@@ -166,48 +168,48 @@ TENSORS = (
         "The lower of the two, as torch, or their mean.",
         ("tensors.median(jnp.array([1., 2., 3., 4.]))", "2"),
     ),
-    Row("sign of NaN", "2.1.3", ("torch.sign(torch.tensor(torch.nan))", "0"), ("jnp.sign(jnp.nan)", "nan")),
-    Row(
+    Clause("sign of NaN", "2.1.3", ("torch.sign(torch.tensor(torch.nan))", "0"), ("jnp.sign(jnp.nan)", "nan")),
+    Clause(
         "subnormal numbers",
         "2.1.3",
         ("torch.tensor(1e-39) * 1", "1e-39"),
         ("jnp.array(1e-39) * 1", "0"),
         "XLA flushes them to zero on CPUs.",
     ),
-    Row(
+    Clause(
         "steps of a tenth",
         "5.1.2",
         ("torch.arange(-8, 8, .1)[80]", "4.441e-16"),
         ("jnp.arange(-8, 8, .1)[80]", "0"),
         "Which side of 0 decides relu's derivative. Both have the book's 160 points.",
     ),
-    Row(
+    Clause(
         "normal draws from seed 0",
         "2.1.1",
         ("torch.randn(1, generator=torch.Generator().manual_seed(0))", "[1.541]"),
         ("jax.random.normal(jax.random.key(0), 1)", "[1.623]"),
         "Copy parameters and batches across; never compare draws.",
     ),
-    Row("argmax of a tie", "4.3.3", ("torch.tensor([1., 1.]).argmax()", "0"), ("jnp.array([1., 1.]).argmax()", "0")),
-    Row(
+    Clause("argmax of a tie", "4.3.3", ("torch.tensor([1., 1.]).argmax()", "0"), ("jnp.array([1., 1.]).argmax()", "0")),
+    Clause(
         "argmax with a NaN",
         "4.3.3",
         ("torch.tensor([1., torch.nan]).argmax()", "1"),
         ("jnp.array([1., jnp.nan]).argmax()", "1"),
     ),
-    Row(
+    Clause(
         "sign of // and %",
         "2.1.3",
         ("(torch.tensor(-5) // 3, torch.tensor(-5) % 3)", "(-2, 1)"),
         ("(jnp.array(-5) // 3, jnp.array(-5) % 3)", "(-2, 1)"),
     ),
-    Row(
+    Clause(
         "rounding halves",
         "2.1.3",
         ("torch.tensor([.5, 1.5, 2.5]).round()", "[0, 2, 2]"),
         ("jnp.array([.5, 1.5, 2.5]).round()", "[0, 2, 2]"),
     ),
-    Row(
+    Clause(
         "uint8 overflow",
         "2.1.3",
         ("torch.tensor(200, dtype=torch.uint8) + 100", "44"),

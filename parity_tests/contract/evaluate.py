@@ -1,9 +1,9 @@
-"""A row of the contract: source text in both libraries, run, and the value it must show."""
+"""Runs the source texts of the contract, and shows their values."""
 
 import ast
 import inspect
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,27 +14,6 @@ from flax import linen
 
 from jaxd2l import activations, data, initializers, losses, models, optim
 from jaxd2l.book import tensors
-
-Cell = tuple[str, str]
-"""Source text, and what its last expression shows."""
-
-
-class Row(NamedTuple):
-    """One behaviour of both libraries.
-
-    name: what the row is about; unique.
-    section: where the book meets it.
-    torch, jax: source and value in each library.
-    note: what this package does about it, or what you should.
-    ours: source and value in this package, where it has something to say.
-    """
-
-    name: str
-    section: str
-    torch: Cell
-    jax: Cell
-    note: str = ""
-    ours: Cell | None = None
 
 
 def torch_sgd(**options: Any) -> torch.Tensor:
@@ -96,8 +75,8 @@ def evaluate(source: str) -> str:
     with jax.numpy_dtype_promotion("standard"), torch.random.fork_rng():
         torch.manual_seed(0)
         try:
-            exec(compile(ast.Module(statements, []), "<row>", "exec"), names)
-            return show(eval(compile(ast.Expression(last.value), "<row>", "eval"), names))
+            exec(compile(ast.Module(statements, []), "<clause>", "exec"), names)
+            return show(eval(compile(ast.Expression(last.value), "<clause>", "eval"), names))
         except Exception as error:
             return type(error).__name__
 
@@ -120,8 +99,3 @@ def show(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return str(value)
-
-
-def cells(row: Row) -> tuple[Cell, ...]:
-    """The sources of a row with their values, those that it has."""
-    return tuple(cell for cell in (row.torch, row.jax, row.ours) if cell is not None)

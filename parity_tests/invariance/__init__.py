@@ -1,0 +1,1 @@
+"""Which ways of running a function change its bits: op by op, compiled, scanned, alone, with other threads."""
