@@ -31,7 +31,7 @@ from jaxd2l.bench import cases, ways
 from jaxd2l.bench.measure import seconds
 from jaxd2l.bench.suite import environment
 from jaxd2l.data import shuffle
-from jaxd2l.models.products import Precision
+from jaxd2l.models import Precision
 from jaxd2l.train import create_state, train_epoch
 from jaxd2l.types import Batch
 

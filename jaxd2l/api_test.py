@@ -11,8 +11,6 @@ import pytest
 import jaxd2l
 
 PENDING = (
-    "jaxd2l.data",
-    "jaxd2l.models",
     "jaxd2l.parity",
     "jaxd2l.train.",
 )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import jaxd2l
-from jaxd2l import activations, book, losses, metrics
+from jaxd2l import activations, book, data, losses, metrics, models
 from jaxd2l._checks import arrays, numbers, probabilities, shapes
 
 MAX_CHECK_LINES = 3
@@ -31,7 +31,7 @@ def own_functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
     }
 
 
-MODULES = [activations, losses, metrics, *(getattr(book, name) for name in book.__all__)]
+MODULES = [activations, data, losses, metrics, models, *(getattr(book, name) for name in book.__all__)]
 FUNCTIONS = {name: function for module in MODULES for name, function in own_functions(module).items()}
 CONVERTERS = {
     name.rpartition(".")[2]

@@ -16,7 +16,6 @@ import optax
 import torch
 
 from jaxd2l import data, losses, models, plots, train
-from jaxd2l.models import linear
 from jaxd2l.types import Batch, TrainState
 
 # %% [markdown]
@@ -60,7 +59,7 @@ def least_squares(X, y):
 true_w, true_b = np.array([2.0, -3.4]), 4.2
 examples = data.synthetic_regression(jax.random.key(0), true_w, true_b, noise=0.01, n=1000).train
 best = least_squares(*examples)
-packaged = linear.least_squares(*examples)
+packaged = models.least_squares(*examples)
 print("as in the package:", jax.tree.all(jax.tree.map(lambda a, b: jnp.allclose(a, b, rtol=1e-5), best, packaged)))
 print("w:", np.asarray(best["kernel"]).ravel().round(2), "b:", np.asarray(best["bias"]).round(2))
 with_ones = np.hstack([examples.inputs, np.ones((1000, 1), np.float32)])
@@ -77,7 +76,7 @@ a, b = jax.random.normal(jax.random.key(1), (2, 1000, 1))
 X = jnp.hstack([a, a + 3e-4 * b])
 targets = X @ jnp.ones((2, 1))
 error_of_formula = jnp.abs(jnp.linalg.inv(X.T @ X) @ X.T @ targets - 1).max()
-error_of_package = jnp.abs(linear.least_squares(X, targets)["kernel"] - 1).max()
+error_of_package = jnp.abs(models.least_squares(X, targets)["kernel"] - 1).max()
 condition = np.linalg.cond(np.asarray(X, np.float64))
 print(f"condition number: {condition:.1e}, of X^T X: {condition**2:.1e}")
 print("formula off by more than 1 %:", not error_of_formula <= 0.01)  # or it is NaN
@@ -191,7 +190,7 @@ print(f"{likelihood:.2f} = {32 / 2 * np.log(2 * np.pi * sigma**2) + square / sig
 # |---|---|---|
 # | layer | `nn.Linear(2, 1)`, weight (1, 2) | `models.linear_regression(2)`, kernel (2, 1) |
 # | loss | `mse_loss`: no $\frac12$ | `losses.squared_loss`: with $\frac12$, as in the book |
-# | closed form | `torch.linalg.lstsq` | `models.linear.least_squares`, bias included |
+# | closed form | `torch.linalg.lstsq` | `models.least_squares`, bias included |
 # | time something | call it | call it and `block_until_ready()` |
 #
 # ## Exercises
@@ -206,7 +205,7 @@ numbers = jnp.array([1.0, 2.0, 3.0, 4.0, 90.0])
 candidates = jnp.arange(0, 100, 0.5)[:, None]
 print("square:  ", candidates[jnp.sum((numbers - candidates) ** 2, 1).argmin()], "mean", numbers.mean())
 print("absolute:", candidates[jnp.sum(jnp.abs(numbers - candidates), 1).argmin()], "median", jnp.median(numbers))
-print("least_squares:", linear.least_squares(jnp.zeros((5, 1)), numbers[:, None])["bias"])
+print("least_squares:", models.least_squares(jnp.zeros((5, 1)), numbers[:, None])["bias"])
 
 # %% [markdown]
 # **2. Affine functions of $\mathbf{x}$ are linear functions of $(\mathbf{x}, 1)$.** $\mathbf{x}^\top \mathbf{w} + b =
@@ -220,7 +219,7 @@ print("least_squares:", linear.least_squares(jnp.zeros((5, 1)), numbers[:, None]
 # %%
 x = jax.random.normal(jax.random.key(3), (100, 2))
 products = jnp.stack([x[:, 0], x[:, 1], x[:, 0] ** 2, x[:, 0] * x[:, 1], x[:, 1] ** 2], axis=1)
-found = linear.least_squares(products, 1 + 2 * x[:, :1] - x[:, :1] * x[:, 1:])
+found = models.least_squares(products, 1 + 2 * x[:, :1] - x[:, :1] * x[:, 1:])
 print("w:", (np.asarray(found["kernel"]).ravel().round(3) + 0.0).tolist(), "b:", np.asarray(found["bias"]).round(3))
 
 # %% [markdown]
@@ -233,7 +232,7 @@ print("w:", (np.asarray(found["kernel"]).ravel().round(3) + 0.0).tolist(), "b:",
 
 # %%
 X, twice = jnp.hstack([a, a]), 2 * a
-print("shortest:", np.asarray(linear.least_squares(X, twice)["kernel"]).ravel().round(3))
+print("shortest:", np.asarray(models.least_squares(X, twice)["kernel"]).ravel().round(3))
 centred = X - X.mean(0)
 w = jnp.zeros((2, 1))
 for _ in range(100):

@@ -150,7 +150,7 @@ print("same bias:", np.allclose(net.bias.detach().numpy(), state.params["bias"],
 # | `.draw` | `plots.live_curves`, `plots.training_curves` | draws a `History`, between epochs |
 # | **`Module`** | `Model(init, apply)`, a loss, an optimiser | |
 # | `.__init__` | `models.linear_regression`, `softmax_regression`, `mlp`, ... | sizes in, `Model` out |
-# | `.setup` (JAX tab) | `models.from_flax(module, example)` | any Flax module becomes a `Model` |
+# | `.setup` (JAX tab) | `models.from_flax(module)` | any Flax module becomes a `Model` |
 # | `.apply_init` (6.3) | `model.init(key)` | the initialiser is the model's `init=` argument |
 # | `.parameters` (from torch) | `state.params` | a pytree: nested tuples and dictionaries |
 # | `.forward`, `.__call__` | `model.apply(params, inputs)` | with `key=` for training: dropout happens |

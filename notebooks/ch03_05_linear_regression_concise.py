@@ -7,16 +7,15 @@
 
 # %%
 # %matplotlib inline
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import torch
-from flax import nnx
+from flax import linen, nnx
 
 from jaxd2l import data, losses, models, plots, train
-from jaxd2l.models.linear import least_squares
+from jaxd2l.models import least_squares
 
 w, b = np.array([2.0, -3.4]), 4.2
 dataset = data.synthetic_regression(jax.random.key(0), w, b, noise=0.01, n=1000)
@@ -25,11 +24,12 @@ dataset = data.synthetic_regression(jax.random.key(0), w, b, noise=0.01, n=1000)
 # ## The model
 #
 # $\hat{y} = \mathbf{w}^\top \mathbf{x} + b$ is a fully connected layer with one output: `nn.Linear(2, 1)` in torch,
-# `nn.Dense(1)` in Flax. A Flax layer learns the number of inputs from an example, as torch's `LazyLinear` does.
-# `models.from_flax` makes it a `Model`, the pair of pure functions that the training loop takes.
+# `nnx.Linear(2, 1, rngs=rngs)` in Flax. A Flax module draws its first parameters from `rngs`, where torch uses a global
+# generator. `models.from_flax` takes a function of `rngs` that builds the module, and turns it into a `Model`, the pair
+# of pure functions that the training loop takes.
 
 # %%
-model = models.from_flax(nn.Dense(1), jnp.zeros((1, 2)))
+model = models.from_flax(lambda rngs: nnx.Linear(2, 1, rngs=rngs))
 params = model.init(jax.random.key(0))
 print(jax.tree.map(jnp.shape, params))
 
@@ -42,19 +42,17 @@ print(jax.tree.map(jnp.shape, params))
 # %%
 key = jax.random.key(1)
 scratch, concise = models.linear_regression(2), models.flax_linear_regression(2)
-print("Flax's default, weights below 0.05:", bool(jnp.abs(params["params"]["kernel"]).max() < 0.05))
+print("Flax's default, weights below 0.05:", bool(jnp.abs(params["kernel"]).max() < 0.05))
 print("the book's, weights below 0.05:", bool(jnp.abs(scratch.init(key)["kernel"]).max() < 0.05))
-print(
-    "the same numbers:", jnp.array_equal(concise.init(key)["params"]["Dense_0"]["kernel"], scratch.init(key)["kernel"])
-)
+print("the same numbers:", jnp.array_equal(concise.init(key)["layers"][0]["kernel"], scratch.init(key)["kernel"]))
 
 # %% [markdown]
-# Flax has a second interface, NNX, whose modules hold their parameters as PyTorch's do. For those, give `from_flax` a
-# function of `rngs` that builds the module.
+# Flax's older interface, Linen, leaves the number of inputs open, as PyTorch's `LazyLinear` does. For such a module,
+# give `from_flax` an example as well.
 
 # %%
-in_nnx = models.from_flax(lambda rngs: nnx.Linear(2, 1, rngs=rngs), jnp.zeros((1, 2)))
-print(jax.tree.map(jnp.shape, in_nnx.init(jax.random.key(0))))
+in_linen = models.from_flax(linen.Dense(1), example_input=jnp.zeros((1, 2)))
+print(jax.tree.map(jnp.shape, in_linen.init(jax.random.key(0))))
 
 # %% [markdown]
 # ## The loss
@@ -100,7 +98,7 @@ def errors(weights, bias):
     return np.array([*(w - np.ravel(weights)), b - np.ravel(bias)[0]])
 
 
-layer = state.params["params"]["Dense_0"]
+layer = state.params["layers"][0]
 print("error in w: [{:.2f}, {:.2f}]  error in b: {:.2f}".format(*errors(layer["kernel"], layer["bias"])))
 by_hand, _ = train.fit(scratch, losses.squared_loss, tx, dataset, key=key, epochs=3, batch_size=32)
 print("as from scratch:", jnp.allclose(layer["kernel"], by_hand.params["kernel"], rtol=1e-5))
@@ -139,12 +137,12 @@ print("MSELoss, half the lr:", in_torch(torch.nn.MSELoss(), lr=0.015).round(2))
 # %% [markdown]
 # | | PyTorch | JAX, Flax and optax |
 # |---|---|---|
-# | layer | `nn.Linear(2, 1)`, weight (1, 2) | `nn.Dense(1)`, kernel (2, 1) |
+# | layer | `nn.Linear(2, 1)`, weight (1, 2) | `nnx.Linear(2, 1, rngs=rngs)`, kernel (2, 1) |
 # | number of inputs left open | `nn.LazyLinear(1)` | always: an example determines it |
 # | first parameters | uniform, bias too | truncated normal, bias 0 |
 # | squared loss | `nn.MSELoss()`, without the half | `optax.l2_loss`, with the half, not averaged |
 # | optimiser | `torch.optim.SGD(net.parameters(), lr)` | `optax.sgd(lr)`, independent of the parameters |
-# | access | `net[0].weight`, `net[0].weight.grad` | `params["params"]["Dense_0"]["kernel"]`; gradients are returned |
+# | access | `net[0].weight`, `net[0].weight.grad` | `params["layers"][0]["kernel"]`; gradients are returned |
 #
 # ## Exercises
 #
@@ -162,7 +160,7 @@ for name, loss, rate in (
     ("sum, 0.1", summed, 0.1),
 ):
     run, _ = train.fit(concise, loss, optax.sgd(rate), dataset, key=key, epochs=3, batch_size=32)
-    largest = abs(errors(*(run.params["params"]["Dense_0"][part] for part in ("kernel", "bias")))).max()
+    largest = abs(errors(*(run.params["layers"][0][part] for part in ("kernel", "bias")))).max()
     print(f"{name:14} largest error", f"{largest:.2f}" if largest < 1e6 else "beyond 1e6")
 
 # %% [markdown]
@@ -182,7 +180,7 @@ print("torch:", torch.nn.HuberLoss(reduction="none")(torch.tensor(residuals), ze
 # %%
 X, y = dataset.train
 grads = jax.grad(lambda params: losses.squared_loss(concise.apply(params, X), y))(concise.init(key))
-print(np.ravel(grads["params"]["Dense_0"]["kernel"]).round(2), np.ravel(grads["params"]["Dense_0"]["bias"]).round(2))
+print(np.ravel(grads["layers"][0]["kernel"]).round(2), np.ravel(grads["layers"][0]["bias"]).round(2))
 
 # %% [markdown]
 # At the start the predictions are about 0. Since the features have variance 1, the gradient is about $-\mathbf{w}$ and
@@ -194,10 +192,12 @@ print(np.ravel(grads["params"]["Dense_0"]["kernel"]).round(2), np.ravel(grads["p
 
 # %%
 for rate in (0.003, 0.03, 0.3):
-    tx, run, largest = optax.sgd(rate), None, []
-    for epochs in (3, 30, 300):  # each run resumes the one before
-        run, _ = train.fit(concise, losses.squared_loss, tx, dataset, key=key, epochs=epochs, batch_size=32, state=run)
-        largest.append(abs(errors(*(run.params["params"]["Dense_0"][part] for part in ("kernel", "bias")))).max())
+    largest = []
+    for epochs in (3, 30, 300):
+        run, _ = train.fit(
+            concise, losses.squared_loss, optax.sgd(rate), dataset, key=key, epochs=epochs, batch_size=32
+        )
+        largest.append(abs(errors(*(run.params["layers"][0][part] for part in ("kernel", "bias")))).max())
     print(f"rate {rate}: largest error after 3, 30, 300 epochs", ", ".join(f"{error:.3f}" for error in largest))
 
 # %% [markdown]

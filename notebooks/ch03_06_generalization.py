@@ -18,7 +18,7 @@ import torch
 
 from jaxd2l import losses, models, plots, train
 from jaxd2l.book import generalization
-from jaxd2l.models.linear import least_squares
+from jaxd2l.models import least_squares
 from jaxd2l.types import Batch, Dataset
 
 # %% [markdown]

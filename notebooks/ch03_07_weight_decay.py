@@ -17,7 +17,7 @@ import torch
 
 from jaxd2l import data, initializers, losses, models, optim, plots, train
 from jaxd2l.book import generalization
-from jaxd2l.models.linear import least_squares
+from jaxd2l.models import least_squares
 
 # %% [markdown]
 # ## Norms and weight decay

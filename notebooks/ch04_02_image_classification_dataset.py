@@ -16,7 +16,6 @@ import torch
 from tensorflow_datasets.core.download import checksums
 
 from jaxd2l import data, plots
-from jaxd2l.data import fashion_mnist_files as files
 
 torch.set_num_threads(1)  # for batches this small, more threads cost more than they gain
 
@@ -28,8 +27,9 @@ torch.set_num_threads(1)  # for batches this small, more threads cost more than 
 
 # %%
 on_record = checksums.get_all_url_infos()
-for name in files.NAMES:
-    print(f"{name:28} {int(on_record[files.URL + name].size):9} bytes")
+for url in sorted(on_record, reverse=True):
+    if "fashion-mnist" in url:
+        print(f"{url.rpartition('/')[2]:28} {int(on_record[url].size):9} bytes")
 
 # %% [markdown]
 # The first call unpacks the files into a cache, which takes about ten seconds. Later calls map the cache into memory.

@@ -6,12 +6,12 @@
 
 # %%
 # %matplotlib inline
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import torch
+from flax import nnx
 
 from jaxd2l import activations, data, losses, models, parity, plots, train
 from jaxd2l.types import Batch
@@ -21,20 +21,20 @@ torch.set_num_threads(1)  # for batches this small, more threads cost more than 
 # %% [markdown]
 # ## The model
 #
-# In PyTorch a module holds its weights. A Flax module only describes the layer: `init` makes the weights and `apply`
-# takes them as an argument. `models.from_flax` turns any Flax module into a `Model`, the pair of these functions.
+# A Flax module holds its weights, as in PyTorch, and draws them from `rngs` when it is built. `models.from_flax` turns
+# the class into a `Model`, a pair of pure functions: `init` makes the weights and `apply` takes them as an argument.
 
 
 # %%
-class SoftmaxRegression(nn.Module):
-    num_outputs: int
+class SoftmaxRegression(nnx.Module):
+    def __init__(self, num_inputs, num_outputs, rngs):
+        self.net = nnx.Linear(num_inputs, num_outputs, rngs=rngs)
 
-    @nn.compact
     def __call__(self, X):
-        return nn.Dense(self.num_outputs)(X.reshape((X.shape[0], -1)))
+        return self.net(X.reshape((X.shape[0], -1)))
 
 
-in_flax = models.from_flax(SoftmaxRegression(10), np.zeros((1, 28, 28, 1), np.float32))
+in_flax = models.from_flax(lambda rngs: SoftmaxRegression(784, 10, rngs))
 torch.manual_seed(0)
 in_torch = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
 X = np.random.default_rng(0).random((2, 28, 28, 1), np.float32)
@@ -64,7 +64,7 @@ params = {
     "flax_softmax_regression": model.init(jax.random.key(0)),
 }
 for name, tree in params.items():
-    kernel, bias = tree["params"]["Dense_0"]["kernel"], tree["params"]["Dense_0"]["bias"]
+    bias, kernel = jax.tree.leaves(tree)
     print(f"{name:24} kernel {kernel.std():.3f}  biases all 0: {bool((bias == 0).all())}")
 
 # %% [markdown]
@@ -230,7 +230,7 @@ plots.lines(np.arange(1, 11), curves, xlabel="epoch", ylabel="test loss")
 #
 # | | PyTorch | JAX with Flax |
 # |---|---|---|
-# | layer | `nn.Linear(784, 10)`, holds weights `(10, 784)` | `nn.Dense(10)`, takes a kernel `(784, 10)` |
+# | layer | `nn.Linear(784, 10)`, weight `(10, 784)` | `nnx.Linear(784, 10, rngs=rngs)`, kernel `(784, 10)` |
 # | loss | `F.cross_entropy(scores, labels)` | `losses.cross_entropy(scores, labels)` |
 # | optimiser | `torch.optim.SGD(net.parameters(), lr=0.1)` | `optax.sgd(0.1)` |
 #

@@ -21,7 +21,7 @@ import optax
 import torch
 
 from jaxd2l import activations, initializers, losses, models, plots, train
-from jaxd2l.models.linear import least_squares
+from jaxd2l.models import least_squares
 from jaxd2l.types import Batch
 
 # %% [markdown]
@@ -226,7 +226,7 @@ plots.lines(points[:, 0], curves, xlabel="x", ylabel="f(x)")
 
 # %%
 narrow = models.mlp(6, 2, 5, activation=lambda z: z, init=initializers.kaiming_normal()).init(jax.random.key(2))
-single = models.linear.init_layers(jax.random.key(2), (6, 5), initializers.kaiming_normal())[0]
+single = models.init_layers(jax.random.key(2), (6, 5), initializers.kaiming_normal())[0]
 print("rank through 2 units:", np.linalg.matrix_rank(narrow[0]["kernel"] @ narrow[1]["kernel"]))
 print("rank of one layer:", np.linalg.matrix_rank(single["kernel"]))
 

@@ -14,12 +14,12 @@
 # %matplotlib inline
 import time
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import torch
+from flax import nnx
 
 from jaxd2l import activations, data, initializers, losses, models, parity, plots, train
 from jaxd2l.train import sweep
@@ -120,22 +120,26 @@ for name, run in {"from scratch": history, "with Flax": with_flax}.items():
 # | | PyTorch | Flax |
 # |---|---|---|
 # | flatten | `nn.Flatten()` | `x.reshape(len(x), -1)` |
-# | hidden layer | `nn.LazyLinear(256)` | `nn.Dense(256)` |
-# | activation | `nn.ReLU()` | `nn.relu` |
-# | output layer | `nn.LazyLinear(10)` | `nn.Dense(10)` |
-# | number of inputs | from the first batch | from the example passed to `init` |
+# | hidden layer | `nn.Linear(784, 256)` | `nnx.Linear(784, 256, rngs=rngs)` |
+# | activation | `nn.ReLU()` | `nnx.relu` |
+# | output layer | `nn.Linear(256, 10)` | `nnx.Linear(256, 10, rngs=rngs)` |
 # | weight | (out, in) | (in, out) |
 # | first weights | U($-1/\sqrt{in}$, $1/\sqrt{in}$), biases too | truncated normal of variance $1/in$, biases 0 |
 #
 # So the two libraries do **not** begin with the same distribution unless you say so. In `models` both forms use
 # `initializers.normal`.
 
+
 # %%
-sequential = models.from_flax(
-    nn.Sequential([lambda x: x.reshape(len(x), -1), nn.Dense(256), nn.relu, nn.Dense(10)]), jnp.zeros((1, 28, 28, 1))
-)
+def in_flax(rngs):
+    return nnx.Sequential(
+        lambda x: x.reshape(len(x), -1), nnx.Linear(784, 256, rngs=rngs), nnx.relu, nnx.Linear(256, 10, rngs=rngs)
+    )
+
+
+sequential = models.from_flax(in_flax)
 in_torch = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 256), torch.nn.ReLU(), torch.nn.Linear(256, 10))
-print("names in Flax: ", sorted(sequential.init(jax.random.key(0))["params"]))
+print("names in Flax: ", sequential.init(jax.random.key(0))["layers"].keys())
 print("names in torch:", sorted(in_torch.state_dict()))
 
 # %% [markdown]

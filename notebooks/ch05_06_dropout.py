@@ -19,7 +19,7 @@ import torch
 from flax import nnx
 
 from jaxd2l import activations, data, initializers, keys, losses, models, optim, plots, train
-from jaxd2l.models.linear import linear
+from jaxd2l.models import linear
 from jaxd2l.train import sweep
 from jaxd2l.types import Batch, Model
 
@@ -41,7 +41,7 @@ X = jnp.arange(16.0).reshape(2, 8)
 for rate in (0.0, 0.5, 1.0):
     print(f"p = {rate}:")
     print(dropout(mask_key, X, rate))
-print("as in the package:", bool((dropout(mask_key, X, 0.5) == models.dropout(X, 0.5, mask_key)).all()))
+print("as in the package:", bool((dropout(mask_key, X, 0.5) == models.dropout(mask_key, X, 0.5)).all()))
 
 # %% [markdown]
 # The mean over many masks equals the input. But the mean square grows to $h^2 / (1 - p)$, so dropout adds noise of
@@ -144,8 +144,7 @@ def two_rates(first_rate, second_rate):
             nnx.relu,
             nnx.Dropout(second_rate, rngs=rngs),
             nnx.Linear(256, 10, rngs=rngs),
-        ),
-        jnp.zeros((1, 28, 28, 1)),
+        )
     )
 
 

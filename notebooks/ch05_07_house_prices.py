@@ -6,7 +6,7 @@
 # have a price; for 1459 rows we must predict it.
 #
 # **The data here are made up.** This notebook should run without downloading Kaggle's files, so it generates houses
-# with a dozen of the real columns, including gaps. `data.house_prices.house_prices` loads the real data: it downloads
+# with a dozen of the real columns, including gaps. `data.kaggle_house_prices` loads the real data: it downloads
 # the book's two CSV files, or reads them from the folder that `JAXD2L_DATA_DIR` names, and checks their SHA-1
 # checksums. To use the real data, set `REAL = True` in the next cell. Nothing else needs to change.
 
@@ -19,9 +19,8 @@ import optax
 import pandas as pd
 import torch
 
-from jaxd2l import losses, models, optim, plots, train
+from jaxd2l import data, losses, models, optim, plots, train
 from jaxd2l.book import house_prices, preprocessing
-from jaxd2l.data.house_prices import house_prices as load_house_prices
 from jaxd2l.types import Batch, Dataset
 
 REAL = False
@@ -60,7 +59,7 @@ def made_up_houses(n, seed):
 
 
 if REAL:
-    houses, unsold = load_house_prices()
+    houses, unsold = data.kaggle_house_prices()
 else:
     houses, unsold = made_up_houses(1460, seed=0), made_up_houses(1459, seed=1).drop(columns="SalePrice")
 print("for training:", houses.shape, " to predict:", unsold.shape)
@@ -136,7 +135,7 @@ def validated(make_model, tx, table=houses):
 result = validated(models.linear_regression, optim.sgd(rate))
 for i, fold in enumerate(result.folds):
     print(
-        f"fold {i}: {fold.train.size} rows for training, {fold.validation.size} for validation, "
+        f"fold {i}: {fold.train.size} rows to train, {fold.validation.size} to validate, "
         f"log-RMSE {result.train_log_rmse[i, -1]:.2f} and {result.validation_log_rmse[i, -1]:.2f}"
     )
 print(f"mean of the folds: {result.validation_log_rmse[:, -1].mean():.2f}")

@@ -41,4 +41,4 @@ def fashion_mnist():
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-    return data.fashion_mnist(folder)
+    return data.fashion_mnist(data_dir=folder)

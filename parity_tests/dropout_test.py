@@ -20,7 +20,7 @@ def test_suite(case, seed):
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.8])
 def test_share_of_dropped_elements(rate):
     """Against the binomial distribution that `torch.nn.functional.dropout` draws from."""
-    dropped = int(jnp.sum(models.dropout(jnp.ones(100_000), rate, jax.random.key(0)) == 0))
+    dropped = int(jnp.sum(models.dropout(jax.random.key(0), jnp.ones(100_000), rate) == 0))
     assert stats.binomtest(dropped, 100_000, rate).pvalue > 0.001
 
 

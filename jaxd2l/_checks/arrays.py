@@ -1,5 +1,6 @@
 """Checks of arrays: what JAX or NumPy would convert silently is refused here. A traced array has no values to check."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from jaxd2l._checks.numbers import is_real, is_traced
+from jaxd2l._checks.shapes import require_not_empty, require_shapes
 
 
 def host_or_device(x: Any) -> Array | np.ndarray:
@@ -44,6 +46,63 @@ def floating(name: str, x: Any) -> Array:
             f"{name} must be floating point, got {x.dtype} of shape {x.shape}; convert it with .astype('float32')"
         )
     return x
+
+
+def finite(name: str, x: Any) -> Array:
+    """As a JAX array of floating-point numbers, at least one, without NaN or infinity.
+
+    >>> finite("targets", jnp.zeros((0, 1)))
+    Traceback (most recent call last):
+    ValueError: targets must not be empty, got shape (0, 1)
+    """
+    x = floating(name, x)
+    require_not_empty(None, **{name: x})
+    require_finite(**{name: x})
+    return x
+
+
+def vector(name: str, x: Any) -> Array:
+    """As a JAX array of finite floating-point numbers along one axis, at least one.
+
+    >>> vector("w", jnp.ones((2, 1)))
+    Traceback (most recent call last):
+    ValueError: w must have shape (n,); got (2, 1)
+    """
+    require_shapes("n", **{name: x})
+    return finite(name, x)
+
+
+def pixels_or_floats(name: str, x: Any) -> Array:
+    """As a JAX array of uint8 pixels or of floating-point features.
+
+    >>> pixels_or_floats("inputs", [0, 255])
+    Traceback (most recent call last):
+    TypeError: inputs must be uint8 pixels or floating-point features, got int32
+    """
+    x = jnp.asarray(x)
+    if x.dtype != jnp.uint8 and not jnp.issubdtype(x.dtype, jnp.floating):
+        raise TypeError(f"{name} must be uint8 pixels or floating-point features, got {x.dtype}")
+    return x
+
+
+def examples(inputs: Any, num_features: int) -> Array:
+    """As a JAX array of floating-point examples along the first axis, each of `num_features` numbers in any shape.
+
+    >>> examples(jnp.ones((5, 3)), num_features=2)
+    Traceback (most recent call last):
+    ValueError: the model takes 2 features per example: inputs of shape (n, 2) or images of that many pixels; got (5, 3)
+    """
+    inputs = jnp.asarray(inputs)
+    if not jnp.issubdtype(inputs.dtype, jnp.floating):
+        raise TypeError(
+            f"models take floating-point inputs, got {inputs.dtype}; data.to_float makes images numbers in [0, 1]"
+        )
+    if inputs.ndim < 2 or math.prod(inputs.shape[1:]) != num_features:
+        raise ValueError(
+            f"the model takes {num_features} features per example: inputs of shape (n, {num_features}) "
+            f"or images of that many pixels; got {inputs.shape}"
+        )
+    return inputs
 
 
 def cast(name: str, x: Any, dtype: Any) -> Array:

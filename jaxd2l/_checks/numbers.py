@@ -23,7 +23,9 @@ def require_whole(minimum: int | None, **values: Any) -> None:
         try:
             whole = operator.index(value)
         except TypeError:
-            raise TypeError(f"{name} must be a whole number, got {value!r}") from None
+            whole = None
+        if whole is None or isinstance(value, bool):  # NumPy's booleans are no index either
+            raise TypeError(f"{name} must be a whole number, got {value!r}")
         if minimum is not None and whole < minimum:
             raise ValueError(f"{name} must be at least {minimum}, got {whole}")
         if abs(whole) > _MAX_INT32:
@@ -78,6 +80,19 @@ def require_real(**values: Any) -> None:
         is_array = getattr(value, "ndim", None) == 0 and is_real(value.dtype)
         if not (is_array or isinstance(value, numbers.Real)):
             raise TypeError(f"{name} must be a real number, got {value!r}")
+
+
+def finite_number(name: str, value: Any) -> Any:
+    """A real number as it is, neither infinite nor NaN.
+
+    >>> finite_number("b", math.nan)
+    Traceback (most recent call last):
+    ValueError: b must be finite, got nan
+    """
+    require_real(**{name: value})
+    if not is_traced(value) and not -math.inf < value < math.inf:
+        raise ValueError(f"{name} must be finite, got {value}")
+    return value
 
 
 def require_between(low: float | int, high: float | int, **values: Any) -> None:

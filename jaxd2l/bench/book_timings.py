@@ -11,7 +11,7 @@ from jax import lax
 
 from jaxd2l import data
 from jaxd2l.bench.measure import seconds
-from jaxd2l.data.batching import shuffle
+from jaxd2l.data import shuffle
 from jaxd2l.types import Batch
 
 

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from jaxd2l import data, losses, models
-from jaxd2l.models.products import Precision
+from jaxd2l.models import Precision
 from jaxd2l.types import Batch, Dataset, Loss, Model
 
 Family = Literal["JAX", "torch", "the book"]

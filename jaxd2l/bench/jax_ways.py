@@ -11,7 +11,7 @@ import optax
 
 from jaxd2l.bench.cases import ORDER_SEED, WEIGHTS_SEED, Case, Loop, loss, model
 from jaxd2l.data import epoch_indices, to_float
-from jaxd2l.models.products import Precision
+from jaxd2l.models import Precision
 from jaxd2l.train import create_state, make_train_step, train_epoch
 from jaxd2l.types import Batch, TrainState
 

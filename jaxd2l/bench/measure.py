@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from jaxd2l.bench.cases import Case, Loop, Way
-from jaxd2l.models.products import Precision
+from jaxd2l.models import Precision
 
 BANDS: dict[Precision, float] = {"float32": 1e-4, "bfloat16": 2e-2}
 """How far any step's loss in an epoch may be from the reference's, relative to the first loss."""

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jaxd2l.bench.cases import Case
 from jaxd2l.bench.measure import seconds
-from jaxd2l.models.products import Precision
+from jaxd2l.models import Precision
 
 SHAPES = ((256, 784, 256), (784, 256, 256), (256, 512, 512), (1024, 1024, 1024), (2048, 2048, 2048))
 """(rows, summed over, columns): the models' own products and larger ones."""

@@ -13,7 +13,7 @@ from jaxd2l.bench.fresh_process import FirstEpoch, ShellRun
 from jaxd2l.bench.many_models import ManyModels, many_models
 from jaxd2l.bench.measure import Summary, in_turns, prepare, summary
 from jaxd2l.bench.roofline import Peak
-from jaxd2l.models.products import Precision
+from jaxd2l.models import Precision
 
 
 class Plan(NamedTuple):

@@ -17,8 +17,7 @@ from jaxd2l._checks.numbers import (
     require_whole_between,
 )
 from jaxd2l._checks.shapes import require_shapes
-from jaxd2l.data.batching import shuffle
-from jaxd2l.data.synthetic import synthetic_regression
+from jaxd2l.data import shuffle, synthetic_regression
 from jaxd2l.optim import kernels
 from jaxd2l.types import Dataset, Params
 

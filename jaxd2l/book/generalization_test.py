@@ -19,7 +19,7 @@ from jaxd2l.book.generalization import (
     weight_decay_data,
 )
 from jaxd2l.data import synthetic_regression
-from jaxd2l.models.linear import least_squares
+from jaxd2l.models import least_squares
 from jaxd2l.optim import kernels, sgd
 from jaxd2l.train import create_state, fit, make_train_step
 from jaxd2l.types import Batch

@@ -13,7 +13,7 @@ from jaxd2l import activations
 from jaxd2l._checks.arrays import require_layer
 from jaxd2l._checks.numbers import require_all_whole, require_real, require_whole
 from jaxd2l.initializers import Linear, LinearInit
-from jaxd2l.models.linear import init_layers, linear
+from jaxd2l.models import init_layers, linear
 
 __all__ = ["Variances", "constant_init", "distinct_units", "random_product", "variances_through_depth"]
 

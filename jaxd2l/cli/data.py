@@ -7,13 +7,13 @@ import numpy as np
 from jaxd2l import plots
 from jaxd2l._files import write_file
 from jaxd2l.cli import setups
-from jaxd2l.data.fashion_mnist import prepare_fashion_mnist
+from jaxd2l.data import prepare_fashion_mnist
 
 
 def run(options: argparse.Namespace) -> int:
     """Carries out `prepare` or `show`."""
     if options.action == "prepare":
-        print(f"fashion_mnist is ready in {prepare_fashion_mnist(options.data_dir)}")
+        print(f"fashion_mnist is ready in {prepare_fashion_mnist(data_dir=options.data_dir)}")
         return 0
     dataset = setups.load(options.dataset, options.data_dir)
     images, labels = dataset.train

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from jaxd2l import data, losses, models
-from jaxd2l.models.products import Precision
+from jaxd2l.models import Precision
 from jaxd2l.types import Dataset, Loss, Model
 
 TRUE_W, TRUE_B = np.array([2.0, -3.4], np.float32), 4.2
@@ -41,7 +41,7 @@ def load(dataset: str, data_dir: Path | None) -> Dataset:
     if dataset == "digits":
         return data.digits()
     if dataset == "fashion_mnist":
-        return data.fashion_mnist(data_dir)
+        return data.fashion_mnist(data_dir=data_dir)
     return data.synthetic_regression(jax.random.fold_in(jax.random.key(0), 33), TRUE_W, TRUE_B)
 
 

@@ -1,16 +1,5 @@
-"""Datasets as NumPy arrays, and the order in which an epoch visits them."""
+"""Datasets as NumPy arrays, and the order in which an epoch visits them (D2L 3.3, 4.2, 5.7)."""
 
-from jaxd2l.data.batching import epoch_indices, shuffle
-from jaxd2l.data.digits import digits
-from jaxd2l.data.fashion_mnist import fashion_mnist
-from jaxd2l.data.images import to_float
-from jaxd2l.data.synthetic import synthetic_regression
+import lazy_loader
 
-__all__ = [
-    "digits",
-    "epoch_indices",
-    "fashion_mnist",
-    "shuffle",
-    "synthetic_regression",
-    "to_float",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxd2l.data import fashion_mnist_files as files
+from jaxd2l.data import _fashion_mnist_files as files
+from jaxd2l.data._official_files import DATA_VARIABLE, find
 from jaxd2l.types import Dataset
 
 _BESIDE_CHECKOUT = Path(__file__).parents[2].parent / "shared" / "data"
@@ -16,11 +17,11 @@ _BESIDE_CHECKOUT = Path(__file__).parents[2].parent / "shared" / "data"
 def official_files() -> Path:
     """Their folder: JAXD2L_DATA_DIR, else ../shared/data beside the checkout. Without it: skip, or fail in CI."""
     try:
-        folder = files.find(os.environ.get(files.DATA_VARIABLE) or _BESIDE_CHECKOUT)
+        folder = find(files.FILES, os.environ.get(DATA_VARIABLE) or _BESIDE_CHECKOUT)
     except FileNotFoundError as error:
         if os.environ.get("CI"):
-            pytest.fail(f"This test must run in CI, with {files.DATA_VARIABLE} set. {error}")
-        pytest.skip(f"The official files are not here; set {files.DATA_VARIABLE}. {error}")
+            pytest.fail(f"This test must run in CI, with {DATA_VARIABLE} set. {error}")
+        pytest.skip(f"The official files are not here; set {DATA_VARIABLE}. {error}")
     assert folder is not None
     return folder
 
@@ -59,12 +60,12 @@ def _idx_bytes(array: np.ndarray) -> bytes:
 
 
 def trust(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Enter the files of `folder` in TFDS's table of checksums, as if they were the official ones."""
+    """Enters the files of `folder` in TFDS's table of checksums, as if they were the official ones."""
     from tensorflow_datasets.core.download import checksums
 
-    for name in files.NAMES:
+    for name in files.FILES.names:
         info = checksums.compute_url_info(folder / name)
-        monkeypatch.setitem(checksums.get_all_url_infos(), files.URL + name, info)
+        monkeypatch.setitem(checksums.get_all_url_infos(), files.FILES.url + name, info)
 
 
 def assert_same_as_files(dataset: Dataset, folder: Path) -> None:

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxd2l import data, initializers, keys, losses, models, optim, train
-from jaxd2l.data import batching
 from jaxd2l.fuzz_tests.arguments import (
     EXAMPLES,
     Case,
@@ -33,7 +32,7 @@ from jaxd2l.fuzz_tests.arguments import (
     wide,
 )
 from jaxd2l.fuzz_tests.arguments import keys as some_keys
-from jaxd2l.models.linear import least_squares, linear
+from jaxd2l.models import least_squares, linear
 from jaxd2l.train import checkpoint, sweep
 from jaxd2l.types import Batch, Dataset, History
 
@@ -255,13 +254,19 @@ CASES = {
     "models.dropout": Case(
         models.dropout, {"x": array((3,)), "rate": number(0.0, 1.0), "key": some_keys}, {}, dropout_is_right
     ),
-    "models.linear.linear": Case(
+    "models.init_layers": Case(
+        models.init_layers,
+        {"key": some_keys, "sizes": mixed(st.sampled_from([(2, 3), (2, 3, 1), [1, 1]]), junk), "init": inits},
+        {},
+        lambda result, sizes, **rest: is_close([len(layer["kernel"]) for layer in result], sizes[:-1]),
+    ),
+    "models.linear": Case(
         linear,
         {"layer": mixed(layers, junk), "x": inputs},
         {"precision": choice("float32", "bfloat16")},
         linear_is_right,
     ),
-    "models.linear.least_squares": Case(
+    "models.least_squares": Case(
         least_squares,
         {"inputs": array((5, 2)), "targets": array((5, 1), (5,))},
         {"weight_decay": number(0.0, 1.0)},
@@ -274,7 +279,7 @@ CASES = {
         indices_are_right,
     ),
     "data.shuffle": Case(
-        batching.shuffle,
+        data.shuffle,
         {"key": some_keys, "n": count(0, 5)},
         {},
         lambda result, key, n: np.testing.assert_array_equal(np.sort(result), np.arange(n)),

@@ -72,9 +72,9 @@ def as_model(jax_model: Any, example: np.ndarray) -> Model:
     """
     if isinstance(jax_model, Model):
         return jax_model
-    from jaxd2l.models.flax import from_flax
+    from jaxd2l.models import from_flax
 
-    return from_flax(jax_model, example)
+    return from_flax(jax_model, example_input=example)
 
 
 def output_shape(sides: Sides) -> tuple[int, ...]:

@@ -12,8 +12,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from jaxd2l._checks.numbers import require_whole
 from jaxd2l._files import named_leaves
-from jaxd2l.data.batching import epoch_indices
-from jaxd2l.data.images import to_float
+from jaxd2l.data import epoch_indices, to_float
 from jaxd2l.keys import noise_key
 from jaxd2l.train import make_train_step
 from jaxd2l.types import Batch, Loss, Model, Params, TrainState

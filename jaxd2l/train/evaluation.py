@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from jaxd2l._checks.numbers import is_real, require_whole
-from jaxd2l.data.images import to_float
+from jaxd2l.data import to_float
 from jaxd2l.metrics import accuracy
 from jaxd2l.train import sharding
 from jaxd2l.types import Batch, Loss, Model, Params

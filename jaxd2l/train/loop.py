@@ -15,8 +15,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxd2l._checks.numbers import require_whole
-from jaxd2l.data.batching import epoch_indices, shuffle
-from jaxd2l.data.images import to_float
+from jaxd2l.data import epoch_indices, shuffle, to_float
 from jaxd2l.keys import init_key, noise_key, order_key
 from jaxd2l.train import processes, sharding
 from jaxd2l.train.evaluation import (

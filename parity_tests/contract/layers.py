@@ -84,7 +84,7 @@ LAYERS = (
             "[0, 0]",
         ),
         "",
-        ("models.dropout(jnp.ones(2), 1., jax.random.key(0))", "[0, 0]"),
+        ("models.dropout(jax.random.key(0), jnp.ones(2), 1.)", "[0, 0]"),
     ),
     Clause(
         "slope of leaky_relu",

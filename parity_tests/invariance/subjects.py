@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from jaxd2l import activations, losses, models, optim, train
-from jaxd2l.models.linear import linear
+from jaxd2l.models import linear
 from jaxd2l.types import Batch, Model, TrainState
 
 

@@ -74,7 +74,7 @@ def _layers_drawn(seed: int) -> Iterator[Row]:
 
 def _masks(seed: int) -> Iterator[Row]:
     first, second = jax.random.split(jax.random.key(seed))
-    one, other = (np.array(models.dropout(jnp.ones((64, 64)), 0.5, key)) for key in (first, second))
+    one, other = (np.array(models.dropout(key, jnp.ones((64, 64)), 0.5)) for key in (first, second))
     yield claim("another key, another mask", np.any(one != other))
     yield claim("each example has a mask of its own", np.any(one != one[:1]))
     identity = {"kernel": jnp.eye(256), "bias": jnp.zeros(256)}
@@ -85,7 +85,7 @@ def _masks(seed: int) -> Iterator[Row]:
 
 def _synthetic(seed: int) -> Iterator[Row]:
     w, b, noise = np.float32([2.0, -3.4]), 4.2, 0.5
-    dataset = data.synthetic_regression(jax.random.key(seed), w, b, noise, 20000)
+    dataset = data.synthetic_regression(jax.random.key(seed), w, b, noise=noise, n=20000)
     (x, y), (x_test, _) = dataset.train, dataset.test
     residuals = np.ravel(y) - (x @ w + b)
     generator = torch.Generator().manual_seed(seed)

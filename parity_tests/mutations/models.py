@@ -8,7 +8,7 @@ _XAVIER = "gain * math.sqrt(2 / (num_inputs + num_outputs))"
 
 MODELS = (
     *defects(
-        "models.linear.linear",
+        "models.linear",
         ("square kernel transposed", 'layer["kernel"]', 'layer["kernel"].T', "square layer"),
         ("bias missing", ' + layer["bias"]', "", "linear"),
         ("bias twice", '+ layer["bias"]', '+ 2 * layer["bias"]', "linear"),
@@ -28,33 +28,38 @@ MODELS = (
         ("epsilon 1e-7", '+ layer["bias"]', '+ layer["bias"] + 1e-7', "linear"),
     ),
     *defects(
-        "models.linear.flatten",
-        ("columns before rows", "num_inputs)\n", 'num_inputs, order="F")\n', "images flattened"),
+        "models._linear.flatten",
+        ("columns before rows", "[0], num_inputs)", '[0], num_inputs, order="F")', "images flattened"),
     ),
     *defects(
-        "models.mlp.mlp",
+        "models.mlp",
         (
             "activation on the logits too",
-            "return linear(output_layer, h, precision)",
-            "return activation(linear(output_layer, h, precision))",
+            "return linear(output_layer, h, precision=precision)",
+            "return activation(linear(output_layer, h, precision=precision))",
             _MLP,
         ),
-        ("activation missing", "h = activation(linear(layer, h, precision))", "h = linear(layer, h, precision)", _MLP),
+        (
+            "activation missing",
+            "h = activation(linear(layer, h, precision=precision))",
+            "h = linear(layer, h, precision=precision)",
+            _MLP,
+        ),
         (
             "activation before the layer",
-            "activation(linear(layer, h, precision))",
-            "linear(layer, activation(h), precision)",
+            "activation(linear(layer, h, precision=precision))",
+            "linear(layer, activation(h), precision=precision)",
             _MLP,
         ),
         (
             "activation twice",
-            "activation(linear(layer, h, precision))",
-            "activation(activation(linear(layer, h, precision)))",
+            "activation(linear(layer, h, precision=precision))",
+            "activation(activation(linear(layer, h, precision=precision)))",
             _MLP,
         ),
         (
             "gradient cut between layers",
-            "linear(output_layer, h, precision)",
+            "linear(output_layer, h, precision=precision)",
             "linear(output_layer, jax.lax.stop_gradient(h))",
             _MLP,
         ),
@@ -63,7 +68,7 @@ MODELS = (
         ("one mask for all layers", "jax.random.fold_in(key, i)", "key", "masks differ"),
     ),
     *defects(
-        "models.mlp.dropout",
+        "models.dropout",
         ("scale missing", "x / (1.0 - rate)", "x", _DROPOUT),
         ("keeps with the rate", "jax.random.bernoulli(key, 1.0 - rate", "jax.random.bernoulli(key, rate", _DROPOUT),
         ("divided by the rate", "x / (1.0 - rate)", "x / rate", _DROPOUT),
@@ -72,7 +77,7 @@ MODELS = (
         ("scaled down", "x / (1.0 - rate)", "x * (1.0 - rate)", _DROPOUT),
         ("key not used", "bernoulli(key", "bernoulli(jax.random.key(0)", "masks differ"),
     ),
-    *defects("models.mlp.init_layers", ("one key for all layers", "init(k, ", "init(keys[0], ", "layers drawn")),
+    *defects("models.init_layers", ("one key for all layers", "init(k, ", "init(keys[0], ", "layers drawn")),
 )
 
 INITIALISERS = (

@@ -186,7 +186,7 @@ TRAINING_LOOP = (
 
 DATA = (
     *defects(
-        "data.batching.epoch_indices",
+        "data.epoch_indices",
         (
             "last short batch dropped",
             "np.split(order, range(batch_size, n, batch_size))",
@@ -196,13 +196,13 @@ DATA = (
         ("epoch not used", "order_key(key, epoch)", "order_key(key, 0)", "order of the examples"),
     ),
     *defects(
-        "data.batching.shuffle",
+        "data.shuffle",
         ("drawn with replacement", "first[second]", "jax.random.randint(key, (n,), 0, n)", "order of the examples"),
         ("not shuffled", "first[second]", "low", "order of the examples"),
         ("reversed only", "first[second]", "low[::-1]", "order of the examples"),
     ),
     *defects(
-        "data.images.to_float",
+        "data.to_float",
         ("divided by 256", "x * _HIGH + x * _LOW", "x / 256", "pixels"),
         ("divided, which XLA rounds", "x * _HIGH + x * _LOW", "x / 255", "pixels"),
         ("divided twice", "x * _HIGH + x * _LOW", "x / 255 / 255", "pixels"),
@@ -211,7 +211,7 @@ DATA = (
         ("not divided", "x * _HIGH + x * _LOW", "x", "pixels"),
     ),
     *defects(
-        "data.synthetic.synthetic_regression",
+        "data.synthetic_regression",
         ("variance for deviation", "np.float32(noise) *", "np.float32(noise) ** 2 *", "synthetic"),
         ("bias missing", " + np.float32(b)", "", "synthetic"),
         (
@@ -224,7 +224,7 @@ DATA = (
         ("one stream for features and noise", "normal(noise_key, ", "normal(inputs_key, ", "synthetic"),
     ),
     *defects(
-        "data.digits.digits",
+        "data.digits",
         ("labels one row off", "bunch.target.astype(np.int32)", "np.roll(bunch.target, 1).astype(np.int32)", "digits"),
         ("scaled by 15", "255 / 16", "255 / 15", "digits"),
         ("sets overlap", "Batch(images[_NUM_TRAIN:]", "Batch(images[-_NUM_TRAIN:]", "digits"),

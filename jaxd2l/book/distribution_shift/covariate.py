@@ -6,10 +6,10 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from jaxd2l import models
 from jaxd2l._checks.arrays import floating, require_finite, require_none_negative
 from jaxd2l._checks.numbers import require_positive
 from jaxd2l._checks.shapes import require_not_empty, require_shapes
-from jaxd2l.models.linear import linear
 
 
 def fit_domain_classifier(
@@ -26,7 +26,7 @@ def fit_domain_classifier(
       l2: factor of the penalty; positive.
 
     Returns:
-      `{"kernel": (d, 1), "bias": (1,)}`; `models.linear.linear(params, x)` is h, the log-odds of "target".
+      `{"kernel": (d, 1), "bias": (1,)}`; `models.linear(params, x)` is h, the log-odds of "target".
 
     Raises:
       TypeError: features that are not floating point, or of less than float32.
@@ -106,7 +106,7 @@ def covariate_shift_weights(
     """
     if clip is not None:
         require_positive(clip=clip)
-    log_odds = linear(fit_domain_classifier(source, target, l2=l2), jnp.asarray(source))[:, 0]
+    log_odds = models.linear(fit_domain_classifier(source, target, l2=l2), jnp.asarray(source))[:, 0]
     weights = jnp.exp(log_odds) * (len(source) / len(target))
     return weights if clip is None else jnp.minimum(weights, clip)
 

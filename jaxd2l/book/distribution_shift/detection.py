@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from jaxd2l import models
 from jaxd2l._checks.numbers import require_whole
 from jaxd2l.book.distribution_shift.covariate import fit_domain_classifier, samples
-from jaxd2l.models.linear import linear
 
 
 class ShiftTest(NamedTuple):
@@ -54,7 +54,7 @@ def shift_test(
     source_key, target_key, shuffle_key = jax.random.split(key, 3)
     source, target = jax.random.permutation(source_key, source), jax.random.permutation(target_key, target)
     params = fit_domain_classifier(source[::2], target[::2], l2=l2)
-    scores = linear(params, jnp.concatenate([source[1::2], target[1::2]]))[:, 0]
+    scores = models.linear(params, jnp.concatenate([source[1::2], target[1::2]]))[:, 0]
     is_target = jnp.arange(len(scores)) >= len(source[1::2])
     # Both samples count equally, so that 0.5 means no better than chance, whatever their sizes.
     prior = jnp.log(jnp.float32(len(target[::2]) / len(source[::2])))

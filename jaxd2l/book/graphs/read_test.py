@@ -144,7 +144,7 @@ def test_a_function_that_is_one_jitted_function_always_opens():
 
 def test_integers_and_keys_are_arguments_without_derivative():
     def f(x, labels, key):
-        return losses.cross_entropy(models.dropout(x, 0.5, key), labels)
+        return losses.cross_entropy(models.dropout(key, x, 0.5), labels)
 
     found = graph(f, X, jnp.array([0, 2]), jax.random.key(0))
     assert [value.dtype for value in found.values if value.role == "argument"][:2] == ["f32", "i32"]

@@ -38,7 +38,7 @@ def dropout(rate: float, seed: int = 0) -> FunctionPair:
 
     return FunctionPair(
         lambda x: book_dropout(x, rate, _noise(seed, 0, x.shape)),
-        with_noise(lambda x: models.dropout(x, rate, key), seed),
+        with_noise(lambda x: models.dropout(key, x, rate), seed),
         scale,
     )
 

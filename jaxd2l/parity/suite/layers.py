@@ -86,12 +86,12 @@ def to_params(parameters: Sequence[Any], *, flax: bool = False) -> Any:
     layers = tuple(
         {"kernel": weight.T, "bias": bias} for weight, bias in zip(parameters[::2], parameters[1::2], strict=True)
     )
-    return {"params": {f"Dense_{i}": layer for i, layer in enumerate(layers)}} if flax else layers
+    return {"layers": dict(enumerate(layers))} if flax else layers
 
 
 def from_params(params: Any) -> list[np.ndarray]:
     """Our parameters (or gradients), as torch lists them."""
-    layers = params["params"].values() if "params" in params else params
+    layers = params["layers"].values() if "layers" in params else params
     return [np.array(x) for layer in layers for x in (layer["kernel"].T, layer["bias"])]
 
 

@@ -40,7 +40,7 @@ def test_leaves_are_named_by_their_place():
         *("1.bias", "1.kernel"),
     ]
     flax_params = models.flax_softmax_regression(4, 2).init(jax.random.key(0))
-    assert list(named_leaves(flax_params)) == ["params.Dense_0.bias", "params.Dense_0.kernel"]
+    assert list(named_leaves(flax_params)) == ["layers.0.bias", "layers.0.kernel"]
 
 
 def test_two_leaves_of_one_name_are_refused():

@@ -52,9 +52,9 @@ def test_there_and_back_is_bit_for_bit(make, depth):
     exported = to_state_dict(params)
     again = to_state_dict(layers_to_params(from_state_dict(dict(sorted(exported.items())))))
     assert {n: a.tobytes() for n, a in again.items()} == {n: a.tobytes() for n, a in exported.items()}
-    layers = params["params"] if make is models.flax_mlp else {f"Dense_{i}": layer for i, layer in enumerate(params)}
-    for i in range(depth + 1):  # Flax's leaves are sorted as text: Dense_10 before Dense_2
-        kernel = np.asarray(layers[f"Dense_{i}"]["kernel"])
+    layers = params["layers"] if make is models.flax_mlp else params
+    for i in range(depth + 1):
+        kernel = np.asarray(layers[i]["kernel"])
         assert exported[f"net.{2 * i + 1}.weight"].T.tobytes() == kernel.tobytes()
 
 

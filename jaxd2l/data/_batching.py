@@ -12,18 +12,18 @@ from jaxd2l.keys import order_key
 def epoch_indices(key: PRNGKeyArray, epoch: int, n: int, batch_size: int) -> list[np.ndarray]:
     """The batches that `train.fit(key=key)` draws in an epoch, as indices into the training set.
 
-    Every example comes once; the last batch holds what is left, as with torch's `drop_last=False`. NumPy, so
-    that the very same batches can be fed to torch: `for i in epoch_indices(...): X[i]`. D2L 3.3.3;
+    Every example comes once; the last batch holds what is left, as with torch's `drop_last=False`. The indices are
+    NumPy arrays, so that torch can be fed the very same batches: `for i in epoch_indices(...): X[i]`. D2L 3.3.3;
     `torch.utils.data.DataLoader(shuffle=True)`, whose hidden generator the key replaces.
 
     Args:
-      key: the key that was, or will be, given to `train.fit`.
+      key: the key of the run, as for `train.fit`.
       epoch: counted from 0.
       n: number of examples.
       batch_size: examples per batch.
 
     Returns:
-      ceil(n / batch_size) int32 arrays of shape (batch_size,), the last one perhaps shorter.
+      ceil(n / batch_size) int32 arrays of shape (batch_size,); the last one may be shorter.
 
     Raises:
       ValueError: if `n` or `batch_size` is below 1 or `epoch` below 0.
@@ -38,18 +38,18 @@ def epoch_indices(key: PRNGKeyArray, epoch: int, n: int, batch_size: int) -> lis
 
 
 def shuffle(key: PRNGKeyArray, n: int) -> Int[Array, " n"]:
-    """A random permutation of 0..n-1, as `jax.random.permutation`, in a quarter of its time on a CPU.
+    """A random permutation of 0..n-1, like `jax.random.permutation`, in a quarter of its time on a CPU.
 
-    XLA sorts one array of integers far faster than pairs. So each number carries its index in its low bits
-    and random bits above; sorting it shuffles. Indices of n = 60000 leave 16 random bits, too few alone (equal
-    ones would stay in order): a second pass adds 16 more.
+    XLA sorts one array of integers far faster than pairs. So each number carries its index in its low bits and random
+    bits above; sorting the numbers shuffles the indices. With n = 60000 there are 16 random bits left, too few alone
+    (equal ones would stay in order): a second pass adds 16 more.
 
     >>> sorted(shuffle(jax.random.key(0), 5).tolist())
     [0, 1, 2, 3, 4]
     """
     require_whole(0, n=n)
-    n = int(n)  # one of NumPy's has no bit_length
-    if n > 2**20:  # too few random bits would be left
+    n = int(n)  # NumPy's integers have no bit_length
+    if n > 2**20:  # too few random bits left
         return jax.random.permutation(key, n)
     mask = jnp.uint32(2 ** max(1, (n - 1).bit_length()) - 1)
     low = jnp.arange(n, dtype=jnp.uint32)

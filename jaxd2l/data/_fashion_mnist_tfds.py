@@ -12,19 +12,19 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.utils import tqdm_utils
 
-from jaxd2l.data import fashion_mnist_files as files
+from jaxd2l.data import _fashion_mnist_files as files
 
-_Path = os.PathLike[str]  # TFDS hands over a path of its own, which is no pathlib.Path
+_Path = os.PathLike[str]  # TFDS passes its own kind of path, not a pathlib.Path
 
-# Out of the registry, or it would stand in for TFDS's own builder of the same name.
+# Not registered: it would replace TFDS's own builder of the same name.
 with tfds.core.registered.skip_registration():
 
     class FashionMNIST(tfds.image_classification.FashionMNIST):
         """TFDS's builder, with NumPy where it calls TensorFlow, and examples in their own order."""
 
         def _info(self) -> tfds.core.DatasetInfo:
-            # A Tensor and not an Image: without TensorFlow, TFDS takes images as PNG files only,
-            # and to encode and decode 70000 of them takes three times as long.
+            # A Tensor and not an Image: without TensorFlow, TFDS takes images only as PNG files,
+            # and encoding and decoding 70000 of them takes three times as long.
             features = {
                 "image": tfds.features.Tensor(shape=(28, 28, 1), dtype=np.uint8, encoding=tfds.features.Encoding.BYTES),
                 "label": tfds.features.ClassLabel(num_classes=10),
@@ -36,7 +36,7 @@ with tfds.core.registered.skip_registration():
             )
 
         def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-            paths = dl_manager.download([files.URL + name for name in files.NAMES])
+            paths = dl_manager.download([files.FILES.url + name for name in files.FILES.names])
             return {
                 "train": self._generate_examples(*paths[:2]),
                 "test": self._generate_examples(*paths[2:]),
@@ -57,11 +57,11 @@ def read_idx(path: _Path) -> np.ndarray:
 
 
 def read(source: Path, scratch: Path) -> dict[str, np.ndarray]:
-    """Let TFDS check and prepare the official files of `source` in `scratch`, and read them back.
+    """Lets TFDS check and prepare the official files of `source` in `scratch`, and reads them back.
 
     Returns:
-      `train_images` (60000, 28, 28, 1) uint8 and `train_labels` (60000,) int32, in the order of
-      the files; `test_images` and `test_labels` likewise, 10000 of each.
+      `train_images` (60000, 28, 28, 1) uint8 and `train_labels` (60000,) int32, in the order of the files;
+      `test_images` and `test_labels` likewise, 10000 of each.
     """
     builder = FashionMNIST(data_dir=scratch)
     with _quiet():
@@ -83,7 +83,7 @@ def read(source: Path, scratch: Path) -> dict[str, np.ndarray]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep TFDS's announcements off stdout, which is the caller's, and its progress bars away."""
+    """Keeps TFDS's messages off stdout, which belongs to the caller, and hides its progress bars."""
     with (
         contextlib.redirect_stdout(io.StringIO()),
         tfds.core.utils.temporary_assignment(tqdm_utils, "_active", False),

@@ -8,10 +8,10 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxd2l import activations, initializers
 from jaxd2l._checks.arrays import floating
-from jaxd2l._checks.numbers import require_real, require_whole
+from jaxd2l._checks.numbers import require_all_whole, require_between, require_choice, require_whole
 from jaxd2l.initializers import Linear, LinearInit
-from jaxd2l.models.linear import flatten, init_layers, linear, require_sizes
-from jaxd2l.models.products import Precision, require_precision
+from jaxd2l.models._linear import flatten, init_layers, linear
+from jaxd2l.models._products import Precision
 from jaxd2l.types import Model
 
 
@@ -36,10 +36,10 @@ def mlp(
       num_hiddens: units of the hidden layer, or of each hidden layer in turn.
       num_outputs: classes, or 1 for a regression.
       activation: applied to each hidden layer.
-      dropout_rate: share of each hidden layer's outputs to drop, when a key is passed to `apply`.
-      init: initialiser of each layer; the book's N(0, 0.01^2) with bias 0.
-      precision: "bfloat16" rounds what is multiplied to that type, which is faster where the processor has units for
-        it; parameters, sums and loss stay float32. Gradients of gradients and `jvp` need "float32".
+      dropout_rate: fraction of each hidden layer's outputs to drop when `apply` gets a key.
+      init: initialiser of each layer; by default the book's N(0, 0.01^2) with bias 0.
+      precision: "bfloat16" rounds what is multiplied to that type, which is faster on processors with units for it;
+        parameters, sums and loss stay float32. Gradients of gradients and `jvp` need "float32".
 
     Raises:
       ValueError: a size below 1, a rate outside [0, 1] or an unknown precision; when applied, inputs with another
@@ -52,39 +52,39 @@ def mlp(
     (2, 10)
     """
     sizes = layer_sizes(num_inputs, num_hiddens, num_outputs)
-    require_rate(dropout_rate)
-    require_precision(precision)
+    require_between(0, 1, dropout_rate=dropout_rate)
+    require_choice(Precision, precision=precision)
 
     def apply(params: tuple[Linear, ...], inputs: Array, *, key: PRNGKeyArray | None = None) -> Array:
         *hidden_layers, output_layer = params
         h = flatten(inputs, num_inputs)
         for i, layer in enumerate(hidden_layers):
-            h = activation(linear(layer, h, precision))
+            h = activation(linear(layer, h, precision=precision))
             if key is not None and dropout_rate > 0:
-                h = dropout(h, dropout_rate, jax.random.fold_in(key, i))
-        return linear(output_layer, h, precision)
+                h = dropout(jax.random.fold_in(key, i), h, dropout_rate)
+        return linear(output_layer, h, precision=precision)
 
     return Model(lambda key: init_layers(key, sizes, init), apply)
 
 
-def dropout(x: Float[Array, "..."], rate: float, key: PRNGKeyArray) -> Float[Array, "..."]:
+def dropout(key: PRNGKeyArray, x: Float[Array, "..."], rate: float) -> Float[Array, "..."]:
     """Sets each element to 0 with probability `rate`, and scales the others by 1 / (1 - rate).
 
-    So the expectation stays `x`. D2L 5.6.2; `torch.nn.functional.dropout(training=True)`.
+    The expected value is still `x`. D2L 5.6.2; `torch.nn.functional.dropout(training=True)`.
 
     Args:
+      key: decides which elements are dropped: the same key, the same mask.
       x: any shape.
       rate: probability of dropping, in [0, 1].
-      key: decides what is dropped: one key, one mask.
 
     Raises:
       TypeError: if `x` is not floating point.
       ValueError: if `rate` is outside [0, 1].
 
-    >>> sorted(set(dropout(jnp.ones(100), 0.5, jax.random.key(0)).tolist()))
+    >>> sorted(set(dropout(jax.random.key(0), jnp.ones(100), 0.5).tolist()))
     [0.0, 2.0]
     """
-    require_rate(rate)
+    require_between(0, 1, rate=rate)
     x = floating("x", x)
     if rate == 1.0:
         return jnp.zeros_like(x)
@@ -93,19 +93,10 @@ def dropout(x: Float[Array, "..."], rate: float, key: PRNGKeyArray) -> Float[Arr
 
 
 def layer_sizes(num_inputs: int, num_hiddens: int | Sequence[int], num_outputs: int) -> tuple[int, ...]:
-    """Width of every layer from inputs to outputs."""
+    """The size of every layer from inputs to outputs."""
     if isinstance(num_hiddens, str | bytes) or not isinstance(num_hiddens, Sequence):
-        require_whole(None, num_hiddens=num_hiddens)
-        num_hiddens = (int(num_hiddens),)  # NumPy's whole numbers, too
-    hiddens = tuple(num_hiddens)
-    require_sizes(num_inputs=num_inputs, num_outputs=num_outputs)
-    for size in hiddens:
-        require_sizes(num_hiddens=size)
-    return (num_inputs, *hiddens, num_outputs)
-
-
-def require_rate(rate: float) -> None:
-    """Refuses what is no probability."""
-    require_real(rate=rate)
-    if not 0.0 <= rate <= 1.0:
-        raise ValueError(f"the dropout rate is a probability, in [0, 1]; got {rate}")
+        require_whole(1, num_hiddens=num_hiddens)
+        num_hiddens = (int(num_hiddens),)
+    require_all_whole(1, num_hiddens=num_hiddens)
+    require_whole(1, num_inputs=num_inputs, num_outputs=num_outputs)
+    return tuple(int(size) for size in (num_inputs, *num_hiddens, num_outputs))

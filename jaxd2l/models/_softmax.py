@@ -1,9 +1,9 @@
-"""Softmax regression (D2L 4.1, 4.4, 4.5)."""
+"""Softmax regression (D2L 4.1, 4.4)."""
 
 from jaxd2l import initializers
 from jaxd2l.initializers import LinearInit
-from jaxd2l.models.linear import affine
-from jaxd2l.models.products import Precision
+from jaxd2l.models._linear import affine
+from jaxd2l.models._products import Precision
 from jaxd2l.types import Model
 
 
@@ -16,14 +16,14 @@ def softmax_regression(
 ) -> Model:
     """Scores classes linearly, `o = X W + b`; `softmax(o)` are their probabilities.
 
-    The model returns the logits `o`: the softmax belongs to the loss, where it can be computed without
-    overflow (4.5.2). Parameters: `{"kernel": (num_inputs, num_outputs), "bias": (num_outputs,)}`. Outputs:
-    (n, num_outputs). D2L 4.4.2, 4.5.1; `nn.Sequential(nn.Flatten(), nn.Linear(num_inputs, num_outputs))`.
+    The model returns the logits `o`: the softmax is part of the loss, where it can be computed without overflow
+    (4.5.2). Parameters: `{"kernel": (num_inputs, num_outputs), "bias": (num_outputs,)}`. Outputs: (n, num_outputs).
+    D2L 4.4.2, 4.5.1; `nn.Sequential(nn.Flatten(), nn.Linear(num_inputs, num_outputs))`.
 
     Args:
       num_inputs: features per example; images are flattened.
       num_outputs: classes.
-      init: initialiser of the layer; the book's N(0, 0.01^2) with bias 0.
+      init: initialiser of the layer; by default the book's N(0, 0.01^2) with bias 0.
       precision: "bfloat16" rounds what is multiplied to that type; parameters, sums and loss stay float32.
 
     Raises:

@@ -1,6 +1,6 @@
 """The matrix product of a fully connected layer, at a chosen precision and in the layouts that run fast (D2L 5.1)."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -11,12 +11,14 @@ from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
 from jaxd2l._checks.arrays import floating
+from jaxd2l._checks.numbers import require_choice
+from jaxd2l._checks.shapes import require_shapes
 
 Precision = Literal["float32", "bfloat16"]
-"""What a layer multiplies: numbers as they are, or rounded to bfloat16. Sums, parameters and results are the same."""
+"""What a layer multiplies: numbers as they are, or rounded to bfloat16. Sums, parameters and results are float32."""
 
 _NARROW = 32
-"""Up to so many columns, a tall kernel is faster on a CPU if it is laid out column by column."""
+"""With no more columns than this, a tall kernel is faster on a CPU if it is laid out column by column."""
 
 _Matrix = Float[Array, "_ _"]
 
@@ -24,28 +26,21 @@ _Matrix = Float[Array, "_ _"]
 def matmul(
     x: Float[Array, "n inputs"], kernel: Float[Array, "inputs outputs"], precision: Precision
 ) -> Float[Array, "n outputs"]:
-    """`x @ kernel`, and the products of its gradient likewise.
+    """`x @ kernel`, and likewise the products in its gradient.
 
-    "float32" multiplies the operands as they are, without the shortcuts that JAX takes by itself on accelerators
-    (TF32 on GPUs, bfloat16 on TPUs): what torch does on a CPU. "bfloat16" rounds both operands to 8 significant bits,
-    those of the gradient too, and sums in float32; parameters and results stay float32, so small updates are not lost.
-    `torch.autocast(dtype=torch.bfloat16)` also rounds the results, and so what comes after.
+    "float32" multiplies the operands as they are, without the shortcuts that JAX takes by default on accelerators
+    (TF32 on GPUs, bfloat16 on TPUs); torch on a CPU does the same. "bfloat16" rounds both operands to 8 significant
+    bits, in the gradient too, and sums in float32; parameters and results stay float32, so small updates are not lost.
+    `torch.autocast(dtype=torch.bfloat16)` also rounds the results, and with them all that follows.
 
     >>> x, kernel = jnp.array([[1.0, 1 / 3]]), jnp.array([[1.0], [3.0]])
     >>> matmul(x, kernel, "float32"), matmul(x, kernel, "bfloat16")
     (Array([[2.]], dtype=float32), Array([[2.0019531]], dtype=float32))
     """
-    require_precision(precision)
+    require_choice(Precision, precision=precision)
     x, kernel = floating("x", x), floating("kernel", kernel)
-    if x.ndim != 2 or kernel.ndim != 2 or x.shape[1] != kernel.shape[0]:
-        raise ValueError(f"x (n, inputs) and kernel (inputs, outputs) do not fit: {x.shape} and {kernel.shape}")
+    require_shapes("n inputs, inputs outputs", x=x, kernel=kernel)
     return _bfloat16(x, kernel) if precision == "bfloat16" else _exact(x, kernel)
-
-
-def require_precision(precision: str) -> None:
-    """Refuses what is no `Precision`."""
-    if precision not in get_args(Precision):
-        raise ValueError(f"precision must be one of {', '.join(get_args(Precision))}; got {precision!r}")
 
 
 def _exact(x: _Matrix, kernel: _Matrix) -> _Matrix:
@@ -57,9 +52,9 @@ def _is_tall(kernel: Array) -> bool:
 
 
 _by_columns = Primitive("by_columns")
-"""The identity, which lays a matrix out column by column; its gradient, too.
+"""The identity, but the result is laid out column by column, and so is its gradient.
 
-A primitive because under `vmap` it must do nothing: XLA's CPU compiler aborts on some stacks of such products.
+It is a primitive because it must do nothing under `vmap`: XLA's CPU compiler aborts on some stacks of such products.
 """
 
 
@@ -101,20 +96,22 @@ def _rounded_product(a: Array, b: Array) -> _Matrix:
 
 
 def _in_float32(a: Array, b: Array) -> _Matrix:
-    """For what is too thin for matrix units. Products of two bfloat16 are exact in float32: the result is the same."""
-    a, b = lax.optimization_barrier((a.astype(jnp.float32), b.astype(jnp.float32)))  # or XLA undoes the conversion
+    """For matrices too thin for matrix units. Products of two bfloat16 are exact in float32: the result is the same."""
+    a, b = lax.optimization_barrier(
+        (a.astype(jnp.float32), b.astype(jnp.float32))
+    )  # otherwise XLA undoes the conversion
     return _exact(a, b)
 
 
 @custom_vmap
 def _in_bfloat16(a: Array, b: Array) -> _Matrix:
-    # XLA's CPU compiler would move a transposition of the result into the product, which it then cannot do: a barrier.
+    # Without the barrier XLA's CPU compiler moves a transposition of the result into the product, and then fails on it.
     return lax.optimization_barrier(jnp.matmul(a, b, preferred_element_type=jnp.float32))
 
 
 @_in_bfloat16.def_vmap
 def _many_in_bfloat16(_: int, is_batched: list[bool], a: Array, b: Array) -> tuple[Array, bool]:
-    """XLA's CPU compiler aborts on some stacks of bfloat16 products; there they are taken in float32."""
+    """XLA's CPU compiler aborts on some stacks of bfloat16 products, so CPUs compute them in float32."""
 
     def product(a: Array, b: Array) -> Array:
         return lax.platform_dependent(a, b, cpu=_in_float32, default=_in_bfloat16.fun)
@@ -125,7 +122,7 @@ def _many_in_bfloat16(_: int, is_batched: list[bool], a: Array, b: Array) -> tup
 def _transposed_copy(a: Array) -> Array:
     """`a.T`, really laid out so: on CPUs a bfloat16 product is fast only if the left operand sums over its last axis.
 
-    A transposition alone would be moved into the product, barrier or not. A flat array has one layout only.
+    XLA would move a mere transposition into the product, barrier or not. A flat array has only one layout.
     """
 
     def copy(a: Array) -> Array:

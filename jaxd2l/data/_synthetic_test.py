@@ -49,12 +49,12 @@ def test_the_key_alone_decides_and_test_differs_from_train() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"w": W[:, None]}, r"w must be a vector of weights, \(d,\); got shape \(2, 1\)"),
-        ({"w": np.zeros(0)}, "w must be a vector"),
-        ({"noise": -0.1}, "noise is a standard deviation and cannot be negative; got -0.1"),
-        ({"noise": float("nan")}, "noise is a standard deviation"),
-        ({"n": 0}, "at least one training and one test example"),
-        ({"num_test": 0}, "at least one training and one test example"),
+        ({"w": W[:, None]}, r"w must have shape \(n,\); got \(2, 1\)"),
+        ({"w": np.zeros(0)}, "w must not be empty"),
+        ({"noise": -0.1}, "noise must not be negative, infinite or NaN, got -0.1"),
+        ({"noise": float("nan")}, "noise must not be negative, infinite or NaN, got nan"),
+        ({"n": 0}, "n must be at least 1, got 0"),
+        ({"num_test": 0}, "num_test must be at least 1, got 0"),
     ],
 )
 def test_what_makes_no_data_is_refused(change, message) -> None:

@@ -1,4 +1,4 @@
-"""Arrays kept in a folder: written whole or not at all, checked at every load, mapped into memory."""
+"""Arrays kept in a folder: written whole or not at all, checked at every load, and memory-mapped."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Entry(NamedTuple):
-    """What the manifest says of one array and of the file that holds it."""
+    """What the manifest says about one array and the file that holds it."""
 
     dtype: str
     shape: list[int]
@@ -31,7 +31,7 @@ class _Entry(NamedTuple):
 def cannot_write(folder: Path, error: Exception) -> OSError:
     """The error to raise when writing to the cache failed: where, why, and what helps."""
     return OSError(
-        f"Cannot write to the cache folder {folder}: {error}. Make room or give access there, or "
+        f"Cannot write to the cache folder {folder}: {error}. Free some space or grant access there, or "
         f"name another folder in the environment variable {CACHE_VARIABLE}."
     )
 
@@ -39,13 +39,13 @@ def cannot_write(folder: Path, error: Exception) -> OSError:
 def cached_arrays(folder: Path, build: Callable[[Path], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Arrays from `folder`, built first if they are not there or not whole.
 
-    Any number of processes may ask for the same folder: one builds, the others wait and map what
-    it wrote. A process killed at any moment leaves nothing that a later one takes for a cache.
+    Any number of processes may ask for the same folder: one builds, the others wait and map what it wrote. A process
+    killed at any moment leaves nothing behind that a later one could mistake for a cache.
 
     Args:
-      folder: where the arrays live; named files in it are replaced, never changed.
-      build: gets an empty scratch folder, on the same disk and deleted afterwards, and returns
-        the arrays by name. Its errors pass through.
+      folder: where the arrays live; its files are replaced, never changed.
+      build: takes an empty scratch folder, on the same disk and deleted afterwards, and returns the arrays by name.
+        Its errors pass through.
 
     Returns:
       The arrays by name, read-only and memory-mapped.
@@ -53,7 +53,7 @@ def cached_arrays(folder: Path, build: Callable[[Path], Mapping[str, np.ndarray]
     Raises:
       OSError: the folder cannot be written to, or its disk is full.
     """
-    with contextlib.suppress(OSError, ValueError):  # a fault is told once, under the lock
+    with contextlib.suppress(OSError, ValueError):  # a fault is reported once, under the lock
         return load_arrays(folder)
 
     from filelock import FileLock
@@ -62,7 +62,7 @@ def cached_arrays(folder: Path, build: Callable[[Path], Mapping[str, np.ndarray]
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(FileLock(folder.parent / f".{folder.name}.lock"))
-            for stale in folder.parent.glob(f".{folder.name}-*"):  # of a killed process
+            for stale in folder.parent.glob(f".{folder.name}-*"):  # left by a killed process
                 shutil.rmtree(stale)
             temporary = Path(
                 stack.enter_context(tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent))
@@ -74,9 +74,9 @@ def cached_arrays(folder: Path, build: Callable[[Path], Mapping[str, np.ndarray]
         try:
             return load_arrays(folder)  # another process built it while this one waited
         except FileNotFoundError:
-            _log.info("Preparing %s; this happens once and takes some seconds", folder)
+            _log.info("Preparing %s; this happens once and takes a few seconds", folder)
         except (OSError, ValueError) as error:
-            _log.warning("%s is damaged and is built again: %s", folder, error)
+            _log.warning("%s is damaged and will be rebuilt: %s", folder, error)
 
         arrays = build(temporary / "scratch")
         try:
@@ -91,7 +91,7 @@ def cached_arrays(folder: Path, build: Callable[[Path], Mapping[str, np.ndarray]
 
 
 def save_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write each array as `name.npy` into the new `folder`, then a manifest, all synced to disk."""
+    """Writes each array as `name.npy` into the new `folder`, then a manifest, all synced to disk."""
     folder.mkdir()
     manifest = {}
     for name, array in arrays.items():
@@ -112,7 +112,7 @@ def save_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def load_arrays(folder: Path) -> dict[str, np.ndarray]:
-    """Map the arrays of `folder` read-only, after checking every byte against the manifest.
+    """Maps the arrays of `folder` read-only, after checking every byte against the manifest.
 
     Raises:
       FileNotFoundError: there is no manifest.
@@ -121,7 +121,7 @@ def load_arrays(folder: Path) -> dict[str, np.ndarray]:
     manifest = _read_manifest(folder / _MANIFEST)
     paths = {path.stem: path for path in sorted(folder.glob("*.npy"))}
     if paths.keys() != manifest.keys():
-        raise ValueError(f"it holds {sorted(paths)}, and its manifest lists {sorted(manifest)}")
+        raise ValueError(f"it holds {sorted(paths)}, but its manifest lists {sorted(manifest)}")
     return {name: _load_array(path, manifest[name]) for name, path in paths.items()}
 
 
@@ -136,12 +136,12 @@ def _read_manifest(path: Path) -> dict[str, _Entry]:
 def _load_array(path: Path, entry: _Entry) -> np.ndarray:
     size = path.stat().st_size
     if size != entry.bytes:
-        raise ValueError(f"{path.name} has {size} bytes, and {entry.bytes} were written")
+        raise ValueError(f"{path.name} has {size} bytes, but {entry.bytes} were written")
     if _crc32(path) != entry.crc32:
         raise ValueError(f"{path.name} is not what was written: its CRC-32 differs")
     array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     if (array.dtype.str, list(array.shape)) != (entry.dtype, entry.shape):
-        raise ValueError(f"{path.name} has not the dtype and shape that the manifest gives")
+        raise ValueError(f"{path.name} does not have the dtype and shape in the manifest")
     return array
 
 
@@ -150,7 +150,7 @@ def _crc32(path: Path) -> int:
 
 
 def _sync(folder: Path) -> None:
-    """Make the names in a folder survive a power cut, as fsync does for the contents of a file."""
+    """Makes the names in a folder survive a power cut, as fsync does for the contents of a file."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

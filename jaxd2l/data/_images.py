@@ -1,12 +1,14 @@
-"""Images as numbers."""
+"""Images as numbers (D2L 4.2)."""
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
-# 1/255 in two parts, the first short enough that its product with 0..255 is exact. Their sum then rounds as a
-# division does. XLA would turn the division itself into a product with one rounded reciprocal, and miss half of
-# the 256 values by an ULP.
+from jaxd2l._checks.arrays import pixels_or_floats
+
+# 1/255 in two parts, the first so short that its product with 0..255 is exact. Their sum then rounds as a division
+# does. XLA would turn the division itself into a product with one rounded reciprocal, and half of the 256 values would
+# be off by an ULP.
 _HIGH = np.float32(np.floor(2.0**22 / 255) / 2.0**22)
 _LOW = np.float32(1 / 255 - float(_HIGH))
 
@@ -22,10 +24,8 @@ def to_float(inputs: Shaped[Array | np.ndarray, "..."]) -> Float[Array, "..."]:
     >>> to_float(np.array([0, 51, 255], np.uint8))
     Array([0. , 0.2, 1. ], dtype=float32)
     """
-    x = jnp.asarray(inputs)
+    x = pixels_or_floats("inputs", inputs)
     if jnp.issubdtype(x.dtype, jnp.floating):
         return x
-    if x.dtype != jnp.uint8:
-        raise TypeError(f"inputs must be uint8 pixels or floating-point features, got {x.dtype}")
     x = x.astype(jnp.float32)
     return x * _HIGH + x * _LOW

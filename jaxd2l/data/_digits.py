@@ -10,8 +10,8 @@ _NUM_TRAIN = 1500
 def digits() -> Dataset:
     """The 1797 images of 8x8 pixels of `sklearn.datasets.load_digits`: 1500 to train, 297 to test.
 
-    The split keeps the order of the files, in which writers follow each other, so most digits of the test set
-    are by people whom the model never saw. Pixels are scaled from 0..16 to the 0..255 of other images.
+    The split keeps the order of the file, in which one writer follows another, so most digits in the test set are by
+    people whose writing the model never saw. Pixels are scaled from 0..16 to 0..255, as in other images.
 
     Returns:
       Images uint8 (n, 8, 8, 1), labels int32 (n,), class names "0" to "9".

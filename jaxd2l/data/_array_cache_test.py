@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxd2l.data.array_cache import cached_arrays, load_arrays, save_arrays
+from jaxd2l.data._array_cache import cached_arrays, load_arrays, save_arrays
 
 ARRAYS = {
     "images": np.arange(240, dtype=np.uint8).reshape(10, 4, 6, 1),
@@ -24,7 +24,7 @@ SCRIPT = """
 import os, sys, time
 from pathlib import Path
 import numpy as np
-from jaxd2l.data import array_cache
+from jaxd2l.data import _array_cache as array_cache
 
 folder = Path(sys.argv[1])
 
@@ -130,7 +130,7 @@ def replace_by_file(folder: Path) -> None:
 
 
 FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "torn": (lambda f: os.truncate(f / "images.npy", 200), "has 200 bytes, and 368"),
+    "torn": (lambda f: os.truncate(f / "images.npy", 200), "has 200 bytes, but 368"),
     "empty": (lambda f: os.truncate(f / "images.npy", 0), "has 0 bytes"),
     "grown": (lambda f: os.truncate(f / "images.npy", 400), "has 400 bytes"),
     "altered pixel": (lambda f: alter_byte(f / "images.npy", -1), "CRC-32"),
@@ -144,7 +144,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "manifest of numbers": (lambda f: (f / "manifest.json").write_text('{"images": 1}'), "not a manifest"),
     "entry gone": (forget_entry, "manifest lists"),
     "other crc": (lambda f: alter_manifest(f, "crc32", 1), "CRC-32"),
-    "other size": (lambda f: alter_manifest(f, "bytes", 1), "and 1 were written"),
+    "other size": (lambda f: alter_manifest(f, "bytes", 1), "but 1 were written"),
     "other shape": (lambda f: alter_manifest(f, "shape", [5, 8, 6, 1]), "dtype and shape"),
     "other dtype": (lambda f: alter_manifest(f, "dtype", "|i1"), "dtype and shape"),
     "unknown field": (lambda f: alter_manifest(f, "colour", "red"), "not a manifest"),

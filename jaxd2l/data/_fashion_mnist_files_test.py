@@ -1,4 +1,4 @@
-"""Every way in which the files of Fashion-MNIST can fail to be there, and each told in full."""
+"""Every way in which the files of Fashion-MNIST can be missing or damaged, and what the user reads then."""
 
 import contextlib
 import functools
@@ -10,37 +10,38 @@ from pathlib import Path
 
 import pytest
 
-from jaxd2l.data import fashion_mnist_files as files
+from jaxd2l.data import _fashion_mnist_files as files
+from jaxd2l.data import fashion_mnist, prepare_fashion_mnist
+from jaxd2l.data._official_files import find
 from jaxd2l.data.conftest import alter, assert_same_as_files, truncate, trust
-from jaxd2l.data.fashion_mnist import fashion_mnist, prepare_fashion_mnist
 
 
 def test_files_in_the_folder_or_its_subfolder(small: Path, tmp_path: Path) -> None:
-    assert_same_as_files(fashion_mnist(small), small)
+    assert_same_as_files(fashion_mnist(data_dir=small), small)
     shutil.move(small, tmp_path / "root" / "fashion_mnist")
-    assert files.find(tmp_path / "root") == tmp_path / "root" / "fashion_mnist"
-    assert files.find(str(tmp_path / "root" / "fashion_mnist")) == tmp_path / "root" / "fashion_mnist"
+    assert find(files.FILES, tmp_path / "root") == tmp_path / "root" / "fashion_mnist"
+    assert find(files.FILES, str(tmp_path / "root" / "fashion_mnist")) == tmp_path / "root" / "fashion_mnist"
 
 
 def test_argument_goes_before_environment(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAXD2L_DATA_DIR", str(tmp_path / "nowhere"))
-    assert files.find(small) == small
+    assert find(files.FILES, small) == small
     monkeypatch.setenv("JAXD2L_DATA_DIR", str(small))
-    assert files.find(None) == small
+    assert find(files.FILES, None) == small
     monkeypatch.setenv("JAXD2L_DATA_DIR", "")
-    assert files.find(None) is None
+    assert find(files.FILES, None) is None
 
 
 @pytest.mark.parametrize("cached", [False, True])
 def test_missing_file(small: Path, monkeypatch: pytest.MonkeyPatch, cached: bool) -> None:
     if cached:
-        prepare_fashion_mnist(small)
-    (small / files.NAMES[1]).unlink()
+        prepare_fashion_mnist(data_dir=small)
+    (small / files.FILES.names[1]).unlink()
     with pytest.raises(FileNotFoundError) as told:
-        fashion_mnist(small)
+        fashion_mnist(data_dir=small)
     assert f"{small}, named by the argument data_dir" in str(told.value)
     assert f"Missing from {small}: train-labels-idx1-ubyte.gz.\n" in str(told.value)
-    assert all(files.URL + name in str(told.value) for name in files.NAMES)
+    assert all(files.FILES.url + name in str(told.value) for name in files.FILES.names)
 
     monkeypatch.setenv("JAXD2L_DATA_DIR", str(small))
     with pytest.raises(FileNotFoundError, match="named by the environment variable JAXD2L_DATA_DIR"):
@@ -48,17 +49,17 @@ def test_missing_file(small: Path, monkeypatch: pytest.MonkeyPatch, cached: bool
 
 
 @pytest.mark.parametrize("damage", [truncate, alter])
-@pytest.mark.parametrize("name", [files.NAMES[0], files.NAMES[3]])
+@pytest.mark.parametrize("name", [files.FILES.names[0], files.FILES.names[3]])
 def test_damaged_file(small: Path, cache: Path, damage: Callable[[Path], None], name: str) -> None:
     whole = (small / name).stat().st_size
     damage(small / name)
     with pytest.raises(ValueError, match="is damaged") as told:
-        fashion_mnist(small)
+        fashion_mnist(data_dir=small)
     message = str(told.value)
     assert message.startswith(str(small / name))
     assert f"found:    {(small / name).stat().st_size} bytes, SHA-256 " in message
     assert f"expected: {whole} bytes, SHA-256 " in message
-    assert message.endswith(f"Replace it by a fresh copy of {files.URL}{name}")
+    assert message.endswith(f"Replace it with a fresh copy of {files.FILES.url}{name}")
     assert [path.name for path in cache.iterdir()] == [".fashion_mnist.lock"]
 
 
@@ -66,13 +67,13 @@ def test_truncated_official_file(fashion_mnist_files: Path, cache: Path, tmp_pat
     """Against TFDS's own table."""
     folder = tmp_path / "fashion_mnist"
     folder.mkdir()
-    for name in files.NAMES:
+    for name in files.FILES.names:
         (folder / name).symlink_to(fashion_mnist_files / name)
-    labels = (folder / files.NAMES[3]).read_bytes()
-    (folder / files.NAMES[3]).unlink()
-    (folder / files.NAMES[3]).write_bytes(labels[:-1])
+    labels = (folder / files.FILES.names[3]).read_bytes()
+    (folder / files.FILES.names[3]).unlink()
+    (folder / files.FILES.names[3]).write_bytes(labels[:-1])
     with pytest.raises(ValueError, match=r"found:    5147 bytes, .*\nexpected: 5148 bytes, SHA-256 67da17c76eaffca5"):
-        fashion_mnist(folder)
+        fashion_mnist(data_dir=folder)
 
 
 # No folder named: the network
@@ -88,7 +89,7 @@ def serve(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Make a server on this machine, with the files of `folder`, the official one."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Server, directory=folder)) as server:
-        monkeypatch.setattr(files, "URL", f"http://127.0.0.1:{server.server_port}/")
+        monkeypatch.setattr(files, "FILES", files.FILES._replace(url=f"http://127.0.0.1:{server.server_port}/"))
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
@@ -106,7 +107,7 @@ def test_no_network(small: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -
         fashion_mnist()
     message = str(told.value)
     assert "Connection refused" in message
-    assert all(files.URL + name in message for name in files.NAMES)
+    assert all(files.FILES.url + name in message for name in files.FILES.names)
     assert "data_dir=DIR" in message
     assert "JAXD2L_DATA_DIR=DIR" in message
     assert "jaxd2l data prepare fashion_mnist --from DIR" in message
@@ -118,14 +119,14 @@ def test_download_is_kept_and_mended(small: Path, cache: Path, monkeypatch: pyte
     with serve(small, monkeypatch):
         trust(small, monkeypatch)
         assert_same_as_files(fashion_mnist(), small)
-        assert sorted(path.name for path in kept.iterdir()) == sorted(files.NAMES)
+        assert sorted(path.name for path in kept.iterdir()) == sorted(files.FILES.names)
     assert_same_as_files(fashion_mnist(), small)  # from the cache, with no server
 
     truncate(cache / "fashion_mnist" / "train_images.npy")
     assert_same_as_files(fashion_mnist(), small)  # from the kept files, with no server
 
     shutil.rmtree(cache / "fashion_mnist")
-    alter(kept / files.NAMES[2])
+    alter(kept / files.FILES.names[2])
     with serve(small, monkeypatch):
         trust(small, monkeypatch)
         assert_same_as_files(fashion_mnist(), small)
@@ -137,14 +138,14 @@ def test_server_sends_something_else(
 ) -> None:
     with serve(small, monkeypatch):
         trust(small, monkeypatch)
-        fault(small / files.NAMES[0])
+        fault(small / files.FILES.names[0])
         with pytest.raises(ConnectionError, match="wrong checksum"):
             fashion_mnist()
     assert not (cache / "fashion_mnist").exists()
-    assert not (cache / "downloads" / "fashion_mnist" / files.NAMES[0]).exists()
+    assert not (cache / "downloads" / "fashion_mnist" / files.FILES.names[0]).exists()
 
 
-@pytest.mark.parametrize("name", [files.NAMES[0], files.NAMES[-1]])
+@pytest.mark.parametrize("name", [files.FILES.names[0], files.FILES.names[-1]])
 def test_server_lacks_a_file(small: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     with serve(small, monkeypatch):
         trust(small, monkeypatch)

@@ -1,0 +1,12 @@
+from ._linear import init_layers as init_layers
+from ._linear import least_squares as least_squares
+from ._linear import linear as linear
+from ._linear import linear_regression as linear_regression
+from ._mlp import dropout as dropout
+from ._mlp import mlp as mlp
+from ._nnx import flax_linear_regression as flax_linear_regression
+from ._nnx import flax_mlp as flax_mlp
+from ._nnx import flax_softmax_regression as flax_softmax_regression
+from ._nnx import from_flax as from_flax
+from ._products import Precision as Precision
+from ._softmax import softmax_regression as softmax_regression
