@@ -1,4 +1,4 @@
-"""`python -m notebooks [NAME ...]` executes the notebooks, all or those whose names begin so, and writes README.md."""
+"""`python -m notebooks [NAME ...]` executes all notebooks, or those that begin with NAME, and writes README.md."""
 
 import argparse
 import sys
@@ -12,14 +12,14 @@ from notebooks import contents, running
 
 
 def main() -> int:
-    """Executes, saves, and says what failed."""
+    """Executes and saves the notebooks, and reports those that failed."""
     parser = argparse.ArgumentParser(prog="python -m notebooks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="ch02, ch02_03, ...; default: all")
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where Fashion-MNIST's files are")
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="the folder with the files of Fashion-MNIST")
     options = parser.parse_args()
     texts = [t for t in running.texts() if not options.names or t.name.startswith(tuple(options.names))]
     if not texts:
-        parser.error(f"no notebook begins with {' or '.join(options.names)}")
+        parser.error(f"no notebook's name begins with {' or '.join(options.names)}")
     failed = 0
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("", total=len(texts))
@@ -30,13 +30,16 @@ def main() -> int:
             except (CellExecutionError, ValueError) as error:
                 failed += 1
                 reason = f"{error.ename}: {error.evalue}" if isinstance(error, CellExecutionError) else str(error)
-                print(f"{text.name} failed, and what was there stays: {reason}", file=sys.stderr)
+                print(f"{text.name} failed, so {text.stem}.ipynb is unchanged: {reason}", file=sys.stderr)
             else:
                 running.save(text, notebook)
                 print(f"{text.stem}: {notebook.metadata['jaxd2l']['seconds']} s")
             progress.advance(task)
     if missing := [t.stem for t in running.texts() if not t.with_suffix(".ipynb").exists()]:
-        print(f"README.md is left as it was: not executed yet are {', '.join(missing)}", file=sys.stderr)
+        print(
+            f"README.md is unchanged, because these notebooks were never executed: {', '.join(missing)}",
+            file=sys.stderr,
+        )
     else:
         contents.PATH.write_text(contents.text(), encoding="utf-8")
     return 1 if failed else 0

@@ -242,7 +242,7 @@ run, _ = train.fit(
     epochs=1000,
     batch_size=20,
 )
-print(f"R = {run.params['kernel'][0, 0]:.0f} Ω, at no current {run.params['bias'][0]:.0f} V")
+print(f"R = {run.params['kernel'][0, 0]:.0f} Ω, voltage at zero current {run.params['bias'][0]:.0f} V")
 
 # %% [markdown]
 # **3. Planck's law: learn the temperature of a body from the spectrum of its radiation.** The model need not be linear.

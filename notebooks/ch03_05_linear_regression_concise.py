@@ -23,10 +23,10 @@ dataset = data.synthetic_regression(jax.random.key(0), w, b, noise=0.01, n=1000)
 # %% [markdown]
 # ## The model
 #
-# $\hat{y} = \mathbf{w}^\top \mathbf{x} + b$ is a fully connected layer with one output: `nn.Linear(2, 1)` in torch,
-# `nnx.Linear(2, 1, rngs=rngs)` in Flax. A Flax module draws its first parameters from `rngs`, where torch uses a global
-# generator. `models.from_flax` takes a function of `rngs` that builds the module, and turns it into a `Model`, the pair
-# of pure functions that the training loop takes.
+# $\hat{y} = \mathbf{w}^\top \mathbf{x} + b$ is a fully connected layer with one output: `nn.Linear(2, 1)` in
+# PyTorch, `nnx.Linear(2, 1, rngs=rngs)` in Flax. A Flax module draws its first parameters from `rngs`, where PyTorch
+# uses a global generator. `models.from_flax` takes a function of `rngs` that builds the module, and turns it into a
+# `Model`, the pair of pure functions that the training loop takes.
 
 # %%
 model = models.from_flax(lambda rngs: nnx.Linear(2, 1, rngs=rngs))
@@ -47,8 +47,8 @@ print("the book's, weights below 0.05:", bool(jnp.abs(scratch.init(key)["kernel"
 print("the same numbers:", jnp.array_equal(concise.init(key)["layers"][0]["kernel"], scratch.init(key)["kernel"]))
 
 # %% [markdown]
-# Flax's older interface, Linen, leaves the number of inputs open, as PyTorch's `LazyLinear` does. For such a module,
-# give `from_flax` an example as well.
+# Modules of Flax's older interface, Linen, leave the number of inputs open, as PyTorch's `LazyLinear` does. For such a
+# module, also give `from_flax` an example.
 
 # %%
 in_linen = models.from_flax(linen.Dense(1), example_input=jnp.zeros((1, 2)))
@@ -138,7 +138,7 @@ print("MSELoss, half the lr:", in_torch(torch.nn.MSELoss(), lr=0.015).round(2))
 # | | PyTorch | JAX, Flax and optax |
 # |---|---|---|
 # | layer | `nn.Linear(2, 1)`, weight (1, 2) | `nnx.Linear(2, 1, rngs=rngs)`, kernel (2, 1) |
-# | number of inputs left open | `nn.LazyLinear(1)` | always: an example determines it |
+# | number of inputs left open | `nn.LazyLinear(1)` | `linen.Dense(1)`, with an example |
 # | first parameters | uniform, bias too | truncated normal, bias 0 |
 # | squared loss | `nn.MSELoss()`, without the half | `optax.l2_loss`, with the half, not averaged |
 # | optimiser | `torch.optim.SGD(net.parameters(), lr)` | `optax.sgd(lr)`, independent of the parameters |
@@ -192,11 +192,9 @@ print(np.ravel(grads["layers"][0]["kernel"]).round(2), np.ravel(grads["layers"][
 
 # %%
 for rate in (0.003, 0.03, 0.3):
-    largest = []
-    for epochs in (3, 30, 300):
-        run, _ = train.fit(
-            concise, losses.squared_loss, optax.sgd(rate), dataset, key=key, epochs=epochs, batch_size=32
-        )
+    tx, run, largest = optax.sgd(rate), None, []
+    for epochs in (3, 30, 300):  # each run resumes the one before
+        run, _ = train.fit(concise, losses.squared_loss, tx, dataset, key=key, epochs=epochs, batch_size=32, state=run)
         largest.append(abs(errors(*(run.params["layers"][0][part] for part in ("kernel", "bias")))).max())
     print(f"rate {rate}: largest error after 3, 30, 300 epochs", ", ".join(f"{error:.3f}" for error in largest))
 

@@ -21,8 +21,9 @@ torch.set_num_threads(1)  # for batches this small, more threads cost more than 
 # %% [markdown]
 # ## The model
 #
-# A Flax module holds its weights, as in PyTorch, and draws them from `rngs` when it is built. `models.from_flax` turns
-# the class into a `Model`, a pair of pure functions: `init` makes the weights and `apply` takes them as an argument.
+# As in PyTorch, a Flax module holds its weights. It draws them from `rngs` when it is built. `models.from_flax` turns a
+# function that builds such a module into a `Model`, a pair of pure functions: `init` makes the weights, and `apply`
+# takes them as an argument.
 
 
 # %%

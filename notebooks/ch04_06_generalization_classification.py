@@ -156,8 +156,8 @@ print("one-sided:", generalization.hoeffding_sample_size(0.0001, confidence=0.99
 print("two-sided:", generalization.hoeffding_sample_size(0.0001, confidence=0.9995))
 
 # %% [markdown]
-# **2. Someone has the labels of a test set and tells you the error of any model that you hand in. After how many models
-# do you have all labels?** With two classes, after at most $n + 1$ models. First submit all zeros, then change one
+# **2. Someone has the labels of a test set and tells you the error of any model that you submit. After how many models
+# do you know all labels?** With two classes, after at most $n + 1$ models. First submit all zeros, then change one
 # answer at a time: the error falls if the label is 1. The final answers have an error of 0, and tell nothing about
 # other data.
 
@@ -176,7 +176,7 @@ answers = np.zeros(200, int)
 reference = error_of(answers)
 changes = np.eye(200, dtype=int)
 stolen = np.array([error_of(change) < reference for change in changes]).astype(int)
-print("models handed in:", num_queries, " error now:", (stolen != secret).mean())
+print("models submitted:", num_queries, " error now:", (stolen != secret).mean())
 
 # %% [markdown]
 # **3. What is the VC dimension of the polynomials of fifth order?** Six. A polynomial with six coefficients can take

@@ -159,7 +159,7 @@ for name, init in ours.items():
 
 # %% [markdown]
 # The last two are the defaults of PyTorch and Flax. `torch.nn.Linear` has a standard deviation of $1 / \sqrt{3
-# n_\text{in}}$ and draws its biases from the same distribution. `flax.linen.Dense` has $1 / \sqrt{n_\text{in}}$, cut
+# n_\text{in}}$ and draws its biases from the same distribution. `nnx.Linear` has $1 / \sqrt{n_\text{in}}$, cut
 # off at two standard deviations, and its biases are 0. If you port a model and keep the defaults, it starts with
 # different weights and trains differently.
 #

@@ -6,9 +6,9 @@
 # have a price; for 1459 rows we must predict it.
 #
 # **The data here are made up.** This notebook should run without downloading Kaggle's files, so it generates houses
-# with a dozen of the real columns, including gaps. `data.kaggle_house_prices` loads the real data: it downloads
-# the book's two CSV files, or reads them from the folder that `JAXD2L_DATA_DIR` names, and checks their SHA-1
-# checksums. To use the real data, set `REAL = True` in the next cell. Nothing else needs to change.
+# with a dozen of the real columns, including gaps. `data.kaggle_house_prices` loads the real data: it downloads the
+# book's two CSV files, or reads them from the folder that `JAXD2L_DATA_DIR` names, and checks their SHA-1 checksums. To
+# use the real data, set `REAL = True` in the next cell. Nothing else needs to change.
 
 # %%
 # %matplotlib inline
@@ -135,7 +135,7 @@ def validated(make_model, tx, table=houses):
 result = validated(models.linear_regression, optim.sgd(rate))
 for i, fold in enumerate(result.folds):
     print(
-        f"fold {i}: {fold.train.size} rows to train, {fold.validation.size} to validate, "
+        f"fold {i}: {fold.train.size} rows for training, {fold.validation.size} for validation, "
         f"log-RMSE {result.train_log_rmse[i, -1]:.2f} and {result.validation_log_rmse[i, -1]:.2f}"
     )
 print(f"mean of the folds: {result.validation_log_rmse[:, -1].mean():.2f}")

@@ -1,3 +1,3 @@
-"""The notebooks are executed by `notebooks_test.py`, each in a kernel of its own; they are no modules with doctests."""
+"""`notebooks_test.py` executes each notebook in a kernel of its own. Their texts are not modules with doctests."""
 
 collect_ignore_glob = ["ch*.py"]

@@ -1,6 +1,7 @@
-"""Every notebook runs, says what its committed copy says, and stands in the table."""
+"""Every notebook runs, prints what its committed copy prints, and has a row in the table."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,16 @@ from nbclient.exceptions import CellExecutionError
 from notebooks import contents, running
 
 _BESIDE_CHECKOUT = Path(__file__).parents[2] / "shared" / "data"
+_QUICK = ("ch02_01", "ch03_03", "ch04_01", "ch05_03")
+"""One notebook of each chapter, the quickest that draws. Executing the others is for the long tests."""
 
 
-@pytest.mark.parametrize("text", running.texts(), ids=lambda path: path.stem)
+def texts():
+    marks = {path: [] if path.stem[:7] in _QUICK else [pytest.mark.long] for path in running.texts()}
+    return [pytest.param(path, id=path.stem, marks=mark) for path, mark in marks.items()]
+
+
+@pytest.mark.parametrize("text", texts())
 def test_a_fresh_run_gives_what_is_committed(text):
     folder = Path(os.environ.get("JAXD2L_DATA_DIR") or _BESIDE_CHECKOUT)
     if "fashion_mnist" in text.read_text(encoding="utf-8") and not folder.is_dir():
@@ -52,6 +60,12 @@ def test_the_table_is_current():
     assert contents.PATH.read_text(encoding="utf-8") == contents.text(), "run python -m notebooks"
 
 
+def test_every_link_of_the_page_leads_to_a_file():
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", contents.text()) if not link.startswith("https://")]
+    assert len(links) > 2 * len(running.texts())
+    assert [link for link in links if not (contents.PATH.parent / link).is_file()] == []
+
+
 def test_functions_are_found_under_any_name_they_are_imported_by(tmp_path):
     path = tmp_path / "use.py"
     path.write_text(
@@ -66,13 +80,13 @@ def test_functions_are_found_under_any_name_they_are_imported_by(tmp_path):
 def test_functions_are_found_whatever_was_imported_before(tmp_path):
     path = tmp_path / "use.py"
     path.write_text(
-        "from jaxd2l import data\nfrom jaxd2l.data._kaggle import kaggle_house_prices as load\nload(), data.digits()\n"
+        "from jaxd2l import data\nfrom jaxd2l.train.sweep import sweep as run\nrun(data.digits(), data._digits.load)\n"
     )
     program = f"import pathlib; from notebooks import contents; print(contents.functions(pathlib.Path({str(path)!r})))"
     fresh = subprocess.run(  # a process that has imported nothing yet: the modules of a package are not its attributes
         [sys.executable, "-c", program], cwd=running.FOLDER.parent, capture_output=True, text=True, check=True
     )
-    assert fresh.stdout.strip() == "['data._kaggle.kaggle_house_prices', 'data.digits']"
+    assert fresh.stdout.strip() == "['data.digits', 'train.sweep.sweep']"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A notebook is kept twice: as text, which people edit, and executed, which people read. This makes the second."""
+"""Each notebook exists twice: as text, for editing, and executed, for reading. This module makes the second."""
 
 import os
 import re
@@ -16,26 +16,26 @@ from nbformat import NotebookNode
 FOLDER = Path(__file__).parent
 SECONDS_AT_MOST = 60
 TIMING = "timing"
-"""The tag of cells whose printed results are times: run like all others, and not compared."""
+"""The tag of cells that print measured times. They run like all others, but their results are not compared."""
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 
 
 def texts() -> list[Path]:
-    """The notebooks as text, in the book's order."""
+    """The texts of the notebooks, in the order of the book."""
     return sorted(FOLDER.glob("ch??_??_*.py"))
 
 
 def execute(text: Path, data_dir: Path | None = None) -> NotebookNode:
-    """Runs a notebook in a fresh kernel on the CPU, in an empty folder, and returns it with its results.
+    """Runs a notebook on the CPU, in a new kernel and an empty folder, and returns it with its results.
 
     Args:
       text: the notebook in jupytext's percent format.
-      data_dir: where Fashion-MNIST's files are; None leaves it to JAXD2L_DATA_DIR.
+      data_dir: the folder with the files of Fashion-MNIST; None means the folder that JAXD2L_DATA_DIR names.
 
     Raises:
-      nbclient.exceptions.CellExecutionError: a cell raised.
-      ValueError: a cell wrote to standard error: a warning, most of the time.
+      nbclient.exceptions.CellExecutionError: a cell raised an error.
+      ValueError: a cell wrote to standard error, usually a warning.
     """
     notebook = _read(text)
     variables = {"JAX_PLATFORMS": "cpu"} | ({"JAXD2L_DATA_DIR": str(data_dir)} if data_dir else {})
@@ -43,7 +43,7 @@ def execute(text: Path, data_dir: Path | None = None) -> NotebookNode:
     with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, variables):
         NotebookClient(
             notebook,
-            extra_arguments=["--log-level=ERROR"],  # it warns that it talks over a local TCP port
+            extra_arguments=["--log-level=ERROR"],  # otherwise it warns that it uses a local TCP port
             timeout=300,
             resources={"metadata": {"path": folder}},
             record_timing=False,
@@ -62,27 +62,27 @@ def execute(text: Path, data_dir: Path | None = None) -> NotebookNode:
 
 
 def differences(committed: NotebookNode, fresh: NotebookNode) -> list[str]:
-    """Where a fresh run prints something else than the committed one, beyond float32 rounding.
+    """Where a fresh run prints something different from the committed notebook, beyond float32 rounding.
 
-    Numbers with a fraction may differ by 1e-5 of themselves or by one in the last digit printed; words and whole
-    numbers may not. Of a picture only its being there is compared, and of a cell tagged "timing" only the kinds of
-    its results.
+    Numbers with a fraction may differ by a relative 1e-5, or by one in the last printed digit. Words and whole numbers
+    must be equal. Pictures are not compared; there must be as many. For a cell tagged "timing", only the kinds of its
+    results are compared.
     """
     if [c.source for c in committed.cells] != [c.source for c in fresh.cells]:
-        return ["the text was changed after this notebook was executed"]
+        return ["the text was changed after this notebook was executed; run python -m notebooks"]
     found = []
     for i, (old, new) in enumerate(zip(committed.cells, fresh.cells, strict=True)):
         old_kinds, old_text = _results(old)
         new_kinds, new_text = _results(new)
         if old_kinds != new_kinds:
-            found.append(f"cell {i}: gave {new_kinds}, committed are {old_kinds}\n{new.source}")
+            found.append(f"cell {i}: results are {new_kinds}, committed are {old_kinds}\n{new.source}")
         elif TIMING not in old.metadata.get("tags", ()) and not same_print(old_text, new_text):
             found.append(f"cell {i}: printed\n{new_text}\ncommitted is\n{old_text}\n{new.source}")
     return found
 
 
 def same_print(old: str, new: str) -> bool:
-    """Whether two printed results are the same but for spaces and for float32 rounding."""
+    """Whether two printed results are equal except for spaces and float32 rounding."""
     if "".join(_NUMBER.sub("#", old).split()) != "".join(_NUMBER.sub("#", new).split()):
         return False
     return all(_close(a, b) for a, b in zip(_NUMBER.findall(old), _NUMBER.findall(new), strict=True))
@@ -96,20 +96,20 @@ def _close(old: str, new: str) -> bool:
 
 
 def _last_digit(number: str) -> float:
-    """What one in the last digit after the point is worth: 0.01 for 1.25, 0 for "2."."""
+    """The value of one in the last digit after the point: 0.01 for 1.25, 0 for "2."."""
     mantissa, _, exponent = number.lower().partition("e")
     digits = mantissa.partition(".")[2]
     return 10.0 ** (int(exponent or 0) - len(digits)) if digits else 0.0
 
 
 def _results(cell: NotebookNode) -> tuple[list[str], str]:
-    """The kinds of a cell's results (text, image/png, ...), and all that they say."""
+    """The kinds of a cell's results (text, image/png, ...), and their text."""
     kinds: list[str] = []
-    said: list[str] = []
+    texts: list[str] = []
     for output in cell.get("outputs", ()):
         kinds += ["stream"] if output.output_type == "stream" else sorted(output.data)
-        said.append(output.text if output.output_type == "stream" else output.data.get("text/plain", ""))
-    return kinds, "\n".join(said)
+        texts.append(output.text if output.output_type == "stream" else output.data.get("text/plain", ""))
+    return kinds, "\n".join(texts)
 
 
 def load(text: Path) -> NotebookNode:
@@ -125,6 +125,6 @@ def save(text: Path, notebook: NotebookNode) -> None:
 def _read(text: Path) -> NotebookNode:
     notebook: Any = jupytext.read(text, fmt="py:percent")
     for i, cell in enumerate(notebook.cells):
-        cell.id = f"cell-{i}"  # jupytext draws them, and a notebook would never come out twice the same
+        cell.id = f"cell-{i}"  # jupytext draws random ones, so no two runs would give the same file
     nbformat.validate(notebook)
     return notebook
