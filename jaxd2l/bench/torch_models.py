@@ -61,7 +61,7 @@ def load_params(net: nn.Module, params: Any) -> None:
     weights: dict[str, Any] = {}
     for name, layer in zip(names, layers, strict=True):
         weights |= {f"{name}.weight": (f"{layer}kernel", "transpose"), f"{name}.bias": f"{layer}bias"}
-    net.load_state_dict(to_torch(params, net.state_dict(), weights))
+    net.load_state_dict(to_torch(params, net.state_dict(), weights=weights))
 
 
 def _draw_as_the_book(net: nn.Module) -> None:

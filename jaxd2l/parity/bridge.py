@@ -19,7 +19,7 @@ from jaxd2l.parity.pairing import Pair, Shape, Weights, orient, pair
 from jaxd2l.types import Params
 
 
-def from_torch(state_dict: Mapping[str, torch.Tensor], like: Params, weights: Weights = "auto") -> Params:
+def from_torch(state_dict: Mapping[str, torch.Tensor], like: Params, *, weights: Weights = "auto") -> Params:
     """A state_dict as JAX params: copies in the structure and the dtypes of `like`.
 
     Args:
@@ -36,11 +36,11 @@ def from_torch(state_dict: Mapping[str, torch.Tensor], like: Params, weights: We
     (2, 3)
     """
     arrays = {name: to_numpy(tensor) for name, tensor in state_dict.items()}
-    return arrays_to_params(arrays, like, pair(_shapes(arrays), _shapes(named_leaves(like)), weights))
+    return arrays_to_params(arrays, like, pair(_shapes(arrays), _shapes(named_leaves(like)), weights=weights))
 
 
 def to_torch(
-    params: Params, like: Mapping[str, torch.Tensor | Shape], weights: Weights = "auto"
+    params: Params, like: Mapping[str, torch.Tensor | Shape], *, weights: Weights = "auto"
 ) -> dict[str, torch.Tensor]:
     """JAX params as a state_dict: copies, for `module.load_state_dict`.
 
@@ -60,11 +60,11 @@ def to_torch(
     """
     leaves = named_leaves(params)
     shapes = {name: tuple(x) if isinstance(x, tuple) else tuple(x.shape) for name, x in like.items()}
-    pairs = pair(shapes, _shapes(leaves), weights)
+    pairs = pair(shapes, _shapes(leaves), weights=weights)
     return {p.torch: to_tensor(orient(np.asarray(leaves[p.jax]), p.orientation, to="torch")) for p in pairs}
 
 
-def read_safetensors(path: str | os.PathLike[str], like: Params, weights: Weights = "auto") -> Params:
+def read_safetensors(path: str | os.PathLike[str], like: Params, *, weights: Weights = "auto") -> Params:
     """JAX params from a safetensors file with torch's names, such as the ones on model hubs.
 
     Raises:
@@ -75,13 +75,14 @@ def read_safetensors(path: str | os.PathLike[str], like: Params, weights: Weight
         arrays = safetensors.numpy.load_file(path)
     except safetensors.SafetensorError as error:
         raise ValueError(f"{path} is damaged or no safetensors file: {error}") from error
-    return arrays_to_params(arrays, like, pair(_shapes(arrays), _shapes(named_leaves(like)), weights))
+    return arrays_to_params(arrays, like, pair(_shapes(arrays), _shapes(named_leaves(like)), weights=weights))
 
 
 def write_safetensors(
     path: str | os.PathLike[str],
     params: Params,
     like: Mapping[str, torch.Tensor | Shape],
+    *,
     weights: Weights = "auto",
 ) -> None:
     """Writes JAX params with torch's names and orientation, for torch's `load_state_dict(load_file(path))`.
@@ -90,7 +91,7 @@ def write_safetensors(
       ValueError: as `to_torch`.
       OSError: if it cannot be written.
     """
-    arrays = {name: np.ascontiguousarray(to_numpy(t)) for name, t in to_torch(params, like, weights).items()}
+    arrays = {name: np.ascontiguousarray(to_numpy(t)) for name, t in to_torch(params, like, weights=weights).items()}
     write_file(path, safetensors.numpy.save(arrays))
 
 

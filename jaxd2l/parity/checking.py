@@ -22,12 +22,12 @@ def check(
     torch_module: torch.nn.Module,
     jax_model: Any,
     batch: tuple[Any, Any],
+    *,
     weights: Weights = "auto",
     loss: LossPair | None = None,
     optim: OptimizerPair | None = None,
     steps: int = 100,
     oracle: str = "float64",
-    *,
     seed: int = 0,
 ) -> Report:
     """Compares a torch module with its JAX port, and says what differs and why.

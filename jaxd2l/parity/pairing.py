@@ -20,7 +20,7 @@ class Pair(NamedTuple):
 
 
 def pair(
-    torch_shapes: Mapping[str, Shape], jax_shapes: Mapping[str, Shape], weights: Weights = "auto"
+    torch_shapes: Mapping[str, Shape], jax_shapes: Mapping[str, Shape], *, weights: Weights = "auto"
 ) -> tuple[Pair, ...]:
     """Finds the JAX parameter of each torch parameter.
 

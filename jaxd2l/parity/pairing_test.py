@@ -46,16 +46,16 @@ def test_ambiguity_is_refused_with_the_candidates() -> None:
     torch, jax = {"encoder.weight": (5, 4), "decoder.weight": (5, 4)}, {"first.kernel": (4, 5), "second.kernel": (4, 5)}
     with pytest.raises(ValueError, match=r"encoder.weight \(5, 4\): first.kernel, second.kernel"):
         pair(torch, jax)
-    assert names(pair(torch, jax, {"encoder.weight": "second.kernel"}))["decoder.weight"] == "first.kernel"
+    assert names(pair(torch, jax, weights={"encoder.weight": "second.kernel"}))["decoder.weight"] == "first.kernel"
 
 
 def test_a_square_kernel_needs_an_orientation() -> None:
     torch, jax = {"weight": (4, 4)}, {"params.kernel": (4, 4)}
     for weights in ("auto", {"weight": "kernel"}):
         with pytest.raises(ValueError, match="square"):
-            pair(torch, jax, weights)
-    assert pair(torch, jax, {"weight": ("kernel", "transpose")})[0].orientation == "transpose"
-    assert pair(torch, jax, {"weight": ("params.kernel", "same")})[0].orientation == "same"
+            pair(torch, jax, weights=weights)
+    assert pair(torch, jax, weights={"weight": ("kernel", "transpose")})[0].orientation == "transpose"
+    assert pair(torch, jax, weights={"weight": ("params.kernel", "same")})[0].orientation == "same"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_square_kernel_needs_an_orientation() -> None:
 @pytest.mark.bad_input
 def test_mappings_that_cannot_be_are_refused(weights, message) -> None:
     with pytest.raises(ValueError, match=message):
-        pair({"weight": (3, 2), "bias": (3,)}, {"kernel": (2, 3), "bias": (3,)}, weights)
+        pair({"weight": (3, 2), "bias": (3,)}, {"kernel": (2, 3), "bias": (3,)}, weights=weights)
 
 
 def test_what_is_left_over_is_told_on_either_side() -> None:

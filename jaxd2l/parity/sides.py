@@ -52,7 +52,7 @@ def both_sides(
     model = as_model(jax_model, inputs[:1])
     like = jax.eval_shape(model.init, jax.random.key(0))
     shapes = {name: tuple(leaf.shape) for name, leaf in named_leaves(like).items()}
-    pairs = pair({name: value.shape for name, value in start.items()}, shapes, weights)
+    pairs = pair({name: value.shape for name, value in start.items()}, shapes, weights=weights)
     torch_loss, jax_loss = loss or _probe(seed)
     single, double = (
         torch_side(module, (inputs, labels), torch_loss, dtype) for dtype in (torch.float32, torch.float64)
