@@ -1,4 +1,4 @@
-"""What exists to teach a section of the book: one module per subject, named after what the section is about."""
+"""What exists to teach a section of the book: one module per subject."""
 
 import lazy_loader
 

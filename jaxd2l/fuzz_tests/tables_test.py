@@ -1,4 +1,4 @@
-"""Hostile arguments to what takes tables: preprocessing and house prices."""
+"""Hostile arguments to the functions that take tables: preprocessing and house prices."""
 
 import math
 import tempfile

@@ -1,4 +1,4 @@
-"""Hostile arguments to what explains: derivatives, information, stability, generalization, distribution shift."""
+"""Hostile arguments to the theory: derivatives, information, stability, generalization, distribution shift."""
 
 import math
 from typing import Any

@@ -20,7 +20,7 @@ _LEGEND = (
 
 
 def _text_width(text: str, size: float, bold: bool = False) -> float:
-    """In inches."""
+    """Width of a text in inches."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
@@ -117,7 +117,7 @@ def _square(axes: "Axes", centre: Point, size: Point, style: dict[str, Any]) -> 
 
 
 def legend_rows(width: float) -> list[list[int]]:
-    """Which entries of the legend stand in which row."""
+    """The numbers of the entries in each row of the legend."""
     rows: list[list[int]] = [[]]
     used = 0.0
     for k, (text, _) in enumerate(_LEGEND):
