@@ -49,25 +49,25 @@ def operator_size(op: Operation) -> Point:
 
 def ports(edges: list[Edge], routes: list[list[Point]], sizes: list[Point]) -> list[Point]:
     """How far from the centre each edge leaves its first box and meets its last: side by side, in order."""
-    ports = [[0.0, 0.0] for _ in edges]
+    offsets = [[0.0, 0.0] for _ in edges]
     for end, neighbour in ((0, 1), (1, -2)):
         for i, (width, _) in enumerate(sizes):
             at_box = [k for k, edge in enumerate(edges) if edge[end] == i]
             at_box.sort(key=lambda k: routes[k][neighbour][0])
             for place, k in enumerate(at_box):
-                ports[k][end] = (place - (len(at_box) - 1) / 2) * min(0.16, 0.6 * width / len(at_box))
-    return [(start, stop) for start, stop in ports]
+                offsets[k][end] = (place - (len(at_box) - 1) / 2) * min(0.16, 0.6 * width / len(at_box))
+    return [(start, stop) for start, stop in offsets]
 
 
-def draw_edge(axes: "Axes", route: list[Point], first: Point, last: Point, ports: Point, *, dashed: bool) -> None:
+def draw_edge(axes: "Axes", route: list[Point], first: Point, last: Point, offsets: Point, *, dashed: bool) -> None:
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path
 
-    points = [(route[0][0] + ports[0], route[0][1] - first[1] / 2)]
+    points = [(route[0][0] + offsets[0], route[0][1] - first[1] / 2)]
     if passed := route[1:-1]:  # clear of the boxes beside the first and the last stopover
         (x0, y0), (x1, y1) = passed[0], passed[-1]
         points += [(x0, y0 + _HEIGHT / 2), *passed[1:-1], (x1, y1 - _HEIGHT / 2)]
-    points.append((route[-1][0] + ports[1], route[-1][1] + last[1] / 2 + 0.01))
+    points.append((route[-1][0] + offsets[1], route[-1][1] + last[1] / 2 + 0.01))
     # A smooth curve x(y): upright at both ends, and parallel to the chord of its neighbours at a stopover.
     chords = [(b[0] - a[0]) / (b[1] - a[1]) for a, b in zip(points, points[2:], strict=False)]
     slopes = [0.0, *chords, 0.0]

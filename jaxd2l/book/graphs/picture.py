@@ -2,7 +2,16 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from jaxd2l.book.graphs import boxes
+from jaxd2l.book.graphs.boxes import (
+    draw_edge,
+    draw_legend,
+    draw_operator,
+    draw_value,
+    legend_rows,
+    operator_size,
+    ports,
+    value_size,
+)
 from jaxd2l.book.graphs.layout import Edge, Point, layered
 from jaxd2l.book.graphs.parts import Operation, Value
 
@@ -53,25 +62,25 @@ def figure(graph: Graph) -> "Figure":
     from matplotlib.figure import Figure
 
     values, edges, num_solid = _shown(graph)
-    sizes = [boxes.value_size(value) for value in values] + [boxes.operator_size(op) for op in graph.operations]
+    sizes = [value_size(value) for value in values] + [operator_size(op) for op in graph.operations]
     centres, routes = layered(sizes, edges)
     left, right = _extent([x for x, _ in centres], [width for width, _ in sizes], routes)
     bottom, top = min(y for _, y in centres) - 0.25, max(y for _, y in centres) + 0.25
-    legend = boxes.legend_rows(right - left)
+    legend = legend_rows(right - left)
     width, height = right - left + 2 * _MARGIN, top - bottom + 2 * _MARGIN + 0.26 * len(legend) + 0.1
     picture = Figure(figsize=(width, height), facecolor="white")
     axes = picture.add_axes((0, 0, 1, 1))
     axes.set(xlim=(left - _MARGIN, left - _MARGIN + width), ylim=(top + _MARGIN - height, top + _MARGIN))
     axes.set_axis_off()
 
-    ports = boxes.ports(edges, routes, sizes)
+    offsets = ports(edges, routes, sizes)
     for k, ((start, stop), route) in enumerate(zip(edges, routes, strict=True)):
-        boxes.draw_edge(axes, route, sizes[start], sizes[stop], ports[k], dashed=k >= num_solid)
+        draw_edge(axes, route, sizes[start], sizes[stop], offsets[k], dashed=k >= num_solid)
     for value, centre, size in zip(values, centres, sizes, strict=False):
-        boxes.draw_value(axes, value, centre, size)
+        draw_value(axes, value, centre, size)
     for k, op in enumerate(graph.operations, len(values)):
-        boxes.draw_operator(axes, op, centres[k], sizes[k])
-    boxes.draw_legend(axes, legend, left, bottom - 0.2)
+        draw_operator(axes, op, centres[k], sizes[k])
+    draw_legend(axes, legend, left, bottom - 0.2)
     return picture
 
 
