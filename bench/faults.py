@@ -25,7 +25,7 @@ from unittest import mock
 
 from jaxd2l._tables import markdown_table
 from jaxd2l.cli import run
-from jaxd2l.train.checkpoint import arrays, locked, resume, sealed
+from jaxd2l.train.checkpoint import _arrays, _resume, _sealed, locked
 
 Folders = list[Path]
 """The checkpoints, the oldest first."""
@@ -90,9 +90,9 @@ def link(path: Path) -> None:
 
 def forge(folder: Path, content: bytes, pattern: str) -> None:
     """Replaces files by hostile ones, and makes the sums right again."""
-    for path in [p for p in folder.glob(pattern) if p.is_file() and p.name != sealed.SUMS]:
+    for path in [p for p in folder.glob(pattern) if p.is_file() and p.name != _sealed.SUMS]:
         path.write_bytes(content)
-    (folder / sealed.SUMS).write_text(sealed._format(sealed._digests(folder)))
+    (folder / _sealed.SUMS).write_text(_sealed._format(_sealed._digests(folder)))
 
 
 class Trap:
@@ -109,7 +109,7 @@ def nothing(folders: Folders) -> None:
 @contextlib.contextmanager
 def full_disk_at_the_end(directory: Path) -> Iterator[None]:
     """What is written cannot be made to last."""
-    with mock.patch.object(sealed, "_sync", side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))):
+    with mock.patch.object(_sealed, "_sync", side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))):
         yield
 
 
@@ -121,17 +121,17 @@ def full_disk(directory: Path) -> Iterator[None]:
         usual = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, usual[1]))
         try:
-            arrays.write_arrays(*arguments)
+            _arrays.write_arrays(*arguments)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, usual)
 
-    with mock.patch.object(resume, "write_arrays", write):
+    with mock.patch.object(_resume, "write_arrays", write):
         yield
 
 
 PICKLE = pickle.dumps(Trap())
 OLDER, WHOLE = "is damaged and passed over", "resuming from c/step-00000141"
-FULL = "the run goes on without this checkpoint; the last good one is c/step-00000141"
+FULL = "the run continues without this checkpoint; the last good one is c/step-00000141"
 FAULTS = [
     Fault("none", nothing, True, 0, WHOLE),
     Fault("array file cut in half", newest(lambda f: halve(largest(f))), True, 0, OLDER),
@@ -140,8 +140,8 @@ FAULTS = [
     Fault("array file empty", newest(lambda f: os.truncate(largest(f), 0)), True, 0, OLDER),
     Fault("one bit of the manifest flipped", newest(lambda f: flip(f / "manifest.json")), True, 0, OLDER),
     Fault("manifest missing", newest(lambda f: (f / "manifest.json").unlink()), True, 0, OLDER),
-    Fault("one bit of the sums flipped", newest(lambda f: flip(f / sealed.SUMS)), True, 0, OLDER),
-    Fault("sums missing", newest(lambda f: (f / sealed.SUMS).unlink()), True, 0, OLDER),
+    Fault("one bit of the sums flipped", newest(lambda f: flip(f / _sealed.SUMS)), True, 0, OLDER),
+    Fault("sums missing", newest(lambda f: (f / _sealed.SUMS).unlink()), True, 0, OLDER),
     Fault("a file too many", newest(lambda f: (f / "more").touch()), True, 0, OLDER),
     Fault("a folder without content", newest(lambda f: [shutil.rmtree(f), f.mkdir()]), True, 0, OLDER),
     Fault("a file in the place of the folder", newest(lambda f: [shutil.rmtree(f), f.touch()]), True, 0, OLDER),
@@ -165,7 +165,7 @@ FAULTS = [
     Fault("another learning rate", nothing, False, 1, "lr: 0.5 there, 0.1 here", ("--lr", "0.1")),
     Fault("another seed", nothing, False, 1, "seed: 0 there, 1 here", ("--seed", "1")),
     Fault("another batch size", nothing, False, 1, "batch_size: 32 there, 8 here", ("--batch-size", "8")),
-    Fault("fewer epochs than it has", nothing, False, 1, "has 3 epochs behind it", ("--epochs", "2")),
+    Fault("fewer epochs than it has", nothing, False, 1, "is 3 epochs long", ("--epochs", "2")),
     Fault("another run in the same folder", nothing, False, 1, "another run keeps its checkpoints", (), locked),
     Fault("disk full while Orbax writes", nothing, True, 3, FULL, (), full_disk),
     Fault("disk full when it is synced", nothing, True, 3, FULL, (), full_disk_at_the_end),

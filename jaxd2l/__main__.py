@@ -1,4 +1,4 @@
-"""`python -m jaxd2l` and the `jaxd2l` command. Imports nothing heavy, so Ctrl-C and --help answer at once."""
+"""`python -m jaxd2l` and the `jaxd2l` command. It imports nothing heavy, so Ctrl-C and --help respond at once."""
 
 import logging
 import os
@@ -8,15 +8,16 @@ import sys
 def main() -> None:
     """Runs the command line and exits with its code."""
     from jaxd2l._cache_folder import keep_compiled_programs
-    from jaxd2l.cli import INTERRUPTED, run
+    from jaxd2l._exit_codes import ExitCode
+    from jaxd2l.cli import run
 
     logging.basicConfig(format="%(message)s")  # on standard error
     logging.getLogger("jaxd2l").setLevel(logging.INFO)
     keep_compiled_programs()
     code = run(sys.argv[1:])
-    if code == INTERRUPTED:
-        # No orderly end: XLA's threads may still be at work, and Python taken down under them is a segmentation
-        # fault; and a Ctrl-C that fell into `exec` of a string makes `python -m` end by the signal, not by our code.
+    if code == ExitCode.INTERRUPTED:
+        # Not an orderly end: XLA's threads may still be working, and taking Python down under them is a segmentation
+        # fault. Also, after a Ctrl-C inside `exec` of a string `python -m` would end by the signal, not by our code.
         os._exit(code)
     distributed = sys.modules.get("jax.distributed")
     if code and distributed is not None and distributed.is_initialized():

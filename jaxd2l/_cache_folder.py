@@ -1,4 +1,4 @@
-"""Where jaxd2l writes by itself: prepared datasets, downloads, and compiled programs. Imports nothing heavy."""
+"""Where jaxd2l keeps prepared datasets, downloads and compiled programs. Imports nothing heavy."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ CACHE_VARIABLE = "JAXD2L_CACHE_DIR"
 
 
 def cache_dir() -> Path:
-    """The folder for everything jaxd2l writes: JAXD2L_CACHE_DIR, else `jaxd2l` in the user's cache."""
+    """The folder for all of this: JAXD2L_CACHE_DIR, or else `jaxd2l` in the user's cache."""
     if chosen := os.environ.get(CACHE_VARIABLE):
         return Path(chosen).expanduser().absolute()
     if users := os.environ.get("XDG_CACHE_HOME"):
@@ -16,10 +16,10 @@ def cache_dir() -> Path:
 
 
 def keep_compiled_programs() -> None:
-    """Lets JAX keep what it compiles in `cache_dir()/compiled`, for the next process; before JAX is imported.
+    """Lets JAX keep compiled programs in `cache_dir()/compiled` for the next process. Call it before importing JAX.
 
-    Up to 256 MB, the least used go first. What the user has said by JAX's own variables counts; a folder that cannot be
-    written to is passed over, for a cache must not be the reason that nothing runs.
+    The folder holds up to 256 MB; the programs unused for longest go first. JAX's own environment variables take
+    precedence. A folder that cannot be written to is ignored: a missing cache must not stop a run.
     """
     folder = cache_dir() / "compiled"
     try:

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and the names under which the arrays of a pytree are kept in them."""
+"""Files that appear whole or not at all, and the names under which they hold the arrays of a pytree."""
 
 import os
 import tempfile
@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from jaxd2l.types import Params
 
 
 def named_leaves(params: Params) -> dict[str, Any]:
-    """The leaves of a pytree (arrays, or their shapes) in its order, each under its path joined by dots.
+    """The leaves of a pytree (arrays, or their shapes) in its order, each named by its path with dots in between.
 
     Raises:
-      ValueError: if two leaves get the same name, as those of `{"a.b": ..., "a": {"b": ...}}` do.
+      ValueError: two leaves with the same name, as in `{"a.b": ..., "a": {"b": ...}}`.
     """
     leaves, _ = jax.tree_util.tree_flatten_with_path(params)
     named = {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
@@ -26,7 +27,8 @@ def named_leaves(params: Params) -> dict[str, Any]:
 def write_file(path: str | os.PathLike[str], content: bytes) -> None:
     """Writes a file in one piece: readers, and a full disk, see the old one or the new one, never a torn one.
 
-    A link stays, and what it points to is written; a device or a pipe, such as /dev/stdout, is written into.
+    A link stays a link, and the file behind it is written. A device or a pipe, such as /dev/stdout, is written to
+    directly.
 
     Raises:
       OSError: naming the file, if it cannot be written.
@@ -34,7 +36,7 @@ def write_file(path: str | os.PathLike[str], content: bytes) -> None:
     target = Path(os.path.realpath(path))
     try:
         if target.exists() and not target.is_file() and not target.is_dir():
-            target.write_bytes(content)  # to put a file in the place of a device would take the device away
+            target.write_bytes(content)  # a file in its place would take the device away
             return
         descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
@@ -49,3 +51,24 @@ def write_file(path: str | os.PathLike[str], content: bytes) -> None:
             raise
     except OSError as error:
         raise OSError(error.errno, f"cannot write {path}: {error.strerror}") from error
+
+
+def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """All arrays in a safetensors file by name, whatever program wrote it.
+
+    Raises:
+      FileNotFoundError: if there is no such file.
+      ValueError: a damaged file, a folder or device, or a dtype that NumPy does not have.
+    """
+    import safetensors.numpy
+
+    if Path(path).exists() and not Path(path).is_file():  # a folder; or a device, which may have no end
+        raise ValueError(f"{path} is not a regular file")
+    content = Path(path).read_bytes()
+    try:
+        tensors: dict[str, np.ndarray] = safetensors.numpy.load(content)
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path} is damaged or not a safetensors file: {error}") from error
+    except (AttributeError, KeyError, TypeError) as error:  # for bfloat16 and the like
+        raise ValueError(f"{path} holds a dtype that NumPy does not have: {error}") from error
+    return tensors

@@ -124,7 +124,7 @@ def test_what_cannot_be_imported_is_refused_and_nothing_is_made(tmp_path, capsys
 def test_a_file_that_is_no_safetensors_is_refused(tmp_path, capsys, content):
     (tmp_path / "net.safetensors").write_bytes(content)
     assert run(["import", str(tmp_path / "net.safetensors")]) == 1
-    assert "is damaged or no safetensors file" in capsys.readouterr().err
+    assert "is damaged or not a safetensors file" in capsys.readouterr().err
 
 
 def test_a_dtype_that_numpy_lacks_is_refused(tmp_path, capsys):

@@ -8,13 +8,14 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
+from jaxd2l._exit_codes import ExitCode
 from jaxd2l._files import write_file
 from jaxd2l.bench import report, suite
 from jaxd2l.cli import runs
 
 
-def run(options: argparse.Namespace) -> int:
-    """Measures, prints and writes what was asked for. Without torch only JAX's half is timed, and it is said so."""
+def run(options: argparse.Namespace) -> ExitCode:
+    """Measures, prints and writes what the options ask for. Without torch it times only JAX's half, and says so."""
     plan = suite.SUITES[options.suite]
     if options.turns is not None:
         plan = plan._replace(turns=options.turns)
@@ -37,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
         write_file(options.markdown, report.markdown(result, command, names).encode())
     if options.json:
         print(runs.to_json(report.as_json(result)))
-        return 0
+        return ExitCode.OK
     console = Console() if sys.stdout.isatty() else Console(width=170)
     for title, headings, rows in report.tables(result):
         table = Table(*headings, title=title)
@@ -46,4 +47,4 @@ def run(options: argparse.Namespace) -> int:
         console.print(table)
     for sentence in report.notes(result):
         console.print(f"- {sentence}", markup=False, highlight=False)
-    return 0
+    return ExitCode.OK

@@ -1,4 +1,4 @@
-"""`jaxd2l train --checkpoint-dir`: where a resumed run starts, and what is kept at the ends of its epochs."""
+"""`jaxd2l train --checkpoint-dir`: where a resumed run starts, and what is saved after its epochs."""
 
 import argparse
 import math
@@ -10,21 +10,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxd2l.train.checkpoint import Checkpoint, locked, restore, save
-from jaxd2l.train.divergence import is_finite
 from jaxd2l.types import History, TrainState
 
 
 class Checkpoints(NamedTuple):
-    """The checkpoints of one run. The lists grow while it goes on.
+    """The checkpoints of one run. Its lists grow with each epoch.
 
-    directory: where they are.
-    every: epochs from one to the next; the last epoch has one in any case.
-    epochs: those of the whole run.
+    directory: the folder that holds them.
+    every: how many epochs lie between two of them; the last epoch always has one.
+    epochs: how many epochs the whole run has.
     configuration: what makes it this run.
-    found: the checkpoint that it started from, if any.
-    good: the folders that can be resumed from, the newest last.
-    seconds: how long each saving took.
-    failed: epochs after which a checkpoint could not be saved.
+    found: the checkpoint that the run started from, if any.
+    good: the folders to resume from, newest last.
+    seconds: how long it took to save each.
+    failed: epochs after which saving failed.
     """
 
     directory: Path
@@ -42,9 +41,9 @@ def held(options: argparse.Namespace) -> Iterator[None]:
     """Keeps other runs out of the checkpoint folder, if there is one.
 
     Raises:
-      ValueError: an option that says how to use a folder, without the folder.
-      RuntimeError: if another run is in it.
-      OSError: if it cannot be used.
+      ValueError: an option for a checkpoint folder, without the folder.
+      RuntimeError: another run uses it.
+      OSError: it cannot be used.
     """
     if options.checkpoint_dir is None:
         for name, value in (("--resume", options.resume), ("--checkpoint-every", options.checkpoint_every)):
@@ -57,43 +56,38 @@ def held(options: argparse.Namespace) -> Iterator[None]:
 
 
 def start(options: argparse.Namespace, configuration: Mapping[str, Any], like: TrainState, epochs: int) -> Checkpoints:
-    """Finds where to go on with --resume, and says so; without it, makes sure that nothing can be overwritten.
+    """With --resume, finds where to continue and says so; without it, makes sure that nothing is overwritten.
 
     Raises:
-      ValueError: checkpoints of an earlier run without --resume, those of another run with it, or more epochs in
-        the newest one than the run is to have.
+      ValueError: checkpoints of an earlier run without --resume, or of another run with it, or a checkpoint with more
+        epochs than the run shall have.
     """
     directory: Path = options.checkpoint_dir
-    found = None
-    if not options.resume:
-        if any(directory.glob("step-*")):
-            raise ValueError(
-                f"{directory} holds checkpoints of an earlier run; go on from the newest with --resume, or choose a "
-                "new folder"
-            )
-    else:
-        found = restore(directory, like=like, configuration=configuration)
-        if found is None:
-            print(f"jaxd2l: no checkpoint to resume from in {directory}; starting from the beginning", file=sys.stderr)
-        else:
-            done = len(found.history.train_loss)
-            if done > epochs:
-                raise ValueError(
-                    f"{found.folder} has {done} epochs behind it; ask for as many or more with --epochs, not {epochs}"
-                )
-            print(f"jaxd2l: resuming from {found.folder}: {done} of {epochs} epochs are done", file=sys.stderr)
+    if not options.resume and any(directory.glob("step-*")):
+        raise ValueError(
+            f"{directory} holds checkpoints of an earlier run; continue from the newest with --resume, or choose a new "
+            "folder"
+        )
+    found = _resumed(directory, configuration, like, epochs) if options.resume else None
     good = [found.folder] if found else []
     return Checkpoints(directory, options.checkpoint_every or 1, epochs, configuration, found, good, [], [])
 
 
-def after_epoch(checkpoints: Checkpoints, state: TrainState, history: History, seconds: tuple[float, ...]) -> None:
-    """Saves a checkpoint if it is time for one. If that fails, warns and lets the run go on.
+def _resumed(directory: Path, configuration: Mapping[str, Any], like: TrainState, epochs: int) -> Checkpoint | None:
+    found = restore(directory, like=like, configuration=configuration)
+    if found is None:
+        print(f"jaxd2l: no checkpoint to resume from in {directory}; starting from the beginning", file=sys.stderr)
+        return None
+    done = len(found.history.train_loss)
+    if done > epochs:
+        raise ValueError(f"{found.folder} is {done} epochs long; ask for as many or more with --epochs, not {epochs}")
+    print(f"jaxd2l: resuming from {found.folder}: {done} of {epochs} epochs are done", file=sys.stderr)
+    return found
 
-    A state that is no longer finite is not worth going on from, and would push out those that are: it is not saved.
-    """
+
+def after_epoch(checkpoints: Checkpoints, state: TrainState, history: History, seconds: tuple[float, ...]) -> None:
+    """Saves a checkpoint of a finite state if it is time for one. If that fails, warns and lets the run continue."""
     epoch = len(history.train_loss)
-    if not is_finite((state, history.step_loss)):
-        return
     if epoch % checkpoints.every and epoch != checkpoints.epochs:
         return
     clock = time.perf_counter()
@@ -108,14 +102,14 @@ def after_epoch(checkpoints: Checkpoints, state: TrainState, history: History, s
     except OSError as error:
         checkpoints.failed.append(epoch)
         last = f"the last good one is {checkpoints.good[-1]}" if checkpoints.good else "there is no earlier one"
-        print(f"jaxd2l: warning: {error}; the run goes on without this checkpoint; {last}", file=sys.stderr)
+        print(f"jaxd2l: warning: {error}; the run continues without this checkpoint; {last}", file=sys.stderr)
     else:
         checkpoints.good.append(folder)
         checkpoints.seconds.append(time.perf_counter() - clock)
 
 
 def epoch_seconds(found: Checkpoint) -> tuple[float, ...]:
-    """How long each epoch took before the resumption; NaN if the checkpoint does not say."""
+    """How long each epoch took before the run was resumed; NaN if the checkpoint does not say."""
     noted, epochs = found.notes.get("seconds"), len(found.history.train_loss)
     if isinstance(noted, list) and len(noted) == epochs and all(isinstance(value, float) for value in noted):
         return tuple(noted)
@@ -123,7 +117,7 @@ def epoch_seconds(found: Checkpoint) -> tuple[float, ...]:
 
 
 def record(checkpoints: Checkpoints) -> dict[str, Any]:
-    """What run.json says of them."""
+    """What run.json says about checkpoints."""
     return {
         "folder": checkpoints.directory.absolute(),
         "every": checkpoints.every,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import jaxd2l.cli.train
-import jaxd2l.train.checkpoint.sealed
+import jaxd2l.train.checkpoint._sealed
 from jaxd2l.cli import run
 from jaxd2l.train.checkpoint import locked
 
@@ -115,7 +115,7 @@ def test_more_epochs_of_the_same_run_take_its_place_and_fewer_do_not(alone, chec
     assert train(tmp_path / "run", *arguments, epochs=4) == 0
     assert saved(tmp_path / "run") == saved(alone)
     assert train(tmp_path / "run", *arguments, epochs=3) == 1
-    assert "has 4 epochs behind it; ask for as many or more with --epochs, not 3" in capsys.readouterr().err
+    assert "is 4 epochs long; ask for as many or more with --epochs, not 3" in capsys.readouterr().err
     shutil.rmtree(checkpoints)
     for epochs, seed in ((3, "0"), (4, "1")):
         assert train(tmp_path / "run", *arguments, "--seed", seed, epochs=epochs) == 1
@@ -156,7 +156,7 @@ def test_another_dataset_is_refused(checkpoints, tmp_path, capsys):
 def test_an_earlier_runs_checkpoints_are_not_touched_without_resume(checkpoints, tmp_path, capsys):
     assert train(tmp_path / "run", "--checkpoint-dir", str(checkpoints)) == 1
     assert (
-        f"{checkpoints} holds checkpoints of an earlier run; go on from the newest with --resume"
+        f"{checkpoints} holds checkpoints of an earlier run; continue from the newest with --resume"
         in capsys.readouterr().err
     )
     assert names(checkpoints) == steps(1, 2, 3)
@@ -178,13 +178,13 @@ def test_a_full_disk_does_not_stop_the_run(alone, checkpoints, tmp_path, monkeyp
     def no_space(folder: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(jaxd2l.train.checkpoint.sealed, "_sync", no_space)
+    monkeypatch.setattr(jaxd2l.train.checkpoint._sealed, "_sync", no_space)
     assert train(tmp_path / "run", "--checkpoint-dir", str(checkpoints), "--resume") == 3
     err = capsys.readouterr().err
     assert f"warning: [Errno 28] cannot save {checkpoints}/step-00000188: No space left on device" in err.replace(
         "\n", " "
     )
-    assert f"the run goes on without this checkpoint; the last good one is {checkpoints}/step-00000141" in err
+    assert f"the run continues without this checkpoint; the last good one is {checkpoints}/step-00000141" in err
     assert saved(tmp_path / "run") == saved(alone)
     assert json.loads((tmp_path / "run" / "run.json").read_text())["checkpoints"]["failed_after_epoch"] == [4]
     assert names(checkpoints) == steps(1, 2, 3)
@@ -204,7 +204,7 @@ def test_a_truly_full_file_system_is_told_without_a_traceback(tmp_path):
         timeout=240,
     )
     assert done.returncode == 1, done.stderr  # for the parameters do not find room either
-    assert done.stderr.count("the run goes on without this checkpoint; there is no earlier one") == 3
+    assert done.stderr.count("the run continues without this checkpoint; there is no earlier one") == 3
     assert "cannot write run/params.safetensors: File too large" in done.stderr
     assert "Traceback" not in done.stderr
     assert "Exception" not in done.stderr
@@ -219,7 +219,7 @@ def test_ctrl_c_while_saving_keeps_the_finished_epochs_and_the_last_good_checkpo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(jaxd2l.train.checkpoint.sealed, "_sync", interrupt)
+        patch.setattr(jaxd2l.train.checkpoint._sealed, "_sync", interrupt)
         assert train(tmp_path / "run", "--checkpoint-dir", str(checkpoints), "--resume", epochs=9) == 130
     assert len(json.loads((tmp_path / "run" / "run.json").read_text())["history"]["train_loss"]) == 4
     assert names(checkpoints) == steps(1, 2, 3)

@@ -1,4 +1,4 @@
-"""`--devices`, `--coordinator`, `--num-processes`, `--process-id`: on what, and with whom, a command computes."""
+"""`--devices`, `--coordinator`, `--num-processes`, `--process-id`: the devices and processes that train together."""
 
 import argparse
 import logging
@@ -14,12 +14,12 @@ from jaxd2l.train import processes, sharding
 
 
 def begin(options: argparse.Namespace) -> Mesh | None:
-    """Makes the devices, meets the other processes, and returns the mesh of all; None if nothing of it was asked for.
+    """Sets up devices, meets the other processes, and returns the mesh of all; None if no option asks for it.
 
-    Comes before anything else of JAX. Of several processes only process 0 goes on printing to standard output.
+    Call it before anything else of JAX. Of several processes only process 0 keeps printing to standard output.
 
     Raises:
-      ValueError: more devices than there are, or options that do not go together.
+      ValueError: more devices than there are, or options that contradict each other.
       ProcessLostError: the other processes were not found.
     """
     meets = options.coordinator is not None
@@ -44,20 +44,22 @@ def begin(options: argparse.Namespace) -> Mesh | None:
 
 
 def _ask_for_cpu_devices(count: int) -> None:
-    """A CPU counts as one device unless JAX is told otherwise before it starts. Other platforms do not mind."""
-    os.environ.setdefault("PJRT_NPROC", str(max(16, count)))  # threads: fewer than devices would wait for each other
+    """A CPU counts as one device unless JAX is configured before it starts. Other platforms ignore this."""
+    os.environ.setdefault(
+        "PJRT_NPROC", str(max(16, count))
+    )  # threads: with fewer than devices they would wait for each other
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         try:
             jax.config.update("jax_num_cpu_devices", count)
-        except RuntimeError:  # JAX has started: `make_mesh` says so if there are not enough
+        except RuntimeError:  # JAX has started: `make_mesh` complains if there are not enough
             logging.getLogger(__name__).debug("JAX has started with %d devices", jax.local_device_count())
 
 
 def _native_output_apart() -> BinaryIO:
-    """From here on what C++ prints goes to a file, and Python's output where it went before.
+    """Sends what C++ prints to a file from now on, and Python's output where it went before.
 
-    Gloo greets its peers on standard output, where `--json` prints nothing but JSON, and XLA's last words are
-    followed by a stack trace.
+    Gloo prints greetings on standard output, where `--json` prints nothing but JSON, and XLA prints a stack trace
+    after its last words.
     """
     log = tempfile.TemporaryFile()  # noqa: SIM115  # until the process ends
     for name, descriptor in (("stdout", 1), ("stderr", 2)):

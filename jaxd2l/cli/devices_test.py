@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from jaxd2l import models
+from jaxd2l._exit_codes import ExitCode
 from jaxd2l.cli import run
-from jaxd2l.train import processes
 from jaxd2l.train.checkpoint import load_params
 from jaxd2l.types import Model, Params
 
@@ -111,7 +111,7 @@ def test_after_a_kill_the_other_ends_with_4_and_one_process_or_four_go_on(port, 
     finally:
         kill(everyone)
     assert kept, err
-    assert (code, killed) == (processes.LOST, -signal.SIGKILL), err
+    assert (code, killed) == (ExitCode.PROCESS_LOST, -signal.SIGKILL), err
     assert "another process of this run was lost" in err.splitlines()[-1]
     assert "Traceback" not in err
     assert "*** Check failure" not in err

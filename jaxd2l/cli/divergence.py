@@ -1,4 +1,4 @@
-"""A run whose numbers ran away: where it was noticed, which number was the first, and what is left of the run."""
+"""A diverged run: where it showed, which number was the first, and what is left of the run."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from jaxd2l.types import History
 
 
 def message(history: History, lr: float, first: NonFinite | None, looked: bool, kept: Checkpoints | None) -> str:
-    """What to tell of a run that diverged in the last epoch of its history.
+    """What to say about a run that diverged in the last epoch of its history.
 
     Args:
       history: of all epochs.
       lr: the learning rate.
       first: what --debug-nans found.
-      looked: whether --debug-nans was asked for.
+      looked: whether --debug-nans was given.
       kept: the checkpoints, if any.
     """
     epoch, step = _noticed(history)
@@ -32,7 +32,7 @@ def message(history: History, lr: float, first: NonFinite | None, looked: bool, 
             f"{at_step + 1}"
         )
     elif looked:
-        sentences.append("taken step by step the epoch stays finite: the run is at the very limit of float32")
+        sentences.append("repeated step by step, the epoch stays finite: the run is at the very limit of float32")
     sentences.append(
         f"try a smaller --lr than {lr:g}" + ("" if looked else "; --debug-nans names what went wrong first")
     )
@@ -43,7 +43,7 @@ def message(history: History, lr: float, first: NonFinite | None, looked: bool, 
 
 
 def warning(history: History, lr: float) -> str | None:
-    """What to tell of a run that stayed finite and yet ended worse than it began; nothing of any other."""
+    """What to say about a run that stayed finite but ended worse than it began; None for any other."""
     before, after = history.step_loss[0, 0], history.train_loss[-1]
     if not after > before:
         return None
@@ -51,12 +51,12 @@ def warning(history: History, lr: float) -> str | None:
 
 
 def record(history: History, first: NonFinite | None) -> dict[str, Any]:
-    """What run.json says of it, counted from 0: `step` in its epoch, that of `first_nonfinite` over the whole run."""
+    """What run.json says about it. Steps count from 0: `step` in its epoch, that of `first_nonfinite` in the run."""
     epoch, step = _noticed(history)
     return {"epoch": epoch, "step": step, "first_nonfinite": first and first._asdict()}
 
 
 def _noticed(history: History) -> tuple[int, int | None]:
-    """The epoch, and the step in it whose loss was not finite; None if only its parameters are."""
+    """The epoch, and the step in it whose loss was not finite; None if only the parameters are not."""
     [steps] = np.nonzero(~np.isfinite(history.step_loss[-1]))
     return len(history.step_loss) - 1, int(steps[0]) if len(steps) else None

@@ -8,12 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxd2l import metrics
+from jaxd2l._exit_codes import ExitCode
 from jaxd2l.cli import runs
 from jaxd2l.train import evaluate, predict
 
 
-def run(options: argparse.Namespace) -> int:
-    """Prints the loss and, for a classifier, accuracy and the rates of every class."""
+def run(options: argparse.Namespace) -> ExitCode:
+    """Prints the loss and, for a classifier, the accuracy and the rates of each class."""
     trained = runs.load_run(options.run_dir, options.data_dir)
     names, test = trained.dataset.class_names, trained.dataset.test
     loss, accuracy = evaluate(trained.model, trained.loss, trained.params, test)
@@ -38,4 +39,4 @@ def run(options: argparse.Namespace) -> int:
         print(runs.to_json(result))
     else:
         Console().print(table if names else table.title)
-    return 0
+    return ExitCode.OK

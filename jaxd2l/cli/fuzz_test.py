@@ -15,7 +15,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import event, given
 
-from jaxd2l.cli import parser, run
+from jaxd2l.cli import run
+from jaxd2l.cli.grammar import parser
 
 # Words that suit no option, numbers at and over every edge, digits of other scripts, and texts that files dislike.
 WORDS = ["", " ", "x", "None", "true", "--", "-1", "-0", "0", "1.5", "0x10", "1_000", "1,", ",", "8,,8", "0.1:1:log"]

@@ -1,21 +1,22 @@
-"""`jaxd2l import`: a torch module's parameters as a run, which evaluate, predict and export take."""
+"""`jaxd2l import`: a torch module's parameters become a run for `evaluate`, `predict` and `export`."""
 
 import argparse
 import shlex
 
+from jaxd2l._exit_codes import ExitCode
 from jaxd2l.cli import runs
 from jaxd2l.train.checkpoint import from_state_dict, layers_to_params, read_tensors, save_params
 
 _DATASETS = {784: "fashion_mnist", 64: "digits", 2: "synthetic"}
 
 
-def run(options: argparse.Namespace) -> int:
-    """Reads a state_dict in safetensors, finds out which of our models it is of, and makes a run folder."""
+def run(options: argparse.Namespace) -> ExitCode:
+    """Reads a state_dict in safetensors, recognises the model, and makes a run folder."""
     try:
         layers = from_state_dict(read_tensors(options.file))
     except ValueError as error:
         raise ValueError(
-            f"{options.file} holds no state_dict that can be taken: {error}; torch writes one with "
+            f"{options.file} does not hold a state_dict that can be imported: {error}; in torch, write one with "
             "safetensors.torch.save_file(net.state_dict(), PATH)"
         ) from error
     num_inputs, num_outputs = layers[0].weight.shape[1], layers[-1].weight.shape[0]
@@ -24,22 +25,22 @@ def run(options: argparse.Namespace) -> int:
     if dataset is None or num_outputs != expected:
         known = ", ".join(f"{name} ({size} to {1 if size == 2 else 10})" for size, name in _DATASETS.items())
         raise ValueError(
-            f"{options.file} goes from {num_inputs} inputs to {num_outputs} outputs; the datasets here are {known}"
+            f"{options.file} maps {num_inputs} inputs to {num_outputs} outputs; the datasets here are {known}"
         )
     if dataset == "synthetic" and len(layers) > 1:
-        raise ValueError(f"{options.file} is of an MLP on 2 inputs; for synthetic data there is linear regression only")
+        raise ValueError(f"{options.file} holds an MLP on 2 inputs; synthetic data are for linear regression only")
     hidden = tuple(layer.weight.shape[0] for layer in layers[:-1]) or None
     model = "mlp" if hidden else "linear" if dataset == "synthetic" else "softmax"
     params = layers_to_params(layers)
-    folder = runs.create_folder(options.out, model, dataset)
-    save_params(folder / runs.PARAMS, params)
-    record = {
-        "command": shlex.join(["jaxd2l", "import", str(options.file), "--out", str(folder)]),
-        "arguments": {"model": model, "dataset": dataset, "hidden": hidden, "data_dir": None},
-        "imported_from": options.file.absolute(),
-        **runs.made_with(),
-    }
-    runs.save_record(folder, record)
+    with runs.new_folder(options.out, model, dataset) as folder:
+        save_params(folder / runs.PARAMS, params)
+        record = {
+            "command": shlex.join(["jaxd2l", "import", str(options.file), "--out", str(folder)]),
+            "arguments": {"model": model, "dataset": dataset, "hidden": hidden, "data_dir": None},
+            "imported_from": options.file.absolute(),
+            **runs.made_with(),
+        }
+        runs.save_record(folder, record)
     sizes = "-".join(str(size) for size in (num_inputs, *(hidden or ()), num_outputs))
     print(f"{folder}: {model} {sizes} for {dataset}; try `jaxd2l evaluate {folder}`")
-    return 0
+    return ExitCode.OK

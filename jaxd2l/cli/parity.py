@@ -1,4 +1,4 @@
-"""`jaxd2l parity`: our own suite, or a pair of the user's, compared with PyTorch."""
+"""`jaxd2l parity`: our own suite, or a port of the user's, compared with PyTorch."""
 
 import argparse
 import sys
@@ -9,25 +9,26 @@ from typing import Any
 from rich.console import Console
 
 from jaxd2l import parity
+from jaxd2l._exit_codes import ExitCode
 from jaxd2l.parity import Report
 
 _REQUIRED = ("torch_module", "jax_model", "batch")
 _OPTIONAL = ("weights", "loss", "optim", "steps")
 
 
-def run(options: argparse.Namespace) -> int:
-    """Compares, prints and writes what was asked for; 0 only if everything holds."""
-    check = parity.check  # asks for torch now, and names the extra if it is missing
+def run(options: argparse.Namespace) -> ExitCode:
+    """Compares, prints and writes what the options ask for. The exit code is 0 only if everything holds."""
+    check = parity.check  # imports torch now, and names the extra if it is missing
     if options.spec is not None:
         if options.only:
-            raise ValueError("--only chooses among our own suite's cases; a SPEC is one case")
+            raise ValueError("--only chooses among the cases of our own suite; a SPEC is one case")
         arguments = load_spec(options.spec)
         try:
             report = check(**arguments)
         except (ValueError, ImportError):
             raise
         except Exception as error:  # raised inside the user's model, loss or optimiser
-            raise ValueError(_told(options.spec, error)) from error
+            raise ValueError(_located(options.spec, error)) from error
     else:
         report = suite_report(options.only)
     for path, write in ((options.markdown, report.to_markdown), (options.html, report.to_html)):
@@ -37,28 +38,28 @@ def run(options: argparse.Namespace) -> int:
         print(report.json())
     else:
         Console().print(report.table())
-    return 0 if report.ok else 1
+    return ExitCode.OK if report.ok else ExitCode.ERROR
 
 
 def load_spec(path: Path) -> dict[str, Any]:
-    """Runs a SPEC file and takes from it the arguments of `parity.check`.
+    """Runs a SPEC file and takes the arguments of `parity.check` from it.
 
     The file defines `torch_module`, `jax_model` and `batch`, and may define `weights`, `loss`, `optim` and `steps`.
 
     Raises:
-      FileNotFoundError: if there is no such file.
-      ValueError: if it fails, with its own message and line, or does not define what it must.
+      FileNotFoundError: there is no such file.
+      ValueError: it fails (the message has its own message and line), or does not define what it must.
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     names: dict[str, Any] = {"__name__": "jaxd2l_spec", "__file__": str(path)}
-    sys.path.insert(0, str(path.parent.absolute()))  # as for a script: it may import what lies beside it
+    sys.path.insert(0, str(path.parent.absolute()))  # as for a script, which may import its neighbours
     try:
         exec(compile(path.read_bytes(), str(path), "exec"), names)
     except SyntaxError as error:
         raise ValueError(f"{path}, line {error.lineno}: {type(error).__name__}: {error.msg}") from error
     except Exception as error:
-        raise ValueError(_told(path, error)) from error
+        raise ValueError(_located(path, error)) from error
     finally:
         sys.path.pop(0)
     missing = [name for name in _REQUIRED if name not in names]
@@ -71,11 +72,11 @@ def suite_report(only: str | None = None, seed: int = 0) -> Report:
     """Runs our own suite.
 
     Args:
-      only: run just the cases with this in their names.
+      only: run only the cases with this in their names.
       seed: decides the inputs.
 
     Raises:
-      ValueError: if no case has such a name.
+      ValueError: no case has such a name.
     """
     from jaxd2l.parity import suite
     from jaxd2l.parity.report import context
@@ -88,8 +89,8 @@ def suite_report(only: str | None = None, seed: int = 0) -> Report:
     return Report(tuple(rows), context=context() | {"cases": len(chosen), "seed": seed})
 
 
-def _told(path: Path, error: Exception) -> str:
-    """An error of the user's, with the line of the SPEC where it came from."""
+def _located(path: Path, error: Exception) -> str:
+    """An error of the user's code, with the line of the SPEC that caused it."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     where = f"{path}, line {lines[-1]}" if lines else str(path)
     return f"{where}: {type(error).__name__}: {error}"

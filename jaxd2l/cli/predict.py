@@ -1,4 +1,4 @@
-"""`jaxd2l predict`: what a trained model says of test examples, in a table and a picture."""
+"""`jaxd2l predict`: a trained model's predictions on test examples, in a table and a picture."""
 
 import argparse
 
@@ -7,6 +7,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from jaxd2l._exit_codes import ExitCode
 from jaxd2l._files import write_file
 from jaxd2l.activations import softmax
 from jaxd2l.cli import runs
@@ -14,8 +15,8 @@ from jaxd2l.cli.report import examples_picture
 from jaxd2l.train import predict
 
 
-def run(options: argparse.Namespace) -> int:
-    """Prints truth and prediction for the first test examples; draws them if they are images."""
+def run(options: argparse.Namespace) -> ExitCode:
+    """Prints targets and predictions of the first test examples, and draws them if they are images."""
     trained = runs.load_run(options.run_dir, options.data_dir)
     names, test = trained.dataset.class_names, trained.dataset.test
     count = min(options.count, len(test.labels))
@@ -27,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
         for i, (target, output) in enumerate(zip(test.labels[:count], np.asarray(outputs), strict=True)):
             table.add_row(str(i), f"{target.item():.4f}", f"{output.item():.4f}")
         Console().print(table)
-        return 0
+        return ExitCode.OK
     probabilities = np.asarray(softmax(jnp.asarray(outputs)))
     predicted = probabilities.argmax(-1)
     for heading in ("example", "true", "predicted", "probability", "right"):
@@ -41,4 +42,4 @@ def run(options: argparse.Namespace) -> int:
     console = Console()
     console.print(table)
     console.print(f"{int((predicted == test.labels[:count]).sum())} of {count} right; the picture: {picture}")
-    return 0
+    return ExitCode.OK

@@ -1,4 +1,4 @@
-"""What goes on beside a run on the command line: a bar that shows how far it is, and Ctrl-C."""
+"""While a run goes on: a bar that shows its progress, and Ctrl-C."""
 
 import signal
 import sys
@@ -14,11 +14,11 @@ from jaxd2l.types import History
 
 @contextmanager
 def ctrl_c() -> Iterator[list[int]]:
-    """Notes every Ctrl-C: JAX has callbacks that run inside the garbage collector, where an exception is swallowed."""
+    """Records every Ctrl-C: JAX has callbacks that run in the garbage collector, where an exception would be lost."""
     presses: list[int] = []
     usual_hook = sys.unraisablehook
 
-    def note(number: int, _: object) -> NoReturn:
+    def record(number: int, _: object) -> NoReturn:
         presses.append(number)
         raise KeyboardInterrupt
 
@@ -26,7 +26,7 @@ def ctrl_c() -> Iterator[list[int]]:
         if not issubclass(swallowed.exc_type, KeyboardInterrupt):
             usual_hook(swallowed)
 
-    usual = signal.signal(signal.SIGINT, note)
+    usual = signal.signal(signal.SIGINT, record)
     sys.unraisablehook = hook
     try:
         yield presses
@@ -37,7 +37,7 @@ def ctrl_c() -> Iterator[list[int]]:
 
 @contextmanager
 def progress_bar(epochs: int, num_examples: int, done: int = 0) -> Iterator[Callable[[History, float], None]]:
-    """A bar on standard error, advanced once per epoch: the device is never asked in between."""
+    """A bar on standard error. It advances once per epoch, so it never waits for the device in between."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

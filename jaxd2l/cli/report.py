@@ -1,4 +1,4 @@
-"""What a run shows at its end: a table and two pictures."""
+"""What a run shows at the end: a table and two pictures."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ _MAX_MISTAKES = 32
 
 
 def summary_table(record: dict[str, Any], folder: Path) -> Table:
-    """Times, results and where the files are."""
+    """Times, results and files."""
     arguments, seconds, results = record["arguments"], record["seconds"], record["results"]
     table = Table(title=f"{arguments['model']} on {arguments['dataset']}, {len(seconds['epochs'])} epochs")
     table.add_column("quantity")
@@ -41,11 +41,11 @@ def curves_picture(record: dict[str, Any], history: History) -> bytes:
 
 
 def mistakes_picture(outputs: np.ndarray, dataset: Dataset) -> bytes:
-    """The first test images that are classified wrongly, with true and predicted names, as a PNG."""
+    """The first misclassified test images, with true and predicted names, as a PNG."""
     predicted, labels = outputs.argmax(-1), np.asarray(dataset.test.labels)
     wrong = np.flatnonzero(predicted != labels)[:_MAX_MISTAKES]
     if not wrong.size:
-        wrong = np.arange(min(_MAX_MISTAKES, len(labels)))  # nothing to reproach: show what went right
+        wrong = np.arange(min(_MAX_MISTAKES, len(labels)))  # no mistakes: show what went right
     return examples_picture(wrong, predicted, dataset)
 
 

@@ -1,9 +1,10 @@
-"""A run on disk: parameters, pictures and run.json in one folder. run.json comes last: with it, all is there."""
+"""A run on disk: parameters, pictures and run.json in one folder. run.json comes last: it means that all is there."""
 
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,15 +31,29 @@ class Run(NamedTuple):
     params: Params
 
 
-def create_folder(chosen: Path | None, model: str, dataset: str, resumed: Mapping[str, Any] | None = None) -> Path:
+@contextmanager
+def new_folder(
+    chosen: Path | None, model: str, dataset: str, resumed: Mapping[str, Any] | None = None
+) -> Iterator[Path]:
     """A new folder for a run: the chosen one, or the first free one of out/MODEL-DATASET, -2, -3, ...
 
-    A run that is resumed, with these arguments, also takes the chosen folder if it holds nothing but what the same
-    run has left there: killed while it saved its results, or finished with as many epochs or fewer.
+    It is removed if nothing is in it at the end.
+
+    A run resumed with the arguments `resumed` may also take a chosen folder that holds only what the same run left
+    there when it was killed while saving its results, or finished with as many epochs or fewer.
 
     Raises:
-      ValueError: if the chosen folder holds anything already; runs never overwrite each other.
+      ValueError: the chosen folder is not empty; runs never overwrite each other.
     """
+    folder = _create_folder(chosen, model, dataset, resumed)
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):  # it is not empty
+            folder.rmdir()
+
+
+def _create_folder(chosen: Path | None, model: str, dataset: str, resumed: Mapping[str, Any] | None) -> Path:
     if chosen is not None:
         if chosen.is_dir() and any(chosen.iterdir()) and not (resumed and _is_of_the_same_run(chosen, resumed)):
             raise ValueError(f"{chosen} is not empty; choose a new folder, so that no earlier run is overwritten")
@@ -71,20 +86,20 @@ def _is_of_the_same_run(folder: Path, arguments: Mapping[str, Any]) -> bool:
 
 
 def unfinish(folder: Path) -> None:
-    """Takes away the sign that a run is whole, and what a killed process began to write, before it is saved anew."""
+    """Removes run.json, and what a killed process left unfinished, before a run is saved again."""
     for path in (folder / RECORD, *folder.glob(".*.*")):
         path.unlink(missing_ok=True)
 
 
 def made_with() -> dict[str, Any]:
-    """What run.json says of versions and hardware."""
+    """What run.json says about versions and hardware."""
     here = environment("python", "jaxd2l", "jax", "jaxlib", "flax", "optax", "numpy", "tensorflow-datasets")
     device = {"platform": here.platform, "kind": here.kind, "count": here.devices}
     return {"versions": here.versions, "device": {**device, "machine": here.machine, "system": here.system}}
 
 
 def to_json(record: dict[str, Any]) -> str:
-    """Standard JSON: numbers that it does not know, NaN and infinity, become null."""
+    """Standard JSON; NaN and infinity, which it does not have, become null."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
@@ -103,7 +118,7 @@ def to_json(record: dict[str, Any]) -> str:
 
 
 def save_record(folder: Path, record: dict[str, Any]) -> None:
-    """Writes run.json, the sign that the run is whole."""
+    """Writes run.json, which says that the run is whole."""
     write_file(folder / RECORD, (to_json(record) + "\n").encode())
 
 
@@ -111,8 +126,8 @@ def load_run(folder: Path, data_dir: Path | None) -> Run:
     """Reads a run back.
 
     Raises:
-      FileNotFoundError: if the folder holds no run.
-      ValueError: if its files are damaged, or belong to different models.
+      FileNotFoundError: the folder holds no run.
+      ValueError: its files are damaged, or belong to different models.
     """
     record = load_record(folder)
     arguments = record["arguments"]
@@ -128,8 +143,8 @@ def load_record(folder: Path) -> dict[str, Any]:
     """Reads a run's run.json.
 
     Raises:
-      FileNotFoundError: if the folder holds no run.
-      ValueError: if it does not say what was trained.
+      FileNotFoundError: the folder holds no run.
+      ValueError: run.json does not say what was trained.
     """
     path = folder / RECORD
     if not path.is_file():
@@ -141,5 +156,5 @@ def load_record(folder: Path) -> dict[str, Any]:
         for name in ("model", "dataset", "hidden"):
             record["arguments"][name]
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged or not by jaxd2l: {error!r}") from error
+        raise ValueError(f"{path} is damaged or not made by jaxd2l: {error!r}") from error
     return record

@@ -1,9 +1,11 @@
-"""`jaxd2l sweep`: many seeds and hyperparameters in one compiled program; the best of them, and a heat map."""
+"""`jaxd2l sweep`: many seeds and hyperparameters in one compiled program, the best of them, and a heat map."""
 
 import argparse
+import math
 import sys
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, get_args
 
 import numpy as np
 from rich.console import Console
@@ -11,69 +13,69 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from jaxd2l import optim
+from jaxd2l._exit_codes import ExitCode
 from jaxd2l._files import write_file
 from jaxd2l.cli import runs, setups
-from jaxd2l.train.sweep import Best, Sweep, best, outcome, sweep
-from jaxd2l.types import History
+from jaxd2l.cli.setups import Setup
+from jaxd2l.train.sweep import Best, Outcome, Sweep, best, outcome, sweep
 
 _SYMBOLS = {"learning_rate": "lr", "weight_decay": "weight decay"}
 
 
-def run(options: argparse.Namespace) -> int:
-    """Trains all, prints the mean and the spread of every point, and the best of them."""
-    dataset_name = options.dataset or ("synthetic" if options.model == "linear" else "digits")
-    defaults = setups.SETTINGS[dataset_name]
-    epochs, batch_size = options.epochs or defaults.epochs, options.batch_size or defaults.batch_size
-    dataset = setups.load(dataset_name, options.data_dir)
-    model, loss = setups.build(options.model, options.hidden, dataset, options.precision)
+def run(options: argparse.Namespace) -> ExitCode:
+    """Trains all models, prints the mean and the spread of every point, and marks the best."""
+    setup = setups.chosen(options)
     grid = {"learning_rate": options.lr} | ({"weight_decay": options.weight_decay} if options.weight_decay else {})
-    seeds = range(options.seeds)
-    by = "test_accuracy" if dataset.class_names else "test_loss"
-    count = len(seeds) * int(np.prod([len(values) for values in grid.values()]))
+    count = options.seeds * math.prod(len(values) for values in grid.values())
     begun = time.perf_counter()
-    columns = (TextColumn(f"{count} models"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
-        task = progress.add_task("", total=epochs)
-
-        def on_epoch(history: History) -> None:
-            progress.advance(task)
-
-        result = sweep(
-            model,
-            loss,
-            _sgd,
-            dataset,
-            seeds=seeds,
-            grid=grid,
-            epochs=epochs,
-            batch_size=batch_size,
-            on_epoch=on_epoch,
-        )
+    result = _train(setup, grid, options.seeds, count)
     seconds = time.perf_counter() - begun
-    values = outcome(result, by)
+    by: Outcome = "test_accuracy" if setup.dataset.class_names else "test_loss"
+    values, epochs = outcome(result, of=by), setup.settings.epochs
+    trained = f"{options.model} on {setup.dataset_name}"
     if options.plot is not None:
-        write_file(options.plot, _picture(result, values, by, f"{options.model} on {dataset_name}, {epochs} epochs"))
-    try:
-        chosen = best(result, by)
-    except ValueError as error:
-        chosen, problem = None, str(error)
+        write_file(options.plot, _picture(result, values, by, f"{trained}, {epochs} epochs"))
+    chosen, problem = _best(result, by)
     if options.json:
-        arguments = {k: v for k, v in vars(options).items() if k not in ("module", "json", "plot")}
-        arguments |= {"dataset": dataset_name, "epochs": epochs, "batch_size": batch_size}
-        print(runs.to_json(_record(arguments, result, chosen, seconds)))
+        print(runs.to_json(_record(_arguments(options, setup), result, chosen, seconds)))
     else:
-        title = f"{options.model} on {dataset_name}: {by.replace('_', ' ')} after {epochs} epochs, {count} models"
-        Console().print(_table(result, values, chosen, f"{title} in {seconds:.1f} s"))
+        what = f"{trained}: {by.replace('_', ' ')} after {epochs} epochs"
+        Console().print(_table(result, values, chosen, f"{what}, {count} models in {seconds:.1f} s"))
         if options.plot is not None:
             print(f"the heat map: {options.plot}")
-    if chosen is None:
+    if problem:
         print(f"jaxd2l: error: {problem}", file=sys.stderr)
-        return 1
-    return 0
+        return ExitCode.ERROR
+    return ExitCode.OK
+
+
+def _train(setup: Setup, grid: dict[str, Sequence[float]], num_seeds: int, count: int) -> Sweep:
+    columns = (TextColumn(f"{count} models"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+        bar = progress.add_task("", total=setup.settings.epochs)
+        return sweep(
+            setup.model,
+            setup.loss,
+            _sgd,
+            setup.dataset,
+            seeds=range(num_seeds),
+            grid=grid,
+            epochs=setup.settings.epochs,
+            batch_size=setup.settings.batch_size,
+            on_epoch=lambda history: progress.advance(bar),
+        )
+
+
+def _best(result: Sweep, by: Outcome) -> tuple[Best | None, str]:
+    """The best point, or why there is none."""
+    try:
+        return best(result, by=by), ""
+    except ValueError as error:
+        return None, str(error)
 
 
 def _sgd(learning_rate: Any, weight_decay: Any = 0.0) -> Any:
-    """Decays weights alone, as the book does."""
+    """Decays only weights, as the book does."""
     return optim.sgd(learning_rate, weight_decay=weight_decay, weight_decay_mask=optim.kernels)
 
 
@@ -81,7 +83,7 @@ def _table(result: Sweep, values: np.ndarray, chosen: Best | None, title: str) -
     table = Table(title=title)
     for name in result.grid:
         table.add_column(_SYMBOLS[name], justify="right")
-    for heading in ("mean", "SD", "least", "most", ""):
+    for heading in ("mean", "SD", "min", "max", ""):
         table.add_column(heading, justify="right")
     for where in np.ndindex(values.shape[1:]):
         point = {name: float(axis[i]) for (name, axis), i in zip(result.grid.items(), where, strict=True)}
@@ -93,7 +95,7 @@ def _table(result: Sweep, values: np.ndarray, chosen: Best | None, title: str) -
     return table
 
 
-def _picture(result: Sweep, values: np.ndarray, by: str, title: str) -> bytes:
+def _picture(result: Sweep, values: np.ndarray, by: Outcome, title: str) -> bytes:
     from jaxd2l import plots  # matplotlib, for those who ask for a picture
 
     what = by.replace("_", " ")
@@ -109,6 +111,12 @@ def _picture(result: Sweep, values: np.ndarray, by: str, title: str) -> bytes:
     return plots.png(figure)
 
 
+def _arguments(options: argparse.Namespace, setup: Setup) -> dict[str, Any]:
+    given = {k: v for k, v in vars(options).items() if k not in ("module", "json", "plot")}
+    sizes = {"epochs": setup.settings.epochs, "batch_size": setup.settings.batch_size}
+    return given | {"dataset": setup.dataset_name, **sizes}
+
+
 def _record(arguments: dict[str, Any], result: Sweep, chosen: Best | None, seconds: float) -> dict[str, Any]:
     return {
         "arguments": arguments,
@@ -118,5 +126,5 @@ def _record(arguments: dict[str, Any], result: Sweep, chosen: Best | None, secon
         "seeds": result.seeds,
         "grid": result.grid,
         "best": chosen and chosen._asdict(),
-        "outcomes": {name: outcome(result, name) for name in ("test_accuracy", "test_loss", "train_loss")},
+        "outcomes": {name: outcome(result, of=name) for name in get_args(Outcome)},
     }

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from jaxd2l.cli import INTERRUPTED, run
+from jaxd2l._exit_codes import ExitCode
+from jaxd2l.cli import run
 
 SHORT = ["sweep", "softmax", "--epochs", "2", "--seeds", "2", "--batch-size", "500"]
 
@@ -74,5 +75,5 @@ def test_ctrl_c_ends_with_its_code(monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("jaxd2l.cli.sweep.sweep", pressed)
-    assert run([*SHORT, "--lr", "0.1"]) == INTERRUPTED
+    assert run([*SHORT, "--lr", "0.1"]) == ExitCode.INTERRUPTED
     assert "interrupted" in capsys.readouterr().err

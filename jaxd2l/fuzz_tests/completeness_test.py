@@ -26,21 +26,13 @@ LEFT_OUT = {
     "plots": "draws pictures",
     "types": "has no functions",
     "train.checkpoint.describe": "writes down what it is given",
-    "train.checkpoint.locked": "files: sealed_test.py",
+    "train.checkpoint.locked": "files: _sealed_test.py",
     "data.digits": "has no arguments",
     "data.fashion_mnist": "damaged files: _fashion_mnist_test.py",
     "data.kaggle_house_prices": "damaged files: _kaggle_test.py",
     "data.prepare_fashion_mnist": "damaged files: _fashion_mnist_test.py",
-    "train.processes.any_process": "train.fit asks it: processes_test.py",
-    "train.processes.from_main": "train.fit asks it: processes_test.py",
     "train.processes.is_main": "has no arguments",
-    "train.processes.loss_is_an_error": "has no arguments",
-    "train.processes.require_agreement": "train.fit asks it: processes_test.py",
     "train.processes.stop": "has no arguments",
-    "train.sharding.everywhere": "within a program of train.fit: sharding_on_8_devices_test.py",
-    "train.sharding.first_rows": "within a program of train.fit: sharding_on_8_devices_test.py",
-    "train.sharding.place": "lays out what train.fit has looked at: sharding_on_8_devices_test.py",
-    "train.sharding.replicate": "lays out what train.fit has looked at: sharding_on_8_devices_test.py",
     "train.make_train_step": "returns a function, which train.fit runs",
     "train.train_epoch": "train.fit runs it",
 }
@@ -55,7 +47,6 @@ WITHIN = {
     "book.preprocessing.fit_encoding": "book.preprocessing.encode",
     "book.preprocessing.fit_imputation": "book.preprocessing.impute",
     "book.preprocessing.fit_standardization": "book.preprocessing.standardize",
-    "train.sharding.require_usable": "train.fit",
 }
 
 

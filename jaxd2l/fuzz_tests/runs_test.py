@@ -24,8 +24,7 @@ from jaxd2l.fuzz_tests.arguments import (
     mixed,
 )
 from jaxd2l.fuzz_tests.training_test import MODEL, TX
-from jaxd2l.train import checkpoint, processes, sharding
-from jaxd2l.train import divergence as debugging
+from jaxd2l.train import checkpoint, divergence, processes, sharding
 from jaxd2l.types import Batch, Dataset, TrainState
 
 DATA = Dataset(*(Batch(np.ones((n, 2), np.float32), np.zeros(n, np.int32)) for n in (4, 2)))
@@ -90,7 +89,7 @@ CASES = {
         fit_is_right,
     ),
     "train.divergence.first_nonfinite": Case(
-        debugging.first_nonfinite,
+        divergence.first_nonfinite,
         {
             **RUN,
             "train": st.just(DATA.train),
@@ -102,7 +101,7 @@ CASES = {
         lambda result, **arguments: np.testing.assert_equal(result, None),
     ),
     "train.divergence.is_finite": Case(
-        debugging.is_finite,
+        divergence.is_finite,
         {"params": mixed(st.fixed_dictionaries({"kernel": floats((2,)), "lr": choice(0.1, math.nan)}), hostile_arrays)},
         {},
         finite_is_right,

@@ -10,11 +10,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import safetensors
 import safetensors.numpy
 import torch
 
-from jaxd2l._files import named_leaves, write_file
+from jaxd2l._files import named_leaves, read_tensors, write_file
 from jaxd2l.parity.pairing import Pair, Shape, Weights, orient, pair
 from jaxd2l.types import Params
 
@@ -71,10 +70,7 @@ def read_safetensors(path: str | os.PathLike[str], like: Params, *, weights: Wei
       FileNotFoundError: if there is no such file.
       ValueError: as `from_torch`, or a damaged file.
     """
-    try:
-        arrays = safetensors.numpy.load_file(path)
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{path} is damaged or no safetensors file: {error}") from error
+    arrays = read_tensors(path)
     return arrays_to_params(arrays, like, pair(_shapes(arrays), _shapes(named_leaves(like)), weights=weights))
 
 

@@ -1,4 +1,4 @@
-"""Which number went wrong first? A run that diverged, replayed step by step under watch (D2L 5.4)."""
+"""Which number went wrong first? A diverged run, replayed and watched step by step (D2L 5.4)."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -14,14 +14,20 @@ from jaxd2l._checks.numbers import require_whole
 from jaxd2l._files import named_leaves
 from jaxd2l.data import epoch_indices, to_float
 from jaxd2l.keys import noise_key
-from jaxd2l.train import make_train_step
+from jaxd2l.train._epoch import make_train_step
 from jaxd2l.types import Batch, Loss, Model, Params, TrainState
+
+__all__ = ["NonFinite", "first_nonfinite", "is_finite"]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 class NonFinite(NamedTuple):
-    """The first number of a run that was none.
+    """The first number of a run that was not finite.
 
-    step: in which step, counted from 0 since the run began.
+    step: in which step, counted from 0 at the start of the run.
     quantity: "outputs", "loss", "gradient of NAME" or "parameter NAME", NAME as in the file of parameters.
     value: inf, -inf or NaN.
     """
@@ -41,22 +47,23 @@ def first_nonfinite(
     state: TrainState,
     batch_size: int,
 ) -> NonFinite | None:
-    """Takes the steps of one epoch again, one by one, until a number is no longer finite, and names it. D2L 5.4.1.
+    """Repeats the steps of one epoch one by one until a number is not finite, and names that number. D2L 5.4.1.
 
-    In a step the outputs are looked at first, then the loss, the gradients, and the updated parameters, so what is
-    named is where the trouble began and not where it was noticed. The whole training set is walked from `state`, as
-    `train.fit` does with the same key; each step is a program of its own, so the last bits can differ from those of
-    the epoch in one program. torch: `torch.autograd.set_detect_anomaly(True)`, which looks at gradients alone.
+    Each step checks the outputs first, then the loss, the gradients and the updated parameters: the result is where
+    the trouble began, not where it showed. The steps are those of `train.fit` with the same key; but each is a program
+    of its own, so the last bits may differ from those of an epoch in one program. torch's
+    `torch.autograd.set_detect_anomaly(True)` looks at gradients alone.
 
     Args:
-      model, loss, tx, train, key, batch_size: as given to `fit`; `train` is the training set.
-      state: as it was when the epoch began.
+      model, loss, tx, key, batch_size: as for `fit`.
+      train: the training set.
+      state: the state at the beginning of the epoch.
 
     Returns:
-      The first number that is not finite; None if all were.
+      The first number that is not finite; None if all are.
 
     Raises:
-      ValueError: an empty training set, a batch size below 1, or a `state` amid an epoch.
+      ValueError: an empty training set, a batch size below 1, or a `state` in the middle of an epoch.
 
     >>> from jaxd2l.train import create_state
     >>> data = synthetic_regression(jax.random.key(0), np.array([2.0, -3.4]), 4.2)
@@ -69,7 +76,9 @@ def first_nonfinite(
     require_whole(1, n=n, batch_size=batch_size)
     epoch, rest = divmod(begun, -(-n // batch_size))
     if rest:
-        raise ValueError(f"state has taken {begun} steps and stands amid epoch {epoch}: give the one when it began")
+        raise ValueError(
+            f"state has taken {begun} steps, in the middle of epoch {epoch}: give the one from its beginning"
+        )
     for step, indices in enumerate(epoch_indices(key, epoch, n, batch_size), begun):
         batch = Batch(to_float(np.asarray(train.inputs)[indices]), jnp.asarray(np.asarray(train.labels)[indices]))
         state, watched = _watched_step(state, batch, noise_key(key, step), model=model, loss=loss, tx=tx)
@@ -85,12 +94,21 @@ def is_finite(params: Params) -> bool:
     >>> is_finite({"kernel": jnp.ones(2), "bias": jnp.array(jnp.inf)})
     False
     """
-    floats = (leaf for leaf in map(jnp.asarray, jax.tree.leaves(params)) if jnp.issubdtype(leaf.dtype, jnp.inexact))
-    return all(bool(jnp.isfinite(leaf).all()) for leaf in floats)
+    return all(map(_all_finite, jax.tree.leaves(params)))
+
+
+def _all_finite(leaf: Any) -> bool:
+    # NumPy's arrays stay with NumPy, which compiles nothing for the shape of a history that grows with each epoch.
+    x = leaf if isinstance(leaf, jax.Array) else np.asarray(leaf)
+    if jnp.issubdtype(x.dtype, jnp.inexact):
+        return bool(jnp.isfinite(x).all() if isinstance(x, jax.Array) else np.isfinite(x).all())
+    if not (jnp.issubdtype(x.dtype, jnp.integer) or x.dtype == bool or jnp.issubdtype(x.dtype, jax.dtypes.prng_key)):
+        raise TypeError(f"params must be a tree of arrays of numbers; it holds {leaf!r}")
+    return True
 
 
 class _Watched(NamedTuple):
-    """Of each array of a step one number: the first that is not finite, if any. In the order of their making."""
+    """One number of each array of a step: the first that is not finite, if any. In the order of computation."""
 
     outputs: Any
     loss: Any

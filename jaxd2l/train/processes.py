@@ -1,7 +1,7 @@
-"""Training by several processes, on one machine or many: how they meet, agree, and notice that one of them is lost.
+"""Training by several processes, on one machine or many: how they meet and part.
 
-Every process runs the same program, with a `process_id` of its own, and calls `start` before anything else of JAX.
-From then on `jax.devices()` are those of all, and `train.fit(mesh=sharding.make_mesh())` trains on them together.
+Every process runs the same program with its own `process_id`, and calls `start` before anything else of JAX. From
+then on `jax.devices()` lists the devices of all, and `train.fit(mesh=sharding.make_mesh())` trains on them together.
 """
 
 import ctypes
@@ -11,25 +11,25 @@ import signal
 import socket
 import sys
 import time
-import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import jax
-import numpy as np
-from jax.experimental import multihost_utils
-from jaxtyping import PyTree
 
 from jaxd2l._checks.numbers import require_whole
+from jaxd2l._exit_codes import ExitCode
+
+__all__ = ["AUTO", "ProcessLostError", "is_main", "start", "stop"]
 
 AUTO = "auto"
-LOST = 4
-"""Exit code of a process that lost another one, or did not find the coordinator."""
+"""The coordinator on clusters that JAX knows."""
 
-HEARTBEAT_SECONDS, SHUTDOWN_SECONDS = 20, 40
-_told: dict[str, str] = {}
-_kept: list[object] = []
+_HEARTBEAT_SECONDS, _SHUTDOWN_SECONDS = 20, 40
+_reason: list[str] = []  # what to say if XLA aborts this process; the last entry counts
+_handlers: list[object] = []  # C keeps no reference to them
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 class ProcessLostError(ConnectionError):
@@ -44,145 +44,75 @@ def start(
     timeout: int = 60,
     native_log: BinaryIO | None = None,
 ) -> None:
-    """Meets the other processes, by `jax.distributed`. torch's `torch.distributed.init_process_group`.
+    """Meets the other processes through `jax.distributed`. torch's `torch.distributed.init_process_group`.
 
-    A process that dies, or does not answer for 20 seconds, ends the others: while they train together `train.fit`
-    raises ProcessLostError; elsewhere, and if the other one merely hangs, XLA ends them, and the exit code is 4.
+    A process that dies, or does not answer for 20 seconds, ends the others: while they train together, `train.fit`
+    raises ProcessLostError; elsewhere, or if the other process merely hangs, XLA ends them with exit code 4.
 
     Args:
       coordinator: HOST:PORT, where process 0 listens; the port must be free there. "auto" on clusters that JAX
-        knows (Slurm, Open MPI, Kubernetes, Cloud TPU): then nothing else needs to be said.
-      num_processes: how many there are.
-      process_id: which of them this is, from 0.
-      timeout: seconds that the processes wait for each other.
-      native_log: what file descriptor 2 writes to, if it is a file of yours: where XLA says which process was lost.
+        knows (Slurm, Open MPI, Kubernetes, Cloud TPU), with nothing else.
+      num_processes: how many processes there are.
+      process_id: which of them this is, counted from 0.
+      timeout: how many seconds the processes wait for each other.
+      native_log: the file behind file descriptor 2, if you redirected it: XLA writes there which process was lost.
 
     Raises:
       ValueError: arguments that contradict each other, or no cluster that JAX knows.
-      TypeError: a coordinator that is no text, or numbers that are not whole.
+      TypeError: a coordinator that is not text, or numbers that are not whole.
       ProcessLostError: no coordinator can be reached within `timeout`.
-      RuntimeError: JAX has begun to compute already, or process 0 cannot listen on the port.
+      RuntimeError: JAX has already started to compute, or process 0 cannot listen on the port.
     """
-    if not isinstance(coordinator, str):
-        raise TypeError(f'the coordinator must be a text, HOST:PORT or "auto"; got {coordinator!r}')
     require_whole(1, timeout=timeout)
-    if coordinator == AUTO:
-        chosen: dict[str, object] = {}
-        if num_processes is not None or process_id is not None:
-            raise ValueError(
-                'the cluster says how many processes there are and which this is: with "auto", say neither'
-            )
-    else:
-        _require_valid(coordinator, num_processes, process_id)
-        chosen = {"coordinator_address": coordinator, "num_processes": num_processes, "process_id": process_id}
-        chosen["cluster_detection_method"] = "deactivate"
+    arguments = _checked(coordinator, num_processes, process_id)
+    if coordinator != AUTO:
         if process_id:
             _wait_for(coordinator, timeout)
         else:
             _require_free(coordinator)
-    _told["why"] = (
+    _reason.append(
         f"the processes of this run did not find each other within {timeout} seconds; are all of them started, each "
-        "with an id of its own, the same number of processes and the same coordinator?"
+        "with its own id, and with the same number of processes and the same coordinator?"
     )
     _exit_by_code_on_abort(native_log)
     try:
         jax.distributed.initialize(
-            **chosen,  # type: ignore[arg-type]
+            **arguments,
             initialization_timeout=timeout,
-            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
-            shutdown_timeout_seconds=SHUTDOWN_SECONDS,
+            heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
+            shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
         )
     except ValueError as error:
         if coordinator != AUTO:
             raise
         raise ValueError(
-            f"JAX found no cluster that it knows ({error}); name the coordinator, the number of processes and the "
-            "id of this one"
+            f"JAX found no cluster that it knows ({error}); give the coordinator, the number of processes and the id "
+            "of this one"
         ) from error
-    _told["why"] = f"another process of this run was lost: it ended, or did not answer for {HEARTBEAT_SECONDS} seconds"
+    _reason.append(
+        f"another process of this run was lost: it ended, or did not answer for {_HEARTBEAT_SECONDS} seconds"
+    )
 
 
 def stop() -> None:
-    """Parts from the other processes: waits until all have come here. Each can go on computing by itself."""
-    _told["why"] = "another process of this run did not come to its end"
+    """Parts from the other processes, once all of them have called it. After that each computes by itself."""
+    _reason.append("another process of this run did not come to its end")
     jax.distributed.shutdown()
 
 
 def is_main() -> bool:
-    """Whether this process is the one that prints and writes: process 0, and any that is alone."""
+    """Whether this is the process that prints and writes: process 0, or the only one."""
     return jax.process_index() == 0
 
 
-def require_agreement(facts: Mapping[str, PyTree | str]) -> None:
-    """Checks that all processes were started alike; otherwise they would wait for each other or drift apart.
-
-    Args:
-      facts: pytrees of arrays, or strings, by what they are; the same names everywhere. Checksums are exchanged.
-
-    Raises:
-      ValueError: in every process, naming what differs.
-      ProcessLostError: another process is gone.
-    """
-    checksums = np.array([_checksum(fact) for fact in facts.values()], np.uint32)
-    with loss_is_an_error():
-        everyone = np.asarray(multihost_utils.process_allgather(checksums))
-    differs = (everyone != everyone[0]).reshape(-1, len(facts))
-    if differs.any():
-        names = [name for name, column in zip(facts, differs.T, strict=True) if column.any()]
-        others = np.flatnonzero(differs.any(1)).tolist()
-        raise ValueError(f"processes {others} differ from process 0 in: {', '.join(names)}; start all of them alike")
-
-
-def from_main(tree: PyTree) -> PyTree:
-    """Process 0's arrays, bit for bit, in every process. All must call it, with arrays of the same shapes.
-
-    Raises:
-      ProcessLostError: another process is gone.
-    """
-    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
-    with loss_is_an_error():
-        # As bytes: sent as floating-point numbers, -0 would arrive as 0.
-        sent = multihost_utils.broadcast_one_to_all([np.frombuffer(leaf.tobytes(), np.uint8) for leaf in leaves])
-    arrived = [np.asarray(x).tobytes() for x in sent]
-    received = [np.frombuffer(x, leaf.dtype).reshape(leaf.shape) for x, leaf in zip(arrived, leaves, strict=True)]
-    return jax.tree.unflatten(jax.tree.structure(tree), received)
-
-
-def any_process(here: bool) -> bool:
-    """Whether it is so in any process. All must ask.
-
-    Raises:
-      ProcessLostError: another process is gone.
-    """
-    if jax.process_count() == 1:
-        return here
-    with loss_is_an_error():
-        return bool(np.any(multihost_utils.process_allgather(np.array([here]))))
-
-
-@contextmanager
-def loss_is_an_error() -> Iterator[None]:
-    """Inside, an exchange that fails because another process is gone raises ProcessLostError, and says so."""
-    try:
-        yield
-    except (ValueError, RuntimeError) as error:  # XLA's errors come as either
-        is_of_xla = re.match(r"(UNKNOWN|UNAVAILABLE|ABORTED|CANCELLED|DEADLINE_EXCEEDED|INTERNAL):", str(error))
-        if jax.process_count() == 1 or not is_of_xla:
-            raise
-        reason = str(error).splitlines()[0]
-        raise ProcessLostError(f"another process of this run was lost ({reason})") from error
-
-
-def _checksum(fact: PyTree | str) -> int:
-    if isinstance(fact, str):
-        return zlib.crc32(fact.encode())
-    checksum = 0
-    for leaf in map(np.asarray, jax.tree.leaves(fact)):
-        checksum = zlib.crc32(leaf.tobytes(), zlib.crc32(f"{leaf.dtype}{leaf.shape}".encode(), checksum))
-    return checksum
-
-
-def _require_valid(coordinator: str, num_processes: int | None, process_id: int | None) -> None:
+def _checked(coordinator: str, num_processes: int | None, process_id: int | None) -> dict[str, Any]:
+    """What `jax.distributed.initialize` takes to find the others."""
+    if not isinstance(coordinator, str):
+        raise TypeError(f'the coordinator must be a text, HOST:PORT or "auto"; got {coordinator!r}')
+    if coordinator == AUTO:
+        if num_processes is not None or process_id is not None:
+            raise ValueError('with "auto" the cluster says how many processes there are and which this is: omit both')
+        return {}
     host, _, port = coordinator.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
         raise ValueError(f'the coordinator must be HOST:PORT, such as 10.0.0.1:8476, or "auto"; got {coordinator!r}')
@@ -195,10 +125,16 @@ def _require_valid(coordinator: str, num_processes: int | None, process_id: int 
         raise ValueError(
             f"the process id must be 0 to {num_processes - 1} with {num_processes} processes; got {process_id}"
         )
+    return {
+        "coordinator_address": coordinator,
+        "num_processes": num_processes,
+        "process_id": process_id,
+        "cluster_detection_method": "deactivate",
+    }
 
 
 def _require_free(coordinator: str) -> None:
-    """JAX would share the port with another run of the same user, and each run would meet processes of the other."""
+    """JAX would share the port with another run of the same user, and the processes of both would mix."""
     _, _, port = coordinator.rpartition(":")
     try:
         socket.create_server(("", int(port))).close()
@@ -207,7 +143,7 @@ def _require_free(coordinator: str) -> None:
 
 
 def _wait_for(coordinator: str, timeout: int) -> None:
-    """Until somebody listens there: XLA would not say that nobody does, but abort."""
+    """Waits until a process listens there: XLA would abort without a word if none does."""
     host, _, port = coordinator.rpartition(":")
     end = time.monotonic() + timeout
     while True:
@@ -217,17 +153,17 @@ def _wait_for(coordinator: str, timeout: int) -> None:
         except OSError as error:
             if time.monotonic() >= end:
                 raise ProcessLostError(
-                    f"no coordinator at {coordinator} within {timeout} seconds ({error}); is process 0 started, and "
+                    f"no coordinator at {coordinator} within {timeout} seconds ({error}); has process 0 started, and "
                     "can this machine reach it?"
                 ) from error
         time.sleep(0.2)
 
 
 def _exit_by_code_on_abort(native_log: BinaryIO | None) -> None:
-    """XLA aborts a process that lost another one: makes a sentence and an exit code of it.
+    """Turns the abort of a process that lost another one into a sentence and an exit code.
 
-    Python runs its signal handlers between two of its own steps, and after an abort there is none; the handler has
-    to be one of C.
+    The handler must be one of C: Python runs its own handlers between two of its steps, and after an abort there are
+    none.
     """
 
     def end(_: int) -> NoReturn:
@@ -236,9 +172,9 @@ def _exit_by_code_on_abort(native_log: BinaryIO | None) -> None:
             words = os.pread(native_log.fileno(), 2**20, 0).decode(errors="replace")
             if tasks := re.search(r"stopped sending heartbeats\):\s+(\d[\d\s]*)", words):
                 lost = f" (process {', '.join(tasks[1].split())})"
-        print(f"\njaxd2l: error: {_told['why']}{lost}", file=sys.stderr, flush=True)
-        os._exit(LOST)
+        print(f"\njaxd2l: error: {_reason[-1]}{lost}", file=sys.stderr, flush=True)
+        os._exit(ExitCode.PROCESS_LOST)
 
     handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(end)
-    _kept[:] = [handler]  # C keeps no reference
+    _handlers[:] = [handler]
     ctypes.CDLL(None).signal(int(signal.SIGABRT), handler)

@@ -11,9 +11,10 @@ import jax
 import numpy as np
 import pytest
 
-from jaxd2l.train import processes
+from jaxd2l._exit_codes import ExitCode
+from jaxd2l.train import _exchange, processes
 
-PORT = "import os, sys; from jaxd2l.train import processes; me, port = int(sys.argv[1]), sys.argv[2]\n"
+PORT = "import os, sys; from jaxd2l.train import _exchange, processes; me, port = int(sys.argv[1]), sys.argv[2]\n"
 START = PORT + "processes.start(f'127.0.0.1:{port}', 2, me)\nimport jax, numpy as np\n"
 
 
@@ -54,14 +55,14 @@ def run_together(
 def test_what_processes_exchange_arrives_bit_for_bit_and_disagreement_is_named(port) -> None:
     program = """
 state = {"w": np.float32([-0.0, np.nan, 1 / 3]) * (1 + me), "step": np.int32(7 + me)}
-first = processes.from_main(state)
+first = _exchange.from_main(state)
 assert [v.hex() for v in first["w"].tolist()] == ["-0x0.0p+0", "nan", "0x1.5555560000000p-2"], first
 assert first["step"] == 7 and first["step"].dtype == np.int32
-assert [processes.any_process(x) for x in (False, me == 0, me == 1, True)] == [False, True, True, True]
+assert [_exchange.any_process(x) for x in (False, me == 0, me == 1, True)] == [False, True, True, True]
 assert processes.is_main() == (me == 0)
-processes.require_agreement({"a": np.arange(3), "b": "text"})
+_exchange.require_agreement({"a": np.arange(3), "b": "text"})
 try:
-    processes.require_agreement({"a": np.arange(3), "b": f"text {me}", "c": np.zeros(1 + me), "d": np.int32(1)})
+    _exchange.require_agreement({"a": np.arange(3), "b": f"text {me}", "c": np.zeros(1 + me), "d": np.int32(1)})
 except ValueError as error:
     print(error)
 processes.stop()
@@ -74,7 +75,7 @@ assert jax.jit(lambda x: x + 1)(1) == 2
 
 FIT = """
 from jaxd2l import losses, models, optim, train
-from jaxd2l.train import sharding
+from jaxd2l.train import _layout, sharding
 from jaxd2l.types import Batch, Dataset
 random = np.random.default_rng(0)
 data = Dataset(*(Batch(random.random((n, 4), np.float32), random.integers(0, 3, n).astype(np.int32)) for n in (22, 7)))
@@ -88,7 +89,7 @@ def test_each_process_puts_only_its_rows_on_its_devices_and_all_have_the_same_re
     program = """
 mesh = sharding.make_mesh()
 assert mesh.size == 4
-placed = sharding.place(mesh, data.train, [np.arange(7), np.arange(7, 11)])
+placed = _layout.place(mesh, data.train, [np.arange(7), np.arange(7, 11)])
 assert placed.inputs.shape == (2, 8, 4)
 rows = np.concatenate([shard.data for shard in placed.inputs.addressable_shards], axis=1)
 np.testing.assert_array_equal(rows[0], data.train.inputs[[[0, 1, 2, 3], [4, 5, 6, 0]][me]])
@@ -147,10 +148,10 @@ try:
     fit(epochs=10**6, mesh=sharding.make_mesh(), on_epoch=die_after_two_epochs)
 except processes.ProcessLostError as error:
     print(error, flush=True)
-    os._exit(processes.LOST)
+    os._exit(4)
 """
     (code, out, err), (dead, *_) = run_together(START + FIT + program, port)
-    assert (code, dead) == (processes.LOST, 77), err
+    assert (code, dead) == (ExitCode.PROCESS_LOST, 77), err
     assert "another process of this run was lost" in out + err
 
 
@@ -163,7 +164,7 @@ if me == 1:
 time.sleep(170)
 """
     (code, _, err), _ = run_together(START + program, port, patience=0)
-    assert code == processes.LOST, err
+    assert code == ExitCode.PROCESS_LOST, err
     assert err.splitlines()[-1].endswith(
         "another process of this run was lost: it ended, or did not answer for 20 seconds"
     )
@@ -172,7 +173,7 @@ time.sleep(170)
 def test_a_process_whose_others_never_come_says_so(port) -> None:
     program = "processes.start(f'127.0.0.1:{port}', 2, 0, timeout=2)"
     [(code, _, err)] = run_together(PORT + program, port, count=1)
-    assert code == processes.LOST, err
+    assert code == ExitCode.PROCESS_LOST, err
     assert "did not find each other within 2 seconds; are all of them started" in err.splitlines()[-1]
 
 
@@ -211,7 +212,7 @@ def test_arguments_that_contradict_each_other_are_refused(arguments, message) ->
 
 def test_a_coordinator_that_nobody_is_at_is_told_in_time(port) -> None:
     with pytest.raises(
-        processes.ProcessLostError, match=f"no coordinator at 127.0.0.1:{port} within 1 s.*is process 0 start"
+        processes.ProcessLostError, match=f"no coordinator at 127.0.0.1:{port} within 1 s.*has process 0 start"
     ):
         processes.start(f"127.0.0.1:{port}", 2, 1, timeout=1)
 
@@ -227,8 +228,8 @@ def test_a_port_at_which_another_run_listens_is_refused(port) -> None:
 
 def test_alone_there_is_nobody_to_ask_and_errors_stay_what_they_are() -> None:
     assert processes.is_main()
-    assert [processes.any_process(x) for x in (True, False)] == [True, False]
-    with pytest.raises(ValueError, match="INTERNAL: ours"), processes.loss_is_an_error():
+    assert [_exchange.any_process(x) for x in (True, False)] == [True, False]
+    with pytest.raises(ValueError, match="INTERNAL: ours"), _exchange.loss_is_an_error():
         raise ValueError("INTERNAL: ours")
     assert jax.process_count() == 1
-    processes.require_agreement({"a": np.arange(3)})
+    _exchange.require_agreement({"a": np.arange(3)})

@@ -12,7 +12,7 @@ from jaxd2l import initializers, losses, models, optim, train
 from jaxd2l.data import epoch_indices, synthetic_regression
 from jaxd2l.keys import init_key
 from jaxd2l.parity.rule import compare_accuracy, holds
-from jaxd2l.train import evaluation, loop, sharding
+from jaxd2l.train import _evaluation, _layout, _mesh, sharding
 from jaxd2l.types import Batch, Dataset, Model, TrainState
 
 RNG = np.random.default_rng(0)
@@ -108,7 +108,7 @@ def test_a_run_goes_on_with_another_number_of_devices(devices) -> None:
 def test_second_epoch_and_second_run_compile_nothing_new_and_parameters_stay_everywhere() -> None:
     mesh = sharding.make_mesh()
     state, _ = fit(epochs=1, batch_size=6, mesh=mesh)
-    compiled = (loop._jitted_epoch_on_mesh, evaluation.predict_on_mesh, evaluation.score)
+    compiled = (_mesh._epoch, _mesh._predict, _evaluation.score)
     sizes = [function._cache_size() for function in compiled]
     state, _ = fit(epochs=3, batch_size=6, mesh=mesh, state=state)
     assert [function._cache_size() for function in compiled] == sizes
@@ -119,7 +119,7 @@ def test_second_epoch_and_second_run_compile_nothing_new_and_parameters_stay_eve
 
 def test_each_device_gets_its_rows_of_every_batch_and_nothing_else() -> None:
     batches = epoch_indices(KEY, 0, N, 10)
-    placed = sharding.place(sharding.make_mesh(4), DATA.train, batches)
+    placed = _layout.place(sharding.make_mesh(4), DATA.train, batches)
     assert placed.inputs.shape == (3, 12, 2, 2, 1)
     assert placed.inputs.dtype == np.uint8
     for values, arrived in zip(DATA.train, placed, strict=True):
@@ -136,10 +136,10 @@ def test_what_stands_beyond_the_rows_reaches_no_sum(size) -> None:
     w = RNG.random((5, 3), np.float32)
 
     def loss(w, x):
-        return jnp.mean(jnp.tanh(sharding.first_rows(mesh, x, size) @ w))
+        return jnp.mean(jnp.tanh(_layout.first_rows(mesh, x, size) @ w))
 
     spread = jax.device_put(poisoned, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("data")))
-    value, gradient = jax.jit(jax.value_and_grad(loss))(sharding.replicate(mesh, w), spread)
+    value, gradient = jax.jit(jax.value_and_grad(loss))(_layout.replicate(mesh, w), spread)
     slope = (1 - np.tanh(x[:size] @ w) ** 2) / (3 * size)
     np.testing.assert_allclose(value, np.tanh(x[:size] @ w).mean(), rtol=1e-6)
     np.testing.assert_allclose(gradient, x[:size].T @ slope, rtol=2e-6)

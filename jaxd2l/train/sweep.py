@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,22 +10,33 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
-from jaxd2l._checks.numbers import require_real, require_whole
-from jaxd2l.train.evaluation import Evaluation, predict, require_trainable, score
-from jaxd2l.train.loop import create_state, train_epoch
+from jaxd2l._checks.numbers import require_choice, require_real, require_whole
+from jaxd2l.train._epoch import create_state, train_epoch
+from jaxd2l.train._evaluation import Evaluation, predict, score
+from jaxd2l.train._history import join_histories, no_epochs, one_epoch
+from jaxd2l.train._trainable import require_trainable
 from jaxd2l.types import Batch, Dataset, History, Loss, Model, Params, TrainState
+
+__all__ = ["Best", "MakeTx", "Outcome", "Sweep", "best", "outcome", "sweep"]
 
 MakeTx = Callable[..., optax.GradientTransformation]
 """Makes an optimiser of hyperparameters given by name, as `optax.sgd` and `optim.sgd` do."""
 
+Outcome = Literal["test_accuracy", "test_loss", "train_loss"]
+"""By what the runs of a sweep are compared, each taken after the last epoch."""
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class Sweep(NamedTuple):
-    """What became of every seed at every point of the grid.
+    """The result of every seed at every point of the grid.
 
     seeds: (seeds,).
     grid: the values tried, by name; each name is an axis, in this order. They are used as float32.
     params: the last parameters; every leaf begins with the axes (seeds, *grid).
-    history: as of `train.fit`; every array begins with the axes (seeds, *grid).
+    history: as `train.fit` returns it; every array begins with the axes (seeds, *grid).
     """
 
     seeds: Int[np.ndarray, " seeds"]
@@ -62,22 +73,22 @@ def sweep(
 
     The lane of seed s and point p is what `train.fit(model, loss, make_tx(**p), dataset, key=jax.random.key(s), ...)`
     gives, to the rounding of float32: the same pure epoch, under `jax.vmap`. The points of a seed share their
-    batches, so that one gather and one wide matrix product serve them all. In torch: as many runs.
+    batches, so one gather and one wide matrix product serve them all. In torch this takes as many runs.
 
     Args:
-      model: what to train.
+      model: the model to train.
       loss: `loss(outputs, labels)`, the mean over a batch.
       make_tx: `make_tx(**point)`, an optimiser whose hyperparameters may be traced numbers: `optax.sgd`, `optim.sgd`.
       dataset: training and test set.
-      seeds: each is a run's `jax.random.key(seed)`.
-      grid: the values to try, by the name that `make_tx` knows them by: `{"learning_rate": [0.01, 0.1]}`.
+      seeds: each is the `jax.random.key(seed)` of a run.
+      grid: the values to try, by the names that `make_tx` has for them: `{"learning_rate": [0.01, 0.1]}`.
       epochs: passes over the training set, at least 1.
       batch_size: examples per step.
-      on_epoch: called as `on_epoch(history)` after each epoch, for showing progress.
+      on_epoch: called as `on_epoch(history)` after each epoch, for example to show progress.
 
     Raises:
-      ValueError: no seed, no value, a seed twice, a value that is no finite number, sizes below 1, or a dataset that
-        `fit` refuses.
+      ValueError: no seed, no value, a seed twice, a value that is not finite, sizes below 1, or a dataset that `fit`
+        refuses.
 
     >>> data = synthetic_regression(jax.random.key(0), np.array([2.0, -3.4]), 4.2)
     >>> result = sweep(
@@ -86,40 +97,40 @@ def sweep(
     ... )
     >>> result.history.test_loss.shape, result.params["kernel"].shape
     ((2, 3, 3), (2, 3, 2, 1))
-    >>> f"{best(result, 'test_loss').point['learning_rate']:.2f}"  # a rate of 10 diverges
+    >>> f"{best(result, by='test_loss').point['learning_rate']:.2f}"  # a rate of 10 diverges
     '0.03'
     """
-    _require_sane(seeds, grid, epochs, batch_size)
-    for name, batch in (("training", dataset.train), ("test", dataset.test)):
-        require_trainable(name, batch, model, loss)
+    require_whole(1, epochs=epochs, batch_size=batch_size)
+    _require_seeds_and_grid(seeds, grid)
+    require_trainable("training", dataset.train, model, loss)
+    require_trainable("test", dataset.test, model, loss)
     axes = {name: np.asarray(values, np.float64) for name, values in grid.items()}
-    lengths = tuple(len(values) for values in axes.values())
-    mesh = np.meshgrid(*axes.values(), indexing="ij")
-    points = {name: jnp.asarray(values.ravel()) for name, values in zip(axes, mesh, strict=True)}
+    points = {n: jnp.asarray(v.ravel()) for n, v in zip(axes, np.meshgrid(*axes.values(), indexing="ij"), strict=True)}
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
 
     static: dict[str, Any] = {"model": model, "loss": loss, "make_tx": make_tx}
     states = _create_states(keys, points, model=model, make_tx=make_tx)
     train, test = jax.device_put((Batch(*dataset.train), Batch(*dataset.test)))
-    steps = -(-len(dataset.train.inputs) // batch_size)
-    sizes = np.minimum(batch_size, len(dataset.train.inputs) - batch_size * np.arange(steps))
-    shape = (len(seeds), *lengths)
-    history = History(np.empty((*shape, 0, steps), np.float32), *(np.empty((*shape, 0), np.float32) for _ in range(3)))
+    n, shape = len(dataset.train.inputs), (len(seeds), *map(len, axes.values()))
+
+    def on_the_grid(leaf: Any) -> Any:
+        return leaf.reshape(*shape, *leaf.shape[2:])
+
+    history = no_epochs(-(-n // batch_size), shape)
     for _ in range(epochs):
         states, step_loss = _epoch(states, train, keys, points, batch_size=batch_size, **static)
-        row = (step_loss, np.average(step_loss, axis=-1, weights=sizes), *_evaluate(states.params, test, model, loss))
-        new = (np.asarray(values, np.float32).reshape(*shape, 1, *np.shape(values)[2:]) for values in row)
-        history = History(*(np.append(a, b, axis=len(shape)) for a, b in zip(history, new, strict=True)))
+        results = step_loss, _evaluate(states.params, test, model, loss)
+        losses, measured = jax.tree.map(lambda x: on_the_grid(np.asarray(x)), results)
+        history = join_histories(history, one_epoch(losses, measured, n, batch_size))
         if on_epoch is not None:
             on_epoch(history)
-    params = jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[2:]), states.params)
-    return Sweep(np.asarray(seeds), axes, params, history)
+    return Sweep(np.asarray(seeds), axes, jax.tree.map(on_the_grid, states.params), history)
 
 
-def outcome(result: Sweep, of: str = "test_accuracy") -> Float[np.ndarray, "..."]:
-    """What each run came to after its last epoch, (seeds, *grid); NaN for a run that diverged.
+def outcome(result: Sweep, *, of: Outcome = "test_accuracy") -> Float[np.ndarray, "..."]:
+    """The result of each run after its last epoch, (seeds, *grid); NaN for a run that diverged.
 
-    A model of NaNs still names a class, the first, and has an accuracy; it is none to compare with.
+    Even a model of NaNs names a class, the first, and so has an accuracy; comparing it would mean nothing.
 
     Args:
       result: of `sweep`.
@@ -128,16 +139,15 @@ def outcome(result: Sweep, of: str = "test_accuracy") -> Float[np.ndarray, "..."
     Raises:
       ValueError: another name.
     """
-    if of not in ("test_accuracy", "test_loss", "train_loss"):
-        raise ValueError(f"an outcome is test_accuracy, test_loss or train_loss, not {of!r}")
+    require_choice(Outcome, of=of)
     diverged = ~np.isfinite(result.history.test_loss[..., -1])
     return np.where(diverged, np.nan, getattr(result.history, of)[..., -1])
 
 
-def best(result: Sweep, by: str = "test_accuracy") -> Best:
-    """The point of the grid whose outcome is best in the mean over the seeds.
+def best(result: Sweep, *, by: Outcome = "test_accuracy") -> Best:
+    """The point of the grid with the best mean outcome over the seeds.
 
-    A point where any seed diverged is not the best.
+    A point where any seed diverged is never the best.
 
     Args:
       result: of `sweep`.
@@ -146,7 +156,8 @@ def best(result: Sweep, by: str = "test_accuracy") -> Best:
     Raises:
       ValueError: another name, or no point where all seeds gave a finite outcome.
     """
-    values = outcome(result, by)
+    require_choice(Outcome, by=by)
+    values = outcome(result, of=by)
     means = values.mean(axis=0)
     if not np.isfinite(means).any():
         raise ValueError(f"no point of the grid has a finite {by} for every seed; try smaller learning rates")
@@ -159,7 +170,7 @@ def best(result: Sweep, by: str = "test_accuracy") -> Best:
 
 
 # Where the lanes are: parameters and optimiser state have the axes (seeds, points). The step is the same in all lanes
-# and keeps none, so the order of the examples, which follows from key and step, is drawn once per seed.
+# and has none, so the order of the examples, which follows from key and step, is drawn once per seed.
 _OF_POINTS: Any = TrainState(params=0, opt_state=0, step=None)  # type: ignore[arg-type]  # axes, not arrays
 
 
@@ -201,15 +212,12 @@ def _evaluate(params: Params, test: Batch, model: Model, loss: Loss) -> Evaluati
     return jax.vmap(jax.vmap(lane))(params)
 
 
-def _require_sane(seeds: Sequence[int], grid: Mapping[str, Sequence[float]], epochs: int, batch_size: int) -> None:
-    require_whole(None, epochs=epochs, batch_size=batch_size)
-    if epochs < 1 or batch_size < 1:
-        raise ValueError(f"epochs and batch_size must be at least 1; got {epochs} and {batch_size}")
+def _require_seeds_and_grid(seeds: Sequence[int], grid: Mapping[str, Sequence[float]]) -> None:
     _require_list("seeds", seeds)
     for seed in seeds:
         require_whole(None, seed=seed)
     if not len(seeds) or len(set(seeds)) < len(seeds):
-        raise ValueError(f"at least one seed, and none twice; got {list(seeds)}")
+        raise ValueError(f"seeds must hold at least one seed, and none twice; got {list(seeds)}")
     if not isinstance(grid, Mapping):
         raise TypeError(f"grid must be a dictionary of lists, as {{'learning_rate': [0.1]}}; got {grid!r}")
     if not grid:

@@ -74,12 +74,17 @@ def test_best_is_the_best_mean_with_its_spread() -> None:
     result = made_up([[0.7, 0.9, 0.8], [0.9, 0.9, 0.0]], [[3, 2, 1], [3, 2, 1]])
     point, mean, spread = best(result)
     assert (point, mean, spread) == ({"a": 0.25}, pytest.approx(0.9), pytest.approx(0, abs=1e-6))
-    assert best(result, "test_loss").point == {"a": 0.5}
+    assert best(result, by="test_loss").point == {"a": 0.5}
     point, mean, spread = best(made_up([[0.5], [0.7]], [[1], [1]]))
     assert (mean, spread) == (pytest.approx(0.6), pytest.approx(np.std([0.5, 0.7], ddof=1)))
     assert np.isnan(best(made_up([[0.5]], [[1]])).spread)
-    with pytest.raises(ValueError, match="not 'f1'"):
-        best(result, "f1")
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("judge", [partial(best, by="f1"), partial(outcome, of="f1")])
+def test_another_measure_is_refused(judge) -> None:
+    with pytest.raises(ValueError, match="must be 'test_accuracy', 'test_loss' or 'train_loss', got 'f1'"):
+        judge(made_up([[0.5]], [[1]]))
 
 
 def test_progress_is_told_after_each_epoch() -> None:
@@ -95,7 +100,7 @@ def test_a_regression_is_judged_by_its_loss() -> None:
         models.linear_regression(2), losses.squared_loss, optax.sgd, data,
         seeds=[0], grid={"learning_rate": [0.001, 0.3]}, epochs=3, batch_size=10,
     )  # fmt: skip
-    assert best(result, "test_loss").point["learning_rate"] == pytest.approx(0.3)
+    assert best(result, by="test_loss").point["learning_rate"] == pytest.approx(0.3)
     with pytest.raises(ValueError, match="test_accuracy"):
         best(result)
 

@@ -98,7 +98,7 @@ SGD = (
 
 TRAINING_LOOP = (
     *defects(
-        "train.loop.make_train_step",
+        "train._epoch.make_train_step",
         (
             "optimiser's state not carried",
             ", opt_state, state.step",
@@ -129,7 +129,7 @@ TRAINING_LOOP = (
         ),
     ),
     *defects(
-        "train.loop.train_epoch",
+        "train._epoch.train_epoch",
         ("last short batch dropped", "if rest:", "if False:", _FIT),
         ("last short batch filled up", "order[n - rest :]", "order[n - batch_size :]", _FIT),
         ("last short batch first", "order[: n - rest].reshape", "order[rest:].reshape", _FIT),
@@ -151,27 +151,33 @@ TRAINING_LOOP = (
         ("pixels not divided", "to_float(inputs)", "inputs.astype(jnp.float32)", "training by hand"),
     ),
     *defects(
-        "train.loop.fit",
+        "train._history.one_epoch",
         (
             "training loss not weighted by batch size",
-            "np.average(losses, weights=sizes)",
-            "np.mean(losses)",
+            "np.average(losses, axis=-1, weights=sizes)",
+            "np.mean(losses, axis=-1)",
             _FIT,
         ),
+    ),
+    *defects(
+        "train._prepared.on_one_device",
         ("training set as the test set", "loss, params, test)", "loss, params, train)", _FIT),
+    ),
+    *defects(
+        "train._fit.fit",
         ("epochs run again when resumed", "range(done, epochs)", "range(epochs)", "resumed"),
         ("caller's state taken", "jax.tree.map(jnp.copy, ", "jax.tree.map(lambda x: x, ", "resumed"),
         ("one epoch too many", "range(done, epochs)", "range(done, epochs + 1)", "training by hand"),
     ),
     *defects(
-        "train.evaluation.predict",
+        "train._evaluation.predict",
         ("evaluation with dropout on", "to_float(chunk))", "to_float(chunk), key=jax.random.key(0))", "evaluated"),
         ("last chunk forgotten", "if rest else []", "if False else []", "evaluated"),
         ("last chunk first", "jnp.concatenate(parts)", "jnp.concatenate(parts[::-1])", "evaluated"),
         ("normalised twice", "to_float(chunk)", "to_float(chunk) / 255", "evaluated"),
     ),
     *defects(
-        "train.evaluation.score",
+        "train._evaluation.score",
         ("error rate as accuracy", "accuracy(outputs, labels) if", "1 - accuracy(outputs, labels) if", "evaluated"),
     ),
     *defects(

@@ -1,14 +1,16 @@
-"""Parameters on disk, and whole training runs: stopped at any moment, resumed to the same bits.
+"""Parameters on disk, and whole training runs that can be stopped at any moment and resumed to the same bits.
 
-`save_params` and `load_params` keep the parameters alone. `save`, from `fit`'s `on_epoch`, keeps all that a run needs
-to go on; `restore` finds the newest whole checkpoint; `fit(state=...)` goes on from there.
+`save_params` and `load_params` handle parameters alone. `save`, called from `fit`'s `on_epoch`, keeps everything that
+a run needs to continue; `restore` finds the newest intact checkpoint; `fit(state=...)` continues from there.
 """
 
-from jaxd2l.train.checkpoint.configuration import describe
-from jaxd2l.train.checkpoint.params import load_params, read_tensors, save_params
-from jaxd2l.train.checkpoint.resume import Checkpoint, join_histories, restore, save
-from jaxd2l.train.checkpoint.sealed import locked
-from jaxd2l.train.checkpoint.torch_names import from_state_dict, layers_to_params, to_state_dict
+from jaxd2l._files import read_tensors
+from jaxd2l.train._history import join_histories
+from jaxd2l.train.checkpoint._configuration import describe
+from jaxd2l.train.checkpoint._params import load_params, save_params
+from jaxd2l.train.checkpoint._resume import Checkpoint, restore, save
+from jaxd2l.train.checkpoint._sealed import locked
+from jaxd2l.train.checkpoint._torch_names import from_state_dict, layers_to_params, to_state_dict
 
 __all__ = [
     "Checkpoint",
@@ -24,3 +26,7 @@ __all__ = [
     "save_params",
     "to_state_dict",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

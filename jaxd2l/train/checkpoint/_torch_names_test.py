@@ -65,8 +65,8 @@ def test_there_and_back_is_bit_for_bit(make, depth):
         (state_dict(a={"weight": np.ones((2, 3), np.float32)}), "'a' has {'weight': \\(2, 3\\)}"),
         (state_dict(a=layer(2, 3) | {"running_mean": np.ones(2)}), "'a' has .*running_mean"),
         (state_dict(a={**layer(2, 3), "weight": np.ones((2, 3, 3, 3), np.float32)}), "weight of two axes"),
-        (state_dict(a={**layer(2, 3), "bias": np.ones(3, np.float32)}), "shapes that do not fit each other"),
-        (state_dict(a=layer(2, 0)), "shapes that do not fit each other"),
+        (state_dict(a={**layer(2, 3), "bias": np.ones(3, np.float32)}), "shapes that do not fit together"),
+        (state_dict(a=layer(2, 0)), "shapes that do not fit together"),
         (state_dict(a=layer(2, 3, np.float64)), "'a' must be float32.*'float64'"),
         (state_dict(a=layer(2, 3), b=layer(4, 3)), "2 outputs and the next one 3 inputs"),
         ({"weight": np.ones((2, 3), np.float32)}, "'the outermost' has"),
@@ -86,5 +86,5 @@ def test_parameters_of_another_kind_of_model_are_refused():
 @pytest.mark.bad_input
 def test_what_is_no_state_dict_is_refused() -> None:
     for tensors in (None, {"0.weight": [], "0.bias": []}):
-        with pytest.raises(TypeError, match="a dictionary of arrays by their names"):
+        with pytest.raises(TypeError, match="must be a dictionary of arrays by name"):
             from_state_dict(tensors)

@@ -1,4 +1,4 @@
-"""What makes two runs the same run: everything that decides their bits, in plain values that can be compared."""
+"""What makes two runs the same run: everything that decides their bits, as plain values that can be compared."""
 
 import functools
 import hashlib
@@ -17,17 +17,17 @@ _MOST_NAMED, _LONGEST = 12, 80
 
 
 def describe(dataset: Dataset, /, *, key: PRNGKeyArray, batch_size: int, **arguments: Any) -> dict[str, Any]:
-    """A run's configuration, as `save` keeps it and `restore` asks for it.
+    """A run's configuration, for `save` to keep and `restore` to compare.
 
     Args:
-      dataset: what it trains on; its bytes enter as a SHA-256.
+      dataset: what the run trains on; its bytes enter as a SHA-256.
       key: the one given to `fit`.
       batch_size: the one given to `fit`.
-      **arguments: whatever else decides the result and cannot be seen in arrays: the names of the model and the
-        loss, the activation, the optimiser and its numbers. Values that JSON knows.
+      **arguments: everything else that decides the result and does not show in arrays: the names of the model and
+        the loss, the activation, the optimiser and its numbers, as JSON values.
 
     Raises:
-      TypeError: for a value that JSON does not know.
+      TypeError: a value that JSON does not have.
 
     >>> configuration = describe(digits(), key=jax.random.key(7), batch_size=32, model="softmax", lr=0.5)
     >>> configuration["key"], configuration["lr"]
@@ -35,7 +35,7 @@ def describe(dataset: Dataset, /, *, key: PRNGKeyArray, batch_size: int, **argum
     """
     key_words = " ".join(map(str, np.asarray(jax.random.key_data(key)).tolist()))
     own = {"batch_size": batch_size, "key": f"{jax.random.key_impl(key)} {key_words}", "data": digest(dataset)}
-    described: dict[str, Any] = json.loads(json.dumps(arguments | own))  # as it will be when read back
+    described: dict[str, Any] = json.loads(json.dumps(arguments | own))  # as it will be when it is read back
     return described
 
 
@@ -51,22 +51,22 @@ def digest(dataset: Dataset) -> str:
 
 @functools.cache
 def surroundings() -> dict[str, str]:
-    """What bits may depend on though it is no part of the run: versions and the device."""
+    """What bits may depend on although it is not part of the run: versions and the device."""
     here = environment("jaxd2l", "jax", "jaxlib", "optax", "orbax-checkpoint")
     return here.versions | {"device": f"{here.devices} x {here.platform} {here.kind}"}
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
-    """Says in which values two configurations differ; nothing, if in none.
+    """The values in which two configurations differ, as text; empty if they do not.
 
     >>> differences({"hidden": [256], "lr": 0.1}, {"hidden": [128], "lr": 0.1})
     'hidden: 256 there, 128 here'
     """
     names = [n for n in {**there, **here} if n not in there or n not in here or there[n] != here[n]]
-    told = [f"{name}: {_plain(there, name)} there, {_plain(here, name)} here" for name in names[:_MOST_NAMED]]
+    parts = [f"{name}: {_plain(there, name)} there, {_plain(here, name)} here" for name in names[:_MOST_NAMED]]
     if len(names) > _MOST_NAMED:
-        told.append(f"and {len(names) - _MOST_NAMED} more")
-    return "; ".join(told)
+        parts.append(f"and {len(names) - _MOST_NAMED} more")
+    return "; ".join(parts)
 
 
 def _plain(values: Mapping[str, Any], name: str) -> str:

@@ -1,24 +1,23 @@
 """Parameters on disk, as safetensors: plain named arrays, no code inside. torch reads the same files."""
 
 import os
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxd2l._files import named_leaves, write_file
+from jaxd2l._files import named_leaves, read_tensors, write_file
 from jaxd2l.types import Params
 
 
 def save_params(path: str | os.PathLike[str], params: Params) -> None:
-    """Writes a pytree of arrays to a safetensors file; each is named by its place, such as "0.kernel".
+    """Writes a pytree of arrays to a safetensors file; each is named by its path, such as "0.kernel".
 
     The file appears whole or not at all. D2L 6.3 (`torch.save`, without its pickle).
 
     Raises:
       OSError: if it cannot be written; a file that was there before is unharmed.
-      TypeError: a leaf that holds no numbers.
+      TypeError: a leaf that does not hold numbers.
 
     >>> import tempfile, pathlib
     >>> model = models.mlp(4, 3, 2)
@@ -34,7 +33,7 @@ def save_params(path: str | os.PathLike[str], params: Params) -> None:
     arrays = {name: np.asarray(leaf) for name, leaf in named_leaves(params).items()}
     for name, array in arrays.items():
         if array.dtype.kind in "OSUMm" or array.dtype.itemsize > 8:
-            raise TypeError(f"{name!r} is no array of numbers: {array.dtype} cannot be saved")
+            raise TypeError(f"{name!r} is not an array of numbers: {array.dtype} cannot be saved")
     write_file(path, safetensors.numpy.save(arrays))
 
 
@@ -62,28 +61,7 @@ def load_params(path: str | os.PathLike[str], like: Params) -> Params:
         different = sorted(name for name in expected | found if expected.get(name) != found.get(name))
         details = "; ".join(f"{n}: expected {expected.get(n)}, found {found.get(n)}" for n in different)
         raise ValueError(f"{path} holds the parameters of another model: {details}")
-    # A 64-bit array stays NumPy's, for JAX would round its numbers, or wrap them around.
+    # A 64-bit array stays in NumPy: JAX would round its numbers, or wrap them around.
     is_kept = {name: jax.dtypes.canonicalize_dtype(tensor.dtype) == tensor.dtype for name, tensor in tensors.items()}
     leaves = [jnp.array(tensors[name]) if is_kept[name] else tensors[name] for name in named_leaves(like)]
     return jax.tree.unflatten(jax.tree.structure(like), leaves)
-
-
-def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """All arrays in a safetensors file, by name, whoever wrote it.
-
-    Raises:
-      FileNotFoundError: if there is no such file.
-      ValueError: a damaged file, something that is no file, or a dtype that NumPy does not have.
-    """
-    import safetensors.numpy
-
-    if Path(path).exists() and not Path(path).is_file():  # a folder; or a device, which may have no end
-        raise ValueError(f"{path} is no file")
-    content = Path(path).read_bytes()
-    try:
-        tensors: dict[str, np.ndarray] = safetensors.numpy.load(content)
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{path} is damaged or no safetensors file: {error}") from error
-    except (AttributeError, KeyError, TypeError) as error:  # for bfloat16 and the like
-        raise ValueError(f"{path} holds a dtype that NumPy does not have: {error}") from error
-    return tensors

@@ -22,7 +22,7 @@ from hypothesis.extra import numpy as hnp
 from jaxd2l import losses, models, optim
 from jaxd2l.train import create_state, fit
 from jaxd2l.train.checkpoint import describe, join_histories, locked, restore, save
-from jaxd2l.train.checkpoint.sealed import SUMS, _digests, _format
+from jaxd2l.train.checkpoint._sealed import SUMS, _digests, _format
 from jaxd2l.types import Batch, Dataset, History, Model, TrainState
 
 STEPS = 5
@@ -287,7 +287,7 @@ def test_a_forged_manifest_of_other_types_is_passed_over(tmp_path, caplog, chang
     found = restore(tmp_path, like=like, configuration={})
     assert found is not None
     assert found.folder.name == "step-00000010"
-    assert "step-00000015 is damaged and passed over: manifest.json is none of ours" in caplog.text
+    assert "step-00000015 is damaged and passed over: manifest.json is not one of ours" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ def test_a_full_disk_is_an_error_that_names_it_and_the_last_good_one_stays(tmp_p
 
 
 def test_a_history_that_is_not_that_of_the_state_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"has taken 10 steps and the history tells of 5; .* join_histories"):
+    with pytest.raises(ValueError, match=r"has taken 10 steps, but the history reports 5; .* join_histories"):
         save(tmp_path, state_of({}, 2), history_of(1), configuration={})
 
 

@@ -1,4 +1,4 @@
-"""Training that can be stopped at any moment: its state and history at the end of an epoch, kept and found again."""
+"""Training that can be stopped at any moment: its state and history after an epoch, saved and found again."""
 
 import json
 import logging
@@ -14,9 +14,9 @@ import numpy as np
 
 from jaxd2l._checks.numbers import require_whole
 from jaxd2l._files import named_leaves
-from jaxd2l.train.checkpoint.arrays import read_arrays, write_arrays
-from jaxd2l.train.checkpoint.configuration import differences, surroundings
-from jaxd2l.train.checkpoint.sealed import forget, passed_over, seal, sealed
+from jaxd2l.train.checkpoint._arrays import read_arrays, write_arrays
+from jaxd2l.train.checkpoint._configuration import differences, surroundings
+from jaxd2l.train.checkpoint._sealed import forget, passed_over, seal, sealed
 from jaxd2l.types import History, TrainState
 
 FORMAT = 1
@@ -25,11 +25,11 @@ _log = logging.getLogger(__name__)
 
 
 class Checkpoint(NamedTuple):
-    """A run as it stood at the end of an epoch.
+    """A run as it was at the end of an epoch.
 
-    state: to be given to `fit`.
-    history: of all epochs up to here.
-    notes: what was given to `save` to go with them.
+    state: for `fit(state=...)`.
+    history: of all epochs so far.
+    notes: those given to `save`.
     folder: where it was found.
     """
 
@@ -48,31 +48,31 @@ def save(
     notes: Mapping[str, Any] | None = None,
     keep: int = 3,
 ) -> Path:
-    """Keeps a run as it stands at the end of an epoch: a new folder in `directory`, whole or not there at all.
+    """Saves a run at the end of an epoch: a new folder in `directory`, which appears whole or not at all.
 
-    The folder holds the arrays, written by Orbax; a manifest in JSON; and the SHA-256 of every file. Where the run
-    is in its data needs no saving: the order of an epoch is a function of the key and the epoch's number. Hold the
-    directory with `locked` meanwhile. D2L 6.3; `torch.save` of a dictionary with the model's and the optimiser's
-    state, without its pickle.
+    The folder holds the arrays, written by Orbax, a manifest in JSON, and the SHA-256 of every file. The position in
+    the data need not be saved: the order of an epoch is a function of the key and the epoch's number. Hold the
+    directory with `locked` meanwhile. D2L 6.3; in torch `torch.save` of a dictionary with the states of model and
+    optimiser, but without pickle.
 
     Args:
-      directory: where the checkpoints of this one run are.
+      directory: the folder with the checkpoints of this run, and of no other.
       state: from `fit`'s `on_epoch`.
-      history: of all epochs since the first step; after a resumption, `join_histories`.
+      history: of all epochs since the first step; after resuming, joined by `join_histories`.
       configuration: from `describe`.
-      notes: plain JSON values to keep beside it.
-      keep: how many checkpoints stay, this one included; older ones are removed.
+      notes: JSON values to save with it.
+      keep: how many checkpoints to keep, this one included; older ones are removed.
 
     Returns:
       The new folder.
 
     Raises:
-      ValueError: if the history is not that of the state, or `keep` is below 1.
-      TypeError: no state, no history, or values that JSON does not know.
-      OSError: if it cannot be written, such as on a full disk; the earlier checkpoints are unharmed.
+      ValueError: a history that does not belong to the state, or `keep` below 1.
+      TypeError: not a state, not a history, or values that JSON does not have.
+      OSError: it cannot be written, for example on a full disk; earlier checkpoints are unharmed.
 
     >>> import tempfile
-    >>> from jaxd2l.train.checkpoint import describe, locked
+    >>> from jaxd2l.train.checkpoint import describe, join_histories, locked
     >>> from jaxd2l.train import fit
     >>> data, key = synthetic_regression(jax.random.key(0), np.array([2.0, -3.4]), 4.2), jax.random.key(1)
     >>> run = (models.linear_regression(2), losses.squared_loss, optax.sgd(0.03), data)
@@ -89,11 +89,11 @@ def save(
     for name, value, kind in (("state", state, TrainState), ("history", history, History)):
         if not isinstance(value, kind):
             raise TypeError(f"{name} must be a {kind.__name__}, as fit returns it; got {type(value).__name__}")
-    step, steps_told = int(state.step), history.step_loss.size
-    if step != steps_told:
+    step, reported = int(state.step), history.step_loss.size
+    if step != reported:
         raise ValueError(
-            f"the state has taken {step} steps and the history tells of {steps_told}; after a resumption, join the "
-            "earlier history and the new one with join_histories"
+            f"the state has taken {step} steps, but the history reports {reported}; after resuming, join the earlier "
+            "and the new history with join_histories"
         )
     leaves = _named(state, history._asdict())
     arrays = {name: np.asarray(jax.random.key_data(x) if _is_key(x) else x) for name, x in leaves.items()}
@@ -119,23 +119,23 @@ def save(
 def restore(
     directory: str | os.PathLike[str], *, like: TrainState, configuration: Mapping[str, Any]
 ) -> Checkpoint | None:
-    """Finds the newest whole checkpoint. Damaged ones are named in a warning and passed over.
+    """Finds the newest intact checkpoint. A warning names each damaged one, which is passed over.
 
-    Every byte is compared with its SHA-256 before anything is parsed; what is parsed is JSON and numbers, so a
-    checkpoint, even a forged one, cannot run code.
+    Every byte is compared with its SHA-256 before anything is parsed, and only JSON and numbers are parsed: not even
+    a forged checkpoint can run code.
 
     Args:
-      directory: where `save` put them.
-      like: a state with the structure, shapes and dtypes of the one saved: `create_state(key, model, tx)`, or its
+      directory: the folder given to `save`.
+      like: a state with the structure, shapes and dtypes of the saved one: `create_state(key, model, tx)`, or its
         `jax.eval_shape`.
-      configuration: from `describe`; the same as was saved.
+      configuration: from `describe`; it must equal the saved one.
 
     Returns:
-      The checkpoint, bit for bit as saved; None if there is none, or none that is whole.
+      The checkpoint, bit for bit as saved; None if there is no intact one.
 
     Raises:
-      ValueError: if the newest whole checkpoint is of another model, dataset or configuration, with every difference;
-        or of a format that this version does not know.
+      ValueError: the newest intact checkpoint is of another model, dataset or configuration (the message has every
+        difference), or of a format that this version does not know.
     """
     if not Path(directory).is_dir():
         return None
@@ -143,31 +143,20 @@ def restore(
         try:
             manifest = _read_manifest(folder)
         except (ValueError, LookupError, TypeError, RecursionError) as error:
-            passed_over(folder, f"{_MANIFEST} is none of ours ({type(error).__name__})")
+            passed_over(folder, f"{_MANIFEST} is not one of ours ({type(error).__name__})")
             continue
         _require_same_run(folder, manifest, like, configuration)
         try:
             arrays = read_arrays(folder / _ARRAYS, _specs(like, manifest))
-        except Exception as error:  # Orbax and TensorStore have every kind of it
+        except Exception as error:  # Orbax and TensorStore raise every kind
             passed_over(folder, f"its arrays are not as its manifest says: {error}")
         else:
             return _assembled(folder, manifest["notes"], arrays, like)
     return None
 
 
-def join_histories(earlier: History | None, later: History) -> History:
-    """One history of a run and its resumption.
-
-    Raises:
-      ValueError: if their epochs have different numbers of steps.
-    """
-    if earlier is None:
-        return later
-    return History(*(np.concatenate(pair) for pair in zip(earlier, later, strict=True)))
-
-
 def _named(state: TrainState, history: dict[str, Any]) -> dict[str, Any]:
-    """All leaves by name, and by names that are fit for files."""
+    """All leaves by names that can be file names."""
     leaves = named_leaves({"state": state, "history": history})
     return {urllib.parse.quote(name, safe=""): leaf for name, leaf in leaves.items()}
 
@@ -184,10 +173,10 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     manifest = json.loads((folder / _MANIFEST).read_bytes())
     for name, kind in {"format": int, "step": int, "epochs": int, "notes": dict}.items():
         if not isinstance(manifest[name], kind):
-            raise TypeError(f"{name} is no {kind.__name__}")
+            raise TypeError(f"{name} is not a {kind.__name__}")
     for name in ("configuration", "arrays", "surroundings"):
         if not isinstance(manifest[name], dict):
-            raise TypeError(f"{name} is no dict")
+            raise TypeError(f"{name} is not a dict")
     return dict(manifest)
 
 
@@ -197,13 +186,13 @@ def _require_same_run(
     if manifest["format"] != FORMAT:
         raise ValueError(f"{folder} has format {manifest['format']}, and this version of jaxd2l reads {FORMAT}")
     expected = {name: _kind(spec) for name, spec in _specs(like, manifest).items()}
-    # The configuration says it in people's words; the arrays are looked at for what it does not know of.
+    # The configuration says it in plain words; the arrays show what it leaves out.
     different = differences(manifest["configuration"], configuration) or differences(manifest["arrays"], expected)
     if different:
         raise ValueError(f"{folder} is a checkpoint of another run: {different}")
     moved = differences(manifest["surroundings"], surroundings())
     if moved:
-        _log.warning("%s was saved elsewhere (%s): the run goes on, but its last bits may differ", folder, moved)
+        _log.warning("%s was saved elsewhere (%s): the run continues, but its last bits may differ", folder, moved)
 
 
 def _specs(like: TrainState, manifest: dict[str, Any]) -> dict[str, jax.ShapeDtypeStruct]:
@@ -216,7 +205,7 @@ def _specs(like: TrainState, manifest: dict[str, Any]) -> dict[str, jax.ShapeDty
 
 
 def _assembled(folder: Path, notes: dict[str, Any], arrays: dict[str, np.ndarray], like: TrainState) -> Checkpoint:
-    # In the place of each leaf its name, and then the array of that name.
+    # Each leaf is replaced by its name, and then by the array of that name.
     names = jax.tree.unflatten(jax.tree.structure(like), list(_named(like, {})))
     state = jax.tree.map(lambda leaf, name: _like(leaf, arrays[name]), like, names)
     history = History(*(arrays[f"history.{name}"] for name in History._fields))
@@ -227,5 +216,5 @@ def _like(leaf: Any, array: np.ndarray) -> Any:
     if not _is_key(leaf):
         return jnp.array(array)
     impl: list[Any] = []
-    jax.eval_shape(lambda key: impl.append(jax.random.key_impl(key)), leaf)  # the way to ask a mere shape for it
+    jax.eval_shape(lambda key: impl.append(jax.random.key_impl(key)), leaf)  # how to ask a mere shape for it
     return jax.random.wrap_key_data(jnp.array(array), impl=impl[0])

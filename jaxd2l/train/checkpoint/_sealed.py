@@ -1,4 +1,4 @@
-"""Folders that are whole or not there: written aside, hashed, synced to the disk, and only then given their name."""
+"""Folders that are whole or do not exist: written aside, hashed, synced to the disk, and only then named."""
 
 import contextlib
 import hashlib
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 SUMS = "SHA256SUMS"
-"""The file in each folder with the SHA-256 of every other: `sha256sum --check SHA256SUMS` reads it too."""
+"""The file in each folder with the SHA-256 of every other file, which `sha256sum --check SHA256SUMS` reads too."""
 
 _ASIDE = ".aside-"
 _log = logging.getLogger(__name__)
@@ -19,11 +19,11 @@ _log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def locked(directory: str | os.PathLike[str]) -> Iterator[None]:
-    """Holds a directory for one process, creates it if need be, and removes what a killed process left unfinished.
+    """Holds a directory for one process. Creates it if needed, and removes what a killed process left unfinished.
 
     Raises:
-      RuntimeError: if another process holds it.
-      OSError: if it cannot be created or written to.
+      RuntimeError: another process holds it.
+      OSError: it cannot be created or written to.
     """
     from filelock import FileLock, Timeout
 
@@ -36,7 +36,7 @@ def locked(directory: str | os.PathLike[str]) -> Iterator[None]:
             shutil.rmtree(leftover)
     except Timeout as error:
         raise RuntimeError(
-            f"another run keeps its checkpoints in {directory}; wait for its end, or choose another folder"
+            f"another run keeps its checkpoints in {directory}; wait until it ends, or choose another folder"
         ) from error
     except OSError as error:
         lock.release()
@@ -50,10 +50,10 @@ def locked(directory: str | os.PathLike[str]) -> Iterator[None]:
 def seal(directory: Path, step: int, fill: Callable[[Path], None]) -> Path:
     """Makes the folder of a step: `fill` puts files into an empty one, and it appears whole or not at all.
 
-    A folder of that step which is there already gives way to it. The caller holds the directory with `locked`.
+    It replaces an earlier folder of that step. Hold the directory with `locked` meanwhile.
 
     Raises:
-      OSError: if it cannot be written, such as on a full disk; all earlier folders are unharmed.
+      OSError: it cannot be written, for example on a full disk; all earlier folders are unharmed.
     """
     folder = directory / f"step-{step:08d}"
     try:
@@ -72,18 +72,18 @@ def seal(directory: Path, step: int, fill: Callable[[Path], None]) -> Path:
 
 
 def forget(directory: Path, step: int, keep: int) -> None:
-    """Removes the folders of all steps up to this one but the last few. Later ones are damaged, or not our business."""
+    """Removes the folders of steps up to this one, except the last few. Later ones are damaged, or not ours."""
     earlier = [folder for number, folder in _by_step(directory) if number <= step]
     for folder in earlier[:-keep]:
-        with _aside(directory) as aside:  # renamed first: killed halfway, it must not look like a damaged one
+        with _aside(directory) as aside:  # renamed first: after a kill halfway it must not look like a damaged one
             folder.rename(aside / "old")
 
 
 def sealed(directory: Path) -> Iterator[Path]:
-    """The whole folders, the newest first. Each one that is damaged is named in a warning and passed over."""
+    """The whole folders, newest first. A warning names each damaged one, which is passed over."""
     for _, folder in reversed(_by_step(directory)):
         try:
-            require_whole(folder)
+            require_untouched(folder)
         except (OSError, ValueError) as error:
             passed_over(folder, str(error))
         else:
@@ -91,16 +91,16 @@ def sealed(directory: Path) -> Iterator[Path]:
 
 
 def passed_over(folder: Path, fault: str) -> None:
-    """Names a folder that cannot be used, and why."""
+    """Warns that a folder cannot be used, and why."""
     _log.warning("%s is damaged and passed over: %s", folder, fault)
 
 
-def require_whole(folder: Path) -> None:
+def require_untouched(folder: Path) -> None:
     """Compares every byte of a folder with its sums, before anything in it is parsed.
 
     Raises:
-      ValueError: naming a file that is missing, altered or no part of it, or sums that are themselves damaged.
-      OSError: if it cannot be read.
+      ValueError: a file that is missing, altered or added, or damaged sums; the message names it.
+      OSError: it cannot be read.
     """
     path = folder / SUMS
     if not path.is_file():
@@ -124,12 +124,12 @@ def require_whole(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _aside(directory: Path) -> Iterator[Path]:
-    """A folder on the same disk for what is not yet, or no longer, to be seen; removed in any case."""
+    """A folder on the same disk for what must not be seen yet, or no longer; it is removed in any case."""
     folder = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=directory))
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)  # what cannot be removed now, `locked` removes next time
+        shutil.rmtree(folder, ignore_errors=True)  # `locked` removes the rest next time
 
 
 def _by_step(directory: Path) -> list[tuple[int, Path]]:
@@ -138,7 +138,7 @@ def _by_step(directory: Path) -> list[tuple[int, Path]]:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file but the sums, by name."""
+    """SHA-256 of every file except the sums, by name."""
     digests = {}
     for path in (folder, *sorted(folder.rglob("*"))):
         name = path.relative_to(folder).as_posix()
@@ -155,7 +155,7 @@ def _format(digests: dict[str, str]) -> str:
 
 
 def _sync(folder: Path) -> None:
-    """Makes a folder with everything in it survive a power cut."""
+    """Makes a folder and everything in it survive a power cut."""
     for path in folder.rglob("*"):
         if path.is_dir():
             _sync_names(path)

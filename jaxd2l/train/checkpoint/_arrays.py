@@ -1,4 +1,4 @@
-"""Named arrays in a folder, written and read by Orbax. The only file that knows it."""
+"""Named arrays in a folder, written and read by Orbax. No other file uses it."""
 
 import functools
 import logging
@@ -19,7 +19,7 @@ def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Writes arrays of any dtype and shape into a new folder.
 
     Raises:
-      OSError: if the folder cannot be written, such as on a full disk; what was begun may be left beside it.
+      OSError: the folder cannot be written, for example on a full disk; unfinished files may be left beside it.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as place:
@@ -29,12 +29,12 @@ def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """
     import orbax.checkpoint as ocp
 
-    # Orbax takes no array without elements. There is nothing in one to keep: its shape says it all.
+    # Orbax refuses arrays without elements. They hold nothing to keep: their shape says it all.
     tree = {name: array for name, array in arrays.items() if array.size}
     with _quiet(), _checkpointer() as checkpointer:
         try:
             _whole(checkpointer.save, folder.absolute(), args=ocp.args.PyTreeSave(tree))
-        except ValueError as error:  # so TensorStore passes on what the system said
+        except ValueError as error:  # how TensorStore passes on the system's error
             code = re.search(r"\[os_error_code='(\d+)'", str(error))
             if code is None:
                 raise
@@ -44,11 +44,11 @@ def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
 def read_arrays(folder: Path, expected: Mapping[str, jax.ShapeDtypeStruct]) -> dict[str, np.ndarray]:
     """Reads what `write_arrays` wrote, bit for bit.
 
-    Only arrays come out, whatever the files hold: Orbax's own are JSON and plain numbers, and no code is in them.
+    Only arrays come out, whatever the files hold: Orbax's own are JSON and plain numbers, without any code.
 
     Raises:
-      ValueError: names, shapes or dtypes other than those expected, looked at before any array is read.
-      Exception: of many kinds, if the files are not what Orbax wrote.
+      ValueError: names, shapes or dtypes other than expected; they are compared before any array is read.
+      Exception: of many kinds, if Orbax did not write the files.
     """
     import orbax.checkpoint as ocp
 
@@ -67,7 +67,7 @@ def read_arrays(folder: Path, expected: Mapping[str, jax.ShapeDtypeStruct]) -> d
 
 
 def _checkpointer() -> Any:
-    """Orbax's, for this process alone: of several, one writes, and the others do not wait for it there."""
+    """Orbax's checkpointer for this process alone: only one of several writes, and the others must not wait for it."""
     import orbax.checkpoint as ocp
 
     if jax.process_count() == 1:
@@ -81,14 +81,14 @@ def _checkpointer() -> Any:
 
 
 def _whole(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Does Orbax's work in another thread, so that Ctrl-C takes effect when it is done, not amid it."""
-    with ThreadPoolExecutor(1) as pool:  # whose end waits for the work, whatever is raised here meanwhile
+    """Does Orbax's work in another thread, so that Ctrl-C takes effect after it, not in the middle."""
+    with ThreadPoolExecutor(1) as pool:  # waits for the work at its end, whatever is raised here meanwhile
         return pool.submit(work, *args, **kwargs).result()
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Lets a failure be told once, by its exception. Orbax prints it with its traceback before it raises it."""
+    """Reports a failure once, by its exception. Orbax also prints it with its traceback before it raises it."""
     logger = logging.getLogger("absl")
     before = logger.disabled
     logger.disabled = True
@@ -97,12 +97,12 @@ def _quiet() -> Iterator[None]:
         sys.unraisablehook = functools.partial(_all_but_stragglers, usual)
     try:
         yield
-        sys.unraisablehook = usual  # not after a failure: the stragglers are still to come
+        sys.unraisablehook = usual  # not after a failure: stragglers are still to come
     finally:
         logger.disabled = before
 
 
-def _all_but_stragglers(usual: Callable[["sys.UnraisableHookArgs"], Any], told: "sys.UnraisableHookArgs") -> None:
-    """After a failure, TensorStore's other threads report to an event loop that Orbax has closed by then."""
-    if not (isinstance(told.exc_value, RuntimeError) and str(told.exc_value) == "Event loop is closed"):
-        usual(told)
+def _all_but_stragglers(usual: Callable[["sys.UnraisableHookArgs"], Any], error: "sys.UnraisableHookArgs") -> None:
+    """After a failure, TensorStore's other threads report to an event loop that Orbax has already closed."""
+    if not (isinstance(error.exc_value, RuntimeError) and str(error.exc_value) == "Event loop is closed"):
+        usual(error)

@@ -11,7 +11,8 @@ import pytest
 from jaxd2l import initializers, losses, models, optim, train
 from jaxd2l.data import epoch_indices, synthetic_regression, to_float
 from jaxd2l.keys import noise_key
-from jaxd2l.train import evaluation, loop
+from jaxd2l.train import _evaluation
+from jaxd2l.train._epoch import compiled_epoch
 from jaxd2l.types import Batch, Dataset, Model, TrainState
 
 RNG = np.random.default_rng(0)
@@ -98,7 +99,7 @@ def test_each_epoch_is_reported_with_the_history_so_far() -> None:
 
 def test_second_epoch_second_run_and_resumption_compile_nothing_new() -> None:
     fit(key=key(), epochs=1, batch_size=9)
-    compiled = (loop._jitted_epoch, train.predict, evaluation.score)
+    compiled = (compiled_epoch, train.predict, _evaluation.score)
     sizes = [function._cache_size() for function in compiled]
     state, _ = fit(key=key(1), epochs=2, batch_size=9)
     fit(key=key(1), epochs=4, batch_size=9, state=state)

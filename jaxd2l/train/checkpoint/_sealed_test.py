@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jaxd2l.train.checkpoint import sealed
-from jaxd2l.train.checkpoint.sealed import SUMS, forget, locked, require_whole, seal
+from jaxd2l.train.checkpoint import _sealed
+from jaxd2l.train.checkpoint._sealed import SUMS, forget, locked, require_untouched, seal
 
 
 def fill(folder: Path) -> None:
@@ -26,7 +26,7 @@ def names(directory: Path) -> list[str]:
 def test_a_folder_is_whole_and_checked_by_sha256sum_too(tmp_path):
     folder = seal(tmp_path, 7, fill)
     assert folder == tmp_path / "step-00000007"
-    require_whole(folder)
+    require_untouched(folder)
     assert names(tmp_path) == ["step-00000007"]
     if shutil.which("sha256sum"):
         subprocess.run(["sha256sum", "--check", "--strict", SUMS], cwd=folder, check=True, timeout=60)
@@ -40,12 +40,12 @@ def test_every_single_byte_counts(tmp_path):
             for damaged in (whole[:i], whole[:i] + bytes([whole[i] ^ 1]) + whole[i + 1 :]):
                 path.write_bytes(damaged)
                 with pytest.raises(ValueError, match=r"SHA-256 differs|is missing|is not in|is damaged"):
-                    require_whole(folder)
+                    require_untouched(folder)
         path.write_bytes(whole + b"\n")
         with pytest.raises(ValueError, match=r"SHA-256 differs|is damaged"):
-            require_whole(folder)
+            require_untouched(folder)
         path.write_bytes(whole)
-    require_whole(folder)
+    require_untouched(folder)
 
 
 def replaced_by_link(folder: Path) -> None:
@@ -74,9 +74,9 @@ def test_damage_is_named_and_passed_over(tmp_path, caplog, damage, told):
     good, bad = seal(tmp_path, 1, fill), seal(tmp_path, 2, fill)
     damage(bad)
     with pytest.raises(ValueError, match=told):
-        require_whole(bad)
+        require_untouched(bad)
     with caplog.at_level(logging.WARNING):
-        assert list(sealed.sealed(tmp_path)) == [good]
+        assert list(_sealed.sealed(tmp_path)) == [good]
     [message] = caplog.messages
     assert message.startswith(f"{bad} is damaged and passed over: ")
 
@@ -85,20 +85,20 @@ def test_a_link_in_the_place_of_a_folder_is_not_followed(tmp_path):
     seal(tmp_path, 1, fill).rename(tmp_path / "elsewhere")
     (tmp_path / "step-00000001").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ValueError, match="neither a file nor a folder"):
-        require_whole(tmp_path / "step-00000001")
+        require_untouched(tmp_path / "step-00000001")
 
 
 def test_the_newest_comes_first_by_number_not_by_spelling(tmp_path):
     for step in (99999999, 3, 100000000, 20):
         seal(tmp_path, step, fill)
     (tmp_path / "step-4").mkdir()  # not ours
-    steps = [int(folder.name.removeprefix("step-")) for folder in sealed.sealed(tmp_path)]
+    steps = [int(folder.name.removeprefix("step-")) for folder in _sealed.sealed(tmp_path)]
     assert steps == [100000000, 99999999, 20, 3]
 
 
 def test_a_damaged_folder_gives_way_to_a_new_one_of_its_step(tmp_path):
     (seal(tmp_path, 1, fill) / "text").write_text("damaged")
-    require_whole(seal(tmp_path, 1, fill))
+    require_untouched(seal(tmp_path, 1, fill))
     assert names(tmp_path) == ["step-00000001"]
 
 
@@ -125,7 +125,7 @@ def test_a_failed_saving_leaves_nothing_and_harms_nothing(tmp_path, monkeypatch,
     if isinstance(error, OSError):
         assert f"cannot save {tmp_path}/step-00000002: No space left on device" in str(raised.value)
     assert names(tmp_path) == ["step-00000001"]
-    require_whole(good)
+    require_untouched(good)
 
 
 def test_a_directory_is_held_by_one_process_at_a_time(tmp_path):

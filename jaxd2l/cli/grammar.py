@@ -1,0 +1,167 @@
+"""The grammar of the command line: one function per command. It imports nothing heavy, so --help answers at once."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from jaxd2l.cli.values import positive, seeds, sizes, values, whole
+
+MODELS = ("linear", "softmax", "mlp", "flax-mlp")
+IMAGE_DATASETS = ("digits", "fashion_mnist")
+DATASETS = (*IMAGE_DATASETS, "synthetic")
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands. `module` of the options names the module whose `run(options)` does the work."""
+    top = argparse.ArgumentParser(prog="jaxd2l", description="Dive into Deep Learning in pure JAX.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_train, _evaluate, _predict, _export, _import, _data, _sweep, _bench, _parity):
+        add(commands)
+    return top
+
+
+def _train(commands: Any) -> None:
+    train = commands.add_parser("train", help="train a model and save its parameters, curves and mistakes")
+    train.set_defaults(module="jaxd2l.cli.train")
+    train.add_argument("model", choices=MODELS, help="linear regression (3.4), softmax regression (4.4), MLP (5.2)")
+    _add_training(train)
+    train.add_argument("--lr", type=positive, help="learning rate of SGD (default: the dataset's)")
+    train.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, help="decides all randomness (default: 0)")
+    train.add_argument("--out", type=Path, metavar="DIR", help="a new folder (default: out/MODEL-DATASET, numbered)")
+    train.add_argument("--json", action="store_true", help="print the content of run.json and nothing else")
+    train.add_argument("--checkpoint-dir", type=Path, metavar="DIR", help="keep the last three checkpoints here")
+    train.add_argument("--checkpoint-every", type=whole(1), metavar="N", help="after every N epochs (default: 1)")
+    train.add_argument(
+        "--resume", action="store_true", help="continue from the newest intact checkpoint, or start if there is none"
+    )
+    train.add_argument(
+        "--debug-nans", action="store_true", help="if the run diverges, name the first step and quantity"
+    )
+    several = train.add_argument_group("several devices and processes")
+    several.add_argument("--devices", type=whole(1, 256), metavar="N", help="train on N devices (per process)")
+    several.add_argument(
+        "--coordinator",
+        metavar="HOST:PORT",
+        help="train with other processes, which meet where process 0 listens; auto: on clusters that JAX knows",
+    )
+    several.add_argument("--num-processes", type=whole(1), metavar="N", help="how many processes there are")
+    several.add_argument("--process-id", type=whole(0), metavar="I", help="which of them this is, from 0")
+
+
+def _evaluate(commands: Any) -> None:
+    evaluate = commands.add_parser("evaluate", help="measure a trained model on the test set")
+    evaluate.set_defaults(module="jaxd2l.cli.evaluate")
+    _add_run_dir(evaluate)
+    _add_json(evaluate)
+    _add_data_dir(evaluate)
+
+
+def _predict(commands: Any) -> None:
+    predict = commands.add_parser("predict", help="show a trained model's predictions on test examples")
+    predict.set_defaults(module="jaxd2l.cli.predict")
+    _add_run_dir(predict)
+    predict.add_argument("--count", type=whole(1), default=16, help="how many test examples (default: 16)")
+    predict.add_argument("--out", type=Path, metavar="PNG", help="the picture (default: RUN_DIR/predictions.png)")
+    _add_data_dir(predict)
+
+
+def _export(commands: Any) -> None:
+    export = commands.add_parser("export", help="write a trained model's parameters for the book's torch module")
+    export.set_defaults(module="jaxd2l.cli.export")
+    _add_run_dir(export)
+    export.add_argument("--to", type=Path, required=True, metavar="PATH", help="the safetensors file to write")
+
+
+def _import(commands: Any) -> None:
+    import_ = commands.add_parser("import", help="make a run from a torch state_dict in safetensors")
+    import_.set_defaults(module="jaxd2l.cli.import_torch")
+    import_.add_argument("file", type=Path, metavar="FILE", help="linear layers, with ReLU between those of an MLP")
+    import_.add_argument("--out", type=Path, metavar="DIR", help="a new folder (default: out/MODEL-DATASET, numbered)")
+
+
+def _data(commands: Any) -> None:
+    data = commands.add_parser("data", help="prepare a dataset, or look at it")
+    actions = data.add_subparsers(required=True, metavar="ACTION")
+    prepare = actions.add_parser("prepare", help="check and cache a dataset, so that it loads at once")
+    prepare.set_defaults(module="jaxd2l.cli.data", action="prepare")
+    prepare.add_argument("dataset", choices=("fashion_mnist",))
+    prepare.add_argument("--from", dest="data_dir", type=Path, metavar="DIR", help="the folder with the official files")
+    show = actions.add_parser("show", help="draw the first images of a dataset")
+    show.set_defaults(module="jaxd2l.cli.data", action="show")
+    show.add_argument("dataset", choices=IMAGE_DATASETS)
+    show.add_argument("--out", type=Path, required=True, metavar="PNG", help="the picture to write")
+    show.add_argument("--count", type=whole(1, 400), default=32, help="how many images (default: 32)")
+    _add_data_dir(show)
+
+
+def _sweep(commands: Any) -> None:
+    sweep = commands.add_parser("sweep", help="train many seeds and hyperparameters at once, and find the best")
+    sweep.set_defaults(module="jaxd2l.cli.sweep")
+    sweep.add_argument("model", choices=MODELS, help="as for train")
+    _add_training(sweep)
+    forms = "0.1 or 0.01,0.1,1 or FROM:TO:log:COUNT or FROM:TO:lin:COUNT"
+    sweep.add_argument("--lr", type=values, required=True, metavar="VALUES", help=f"learning rates: {forms}")
+    sweep.add_argument(
+        "--weight-decay", type=values, metavar="VALUES", help="decays of weights, not biases, in the same form"
+    )
+    sweep.add_argument("--seeds", type=seeds, default=4, metavar="N", help="seeds 0 to N-1 (default: 4)")
+    _add_json(sweep)
+    sweep.add_argument("--plot", type=Path, metavar="PNG", help="draw a heat map")
+
+
+def _bench(commands: Any) -> None:
+    bench = commands.add_parser("bench", help="time an epoch in every way, in JAX and in torch, side by side")
+    bench.set_defaults(module="jaxd2l.cli.bench")
+    bench.add_argument("--suite", choices=("quick", "full"), default="quick", help="default: quick, a few minutes")
+    bench.add_argument("--turns", type=whole(1), metavar="N", help="how often each way is timed (default: 5 or 9)")
+    _add_json(bench)
+    bench.add_argument("--markdown", type=Path, metavar="PATH", help="write tables as Markdown")
+    bench.add_argument("--plot", type=Path, metavar="DIR", help="draw pictures into a folder")
+
+
+def _parity(commands: Any) -> None:
+    parity = commands.add_parser("parity", help="compare our functions, or your own port, with PyTorch")
+    parity.set_defaults(module="jaxd2l.cli.parity")
+    parity.add_argument(
+        "spec",
+        type=Path,
+        nargs="?",
+        metavar="SPEC.py",
+        help="a file that defines torch_module, jax_model, batch, and optionally weights, loss, optim, steps; "
+        "without it our own suite runs",
+    )
+    _add_json(parity)
+    parity.add_argument("--markdown", type=Path, metavar="PATH", help="write the report as Markdown")
+    parity.add_argument("--html", type=Path, metavar="PATH", help="write the report as a page with plots")
+    parity.add_argument("--only", metavar="NAME", help="only the suite's cases with this in their names")
+
+
+def _add_training(command: argparse.ArgumentParser) -> None:
+    """What `train` and `sweep` have in common."""
+    command.add_argument("--dataset", choices=DATASETS, help="default: digits; for linear: synthetic")
+    command.add_argument("--epochs", type=whole(1), help="passes over the training set (default: the dataset's)")
+    command.add_argument("--batch-size", type=whole(1), help="examples per step (default: the dataset's)")
+    command.add_argument(
+        "--hidden", type=sizes, metavar="N[,N]", help="units per hidden layer of an MLP (default: 256)"
+    )
+    command.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        default="float32",
+        help="of the factors in matrix products; parameters, sums and loss are float32 (default: float32)",
+    )
+    _add_data_dir(command)
+
+
+def _add_run_dir(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="a folder that `jaxd2l train` made")
+
+
+def _add_data_dir(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--data-dir", type=Path, metavar="DIR", help="the folder with Fashion-MNIST's files (default: JAXD2L_DATA_DIR)"
+    )
+
+
+def _add_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON and nothing else")

@@ -1,0 +1,156 @@
+"""How a run of `jaxd2l train` ended, what of it is saved, and what is said about it."""
+
+import argparse
+import sys
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from rich.console import Console
+
+from jaxd2l import metrics
+from jaxd2l._exit_codes import ExitCode
+from jaxd2l._files import write_file
+from jaxd2l.cli import checkpoints, divergence, runs, setups
+from jaxd2l.cli.checkpoints import Checkpoints
+from jaxd2l.cli.report import curves_picture, mistakes_picture, summary_table
+from jaxd2l.cli.task import Task, first_state
+from jaxd2l.train import predict
+from jaxd2l.train.checkpoint import save_params
+from jaxd2l.train.divergence import NonFinite, first_nonfinite, is_finite
+from jaxd2l.train.processes import ProcessLostError
+from jaxd2l.types import Dataset, History, Params, TrainState
+
+
+class Ending(Enum):
+    """Why training ended. If there are several reasons, the first of these counts."""
+
+    INTERRUPTED = auto()
+    PROCESS_LOST = auto()
+    DIVERGED = auto()
+    FINISHED = auto()
+
+
+class Progress(NamedTuple):
+    """A run after an epoch, on the host, where the next epoch cannot touch it.
+
+    state, history: as `fit` gives them; the history holds all epochs since the first step.
+    seconds: how long each epoch took.
+    """
+
+    state: TrainState
+    history: History
+    seconds: tuple[float, ...]
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the last epoch left nothing but finite numbers."""
+        return is_finite((self.state, self.history.step_loss[-1]))
+
+
+class Outcome(NamedTuple):
+    """What training came to.
+
+    ending: why it ended.
+    last: the run after its last epoch; None if it was interrupted in the first one.
+    before: the run one epoch earlier, if there was one.
+    compiling: how many seconds JAX compiled.
+    lost: the error, if another process was lost.
+    """
+
+    ending: Ending
+    last: Progress | None
+    before: Progress | None
+    compiling: float
+    lost: ProcessLostError | None = None
+
+
+def save_and_report(
+    options: argparse.Namespace, task: Task, outcome: Outcome, kept: Checkpoints | None, folder: Path
+) -> ExitCode:
+    """Saves what is finished, prints it, and says why training ended, if not by itself.
+
+    Raises:
+      ProcessLostError: another process was lost; the message says where the finished epochs are.
+      OSError: the results cannot be written.
+    """
+    last, dataset = outcome.last, task.setup.dataset
+    if last is None:
+        print("jaxd2l: interrupted before the first epoch was finished; nothing to save", file=sys.stderr)
+        return ExitCode.INTERRUPTED
+    first = _first_nonfinite(task, outcome) if options.debug_nans and not last.is_finite else None
+    outputs = np.asarray(predict(task.setup.model, last.state.params, dataset.test.inputs))
+    record = _record(task, outcome, last, outputs, first, kept)
+    _save(folder, record, outputs, last, dataset)
+    if options.json:
+        print(runs.to_json(record))
+    else:
+        Console().print(summary_table(record, folder))
+    saved = f"the {len(last.seconds)} finished epochs are saved in {folder}"
+    match outcome.ending:
+        case Ending.INTERRUPTED:
+            print(f"jaxd2l: interrupted; {saved}", file=sys.stderr)
+            return ExitCode.INTERRUPTED
+        case Ending.PROCESS_LOST:
+            raise ProcessLostError(f"{outcome.lost}; {saved}")
+        case Ending.DIVERGED:
+            why = divergence.message(last.history, task.setup.settings.lr, first, options.debug_nans, kept)
+            print(f"jaxd2l: error: {why}", file=sys.stderr)
+            return ExitCode.ERROR
+        case Ending.FINISHED:
+            if worse := divergence.warning(last.history, task.setup.settings.lr):
+                print(f"jaxd2l: warning: {worse}", file=sys.stderr)
+            return ExitCode.CHECKPOINT_FAILED if kept and kept.failed else ExitCode.OK
+
+
+def _first_nonfinite(task: Task, outcome: Outcome) -> NonFinite | None:
+    """Repeats the last epoch step by step, from where it began."""
+    _, settings, dataset, model, loss = task.setup
+    state = outcome.before.state if outcome.before else first_state(task)
+    run = (model, loss, task.tx, dataset.train)
+    return first_nonfinite(*run, key=task.key, state=state, batch_size=settings.batch_size)
+
+
+def _record(
+    task: Task,
+    outcome: Outcome,
+    last: Progress,
+    outputs: np.ndarray,
+    first: NonFinite | None,
+    kept: Checkpoints | None,
+) -> dict[str, Any]:
+    """The content of run.json."""
+    params, history = last.state.params, last.history
+    return {
+        "command": task.command,
+        "arguments": task.arguments,
+        "started": task.started.isoformat(timespec="seconds"),
+        "interrupted": outcome.ending is Ending.INTERRUPTED or outcome.lost is not None,
+        "diverged": None if last.is_finite else divergence.record(history, first),
+        **runs.made_with(),
+        "seconds": {"compile": outcome.compiling, "epochs": last.seconds},
+        "results": _results(outputs, params, history, task.setup.dataset),
+        "history": history._asdict(),
+        **({"checkpoints": checkpoints.record(kept)} if kept else {}),
+        **({"mesh": {"devices": task.mesh.size, "processes": jax.process_count()}} if task.mesh else {}),
+    }
+
+
+def _results(outputs: np.ndarray, params: Params, history: History, dataset: Dataset) -> dict[str, Any]:
+    results: dict[str, Any] = {"test_loss": history.test_loss[-1], "train_loss": history.train_loss[-1]}
+    if dataset.class_names:
+        confusion = metrics.confusion_matrix(outputs.argmax(-1), dataset.test.labels, len(dataset.class_names))
+        return results | {"test_accuracy": history.test_accuracy[-1], "macro_f1": metrics.f1_score(confusion)}
+    error_of_w = setups.TRUE_W - np.asarray(params["kernel"])[:, 0]
+    return results | {"error_of_w": error_of_w, "error_of_b": setups.TRUE_B - params["bias"].item()}
+
+
+def _save(folder: Path, record: dict[str, Any], outputs: np.ndarray, last: Progress, dataset: Dataset) -> None:
+    runs.unfinish(folder)
+    save_params(folder / runs.PARAMS, last.state.params)
+    write_file(folder / "curves.png", curves_picture(record, last.history))
+    if dataset.class_names:
+        write_file(folder / "mistakes.png", mistakes_picture(outputs, dataset))
+    runs.save_record(folder, record)

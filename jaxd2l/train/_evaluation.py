@@ -1,0 +1,93 @@
+"""Evaluation (D2L 4.3): a model's outputs, loss and accuracy over a whole set."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float
+
+from jaxd2l.data import to_float
+from jaxd2l.metrics import accuracy
+from jaxd2l.train._trainable import require_examples, require_trainable
+from jaxd2l.types import Batch, Loss, Model, Params
+
+__all__ = ["Evaluation", "evaluate", "predict"]
+
+
+class Evaluation(NamedTuple):
+    """How good a model is on a whole set.
+
+    loss: over the set.
+    accuracy: the fraction of examples classified correctly; NaN if the labels are not classes.
+    """
+
+    loss: Float[Array, ""]
+    accuracy: Float[Array, ""]
+
+
+def evaluate(model: Model, loss: Loss, params: Params, batch: Batch, *, batch_size: int = 1000) -> Evaluation:
+    """Loss and accuracy over a whole set, without dropout. D2L 4.3.1, 4.3.3; the book's `validation_step`.
+
+    Args:
+      model: the model that `params` belong to.
+      loss: `loss(outputs, labels)`.
+      params: the parameters.
+      batch: a set of any size; uint8 inputs become `x / 255`.
+      batch_size: how many examples go through the model at once.
+
+    Returns:
+      Loss and accuracy, as a pair with names.
+
+    Raises:
+      ValueError: an empty or damaged set, as for `fit`, or a `batch_size` below 1.
+
+    >>> model = models.softmax_regression(64, 10)
+    >>> params = model.init(jax.random.key(0))
+    >>> loss, accuracy = evaluate(model, losses.cross_entropy, params, digits().test)
+    >>> bool(2.2 < loss < 2.5), bool(0 <= accuracy < 0.3)
+    (True, True)
+    """
+    require_trainable("given", batch, model, loss)
+    return measure(model, loss, params, batch, batch_size)
+
+
+def measure(model: Model, loss: Loss, params: Params, batch: Batch, batch_size: int = 1000) -> Evaluation:
+    """`evaluate` without its checks, which `fit` makes once for all epochs."""
+    outputs = predict(model, params, batch.inputs, batch_size=batch_size)
+    return score(outputs, jnp.asarray(batch.labels), loss=loss)
+
+
+@partial(jax.jit, static_argnames=("model", "batch_size"))
+def predict(model: Model, params: Params, inputs: np.ndarray | Array, *, batch_size: int = 1000) -> Array:
+    """The model's outputs for a whole set, `batch_size` examples at a time, without dropout.
+
+    Raises:
+      ValueError: no examples, or a `batch_size` below 1.
+
+    >>> model = models.softmax_regression(64, 10)
+    >>> predict(model, model.init(jax.random.key(0)), digits().test.inputs).shape
+    (297, 10)
+    """
+
+    def outputs(chunk: np.ndarray | Array) -> Array:
+        return model.apply(params, to_float(chunk))
+
+    require_examples(inputs, batch_size)
+    num_full, rest = divmod(len(inputs), batch_size)
+    whole = len(inputs) - rest
+    parts = [outputs(inputs[whole:])] if rest else []
+    if num_full:
+        chunks = inputs[:whole].reshape(num_full, batch_size, *inputs.shape[1:])
+        mapped = lax.map(outputs, chunks)
+        parts = [mapped.reshape(whole, *mapped.shape[2:]), *parts]
+    return jnp.concatenate(parts)
+
+
+@partial(jax.jit, static_argnames="loss")
+def score(outputs: Array, labels: Array, *, loss: Loss) -> Evaluation:
+    """Loss and accuracy of outputs; the accuracy is NaN if the labels are not classes."""
+    are_classes = jnp.issubdtype(labels.dtype, jnp.integer) and labels.shape == outputs.shape[:-1]
+    return Evaluation(loss(outputs, labels), accuracy(outputs, labels) if are_classes else jnp.array(jnp.nan))
