@@ -8,6 +8,7 @@ import torch
 
 from jaxd2l._checks.numbers import require_whole
 from jaxd2l.parity import jax_side, trajectory
+from jaxd2l.parity.jax_side import Evaluators, evaluator
 from jaxd2l.parity.merging import consequences
 from jaxd2l.parity.optimizer_level import GIVEN_GRADIENTS, OptimizerPair, optimizer_level, step_level, training_of
 from jaxd2l.parity.pairing import Weights
@@ -75,12 +76,13 @@ def check(
     if narrow == ["float32"]:  # right for a float32 model, and no reason to call it imprecise
         sides = sides._replace(ours=sides.ours._replace(wide=True))
         facts["float64 in JAX"] = "the model has float32 written into its code; widened to float64 for the comparison"
-    values = values_level(sides, narrow)
+    evaluators: Evaluators = {dtype: evaluator(sides.ours, dtype, sides.outputs) for dtype in (np.float32, np.float64)}
+    values = values_level(sides, evaluators, narrow)
     report = Report((*rows, *values.rows), facts, sides.ours.pairs, values.layers, values.first_diverging)
     if optim is not None:
         training = training_of(optim, sides.ours)
         more = optimizer_level(sides, training), *step_level(sides, training)
-        run = trajectory.run(sides, training, steps)
+        run = trajectory.run(sides, training, evaluators[np.float32], steps)
         report = report._replace(rows=(*report.rows, *more, *run.rows), curves=run.curves, flips=run.flips)
     return report._replace(rows=consequences(report.rows, (OUTPUTS, SAME_LOSS, GIVEN_GRADIENTS)))
 

@@ -12,9 +12,13 @@ import optax
 from jaxd2l._files import named_leaves
 from jaxd2l.parity import jaxpr
 from jaxd2l.parity.bridge import arrays_to_params
+from jaxd2l.parity.flips import Flip, find_flips
 from jaxd2l.parity.pairing import Pair, orient
 from jaxd2l.parity.torch_side import INPUT_GRADIENT, LOSS, OUTPUTS, SAME_LOSS, Values, gradient_of
 from jaxd2l.types import Apply, Params
+
+Evaluators = dict[type, Callable[[Values], Values]]
+"""By dtype: from parameters to every quantity, both under torch's names."""
 
 
 class JaxSide(NamedTuple):
@@ -148,13 +152,23 @@ def intermediates(side: JaxSide, values: Values, dtype: type) -> list[np.ndarray
         return [np.asarray(x) for x in found]
 
 
-def kinks(side: JaxSide, values: Values, dtype: type) -> Values:
-    """The arguments of the model's kinks."""
-    with precision(dtype):
-        side = at(side, dtype)
-        params, wide = to_params(side, _as(values, dtype)), side.wide and dtype is np.float64
-        found = jax.jit(lambda params, x: jaxpr.kinks(side.apply, params, x, wide=wide))(params, side.inputs)
-        return {name: np.asarray(x) for name, x in found.items()}
+def flip_finder(side: JaxSide) -> Callable[[Values, int], list[Flip]]:
+    """A function of parameters and a step's number: the branches that the model takes in float32 and not in float64."""
+    single, double = (_kinks(side, dtype) for dtype in (np.float32, np.float64))
+    return lambda values, step: find_flips(step, "JAX", single(values), double(values))
+
+
+def _kinks(side: JaxSide, dtype: type) -> Callable[[Values], Values]:
+    """The arguments of the model's kinks, compiled once: a function of the parameters."""
+    side = at(side, dtype)
+    wide = side.wide and dtype is np.float64
+    run = jax.jit(lambda params, x: jaxpr.kinks(side.apply, params, x, wide=wide))
+
+    def kinks(values: Values) -> Values:
+        with precision(dtype):
+            return {n: np.asarray(x) for n, x in run(to_params(side, _as(values, dtype)), side.inputs).items()}
+
+    return kinks
 
 
 def step_program(side: JaxSide, tx: optax.GradientTransformation, dtype: type) -> Callable[..., Any]:

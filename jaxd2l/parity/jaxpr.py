@@ -51,7 +51,8 @@ def widened(function: Callable[..., Any], *args: Any) -> Any:
 
 def narrow_dtypes(function: Callable[..., Any], *args: Any) -> list[str]:
     """Names of the floating-point dtypes narrower than float64 that `function(*args)` uses on the way."""
-    return sorted({str(x.dtype) for x in intermediates(function, *args) if x.dtype.itemsize < 8})
+    arrays = jax.eval_shape(lambda *args: intermediates(function, *args), *args)
+    return sorted({str(x.dtype) for x in arrays if x.dtype.itemsize < 8})
 
 
 def run(closed: core.ClosedJaxpr, args: list[Any], visit: Visit | None = None, *, wide: bool = False) -> list[Any]:

@@ -1,6 +1,7 @@
 """The levels between gradients and a training run: the optimiser on its own, and one training step."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,6 @@ from jaxd2l.parity.optimizer_hints import explain_optimizer
 from jaxd2l.parity.rule import SINGLE, Row, compare_accuracy, compare_meaning, holds
 from jaxd2l.parity.sides import Sides
 from jaxd2l.parity.torch_side import OptimizerFactory, Values, gradient_of, torch_path, torch_steps, torch_values
-from jaxd2l.parity.values_level import first_flips
 
 OptimizerPair = tuple[OptimizerFactory, optax.GradientTransformation]
 """`(torch_factory, tx)`."""
@@ -76,13 +76,14 @@ def step_level(sides: Sides, training: Training) -> list[Row]:
         for dtype in (np.float64, np.float32)
     )
     scales = condition_scales(lambda: next(torch_steps(sides.double, factory)).parameters, exact, sides.seed)
+    flips = cache(lambda: jax_side.flip_finder(sides.ours)(start, 0))
     rows = []
     for n in start:
         name = f"{n} after one step"
         meaning = compare_meaning(name, exact[n], jax64[n], scales[n])
         accuracy = compare_accuracy(name, torch32[n], jax32[n], exact[n], scales[n])
         if holds(meaning) and not holds(accuracy):
-            accuracy = explained(accuracy, first_flips(sides.ours, start))
+            accuracy = explained(accuracy, flips())
         rows += [meaning, accuracy]
     return rows
 

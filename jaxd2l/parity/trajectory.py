@@ -12,7 +12,7 @@ import numpy as np
 from jaxd2l.parity import jax_side
 from jaxd2l.parity.findings import Curve, CurveQuantity
 from jaxd2l.parity.flips import Flip, explained, find_flips
-from jaxd2l.parity.jax_side import JaxStep, evaluator, jax_steps
+from jaxd2l.parity.jax_side import JaxStep, jax_steps
 from jaxd2l.parity.merging import worst
 from jaxd2l.parity.noise import Rounding, condition_scales
 from jaxd2l.parity.optimizer_level import Training
@@ -51,31 +51,37 @@ class _Moment(NamedTuple):
     flips: list[Flip]
 
 
-def run(sides: Sides, training: Training, steps: int) -> Trajectory:
+def run(sides: Sides, training: Training, evaluate: Callable[[Values], Values], steps: int) -> Trajectory:
     """Takes `steps` training steps on the one batch in every way, in lockstep, and compares after each.
 
     The scale of a parameter is the widest deviation that the perturbed runs have reached so far anywhere in it, in
     float32 roundings: one number per parameter, because over many steps every element's error reaches all others.
+
+    Args:
+      sides, training: what to train.
+      evaluate: JAX's gradients in float32, compiled.
+      steps: how many.
     """
     scale = dict.fromkeys(sides.start, 0.0)
     free64, resynced, free32, ledger, moments = [], [], [], [], []
-    evaluate, lockstep = evaluator(sides.ours, np.float32), _lockstep(sides, training)
+    lockstep, find = _lockstep(sides, training), jax_side.flip_finder(sides.ours)
     gradient_scale: dict[str, float] = {}
-    previous = {name: value.astype(np.float64) for name, value in sides.start.items()}
+    start = sides.start
     for step in range(steps):
         noise_seed = sides.seed * steps + step
-        resynced += _resynced(sides, evaluate, previous, gradient_scale, noise_seed, step)
+        for row in _resynced(sides, evaluate, start, gradient_scale, noise_seed, step):
+            resynced.append(row if holds(row) else explained(row, find(start, step)))
         moment = next(lockstep)
-        previous = moment.oracle.parameters
         ledger += moment.flips
         ours = [flip for flip in ledger if flip.side == "JAX"]
-        for name, value in previous.items():
+        for name, value in moment.oracle.parameters.items():
             scale[name] = max(scale[name], *(largest_magnitude(run[name] - value) / SINGLE for run in moment.perturbed))
             where = f"{name} after step {step + 1}"
             free64.append(compare_meaning(where, value, moment.jax64.parameters[name], scale[name]))
             singles = moment.torch32.parameters[name], moment.jax32.parameters[name]
             free32.append(explained(compare_accuracy(where, *singles, value, scale[name]), ours))
         moments.append(_numbers(moment))
+        start = {name: value.astype(np.float32) for name, value in moment.oracle.parameters.items()}
     rows = (worst(FREE64, free64), worst(RESYNCED, resynced), worst(FREE32, free32))
     curves = (Curve(quantity, name, [m[quantity, name] for m in moments]) for quantity, name in moments[0])
     return Trajectory(rows, tuple(curves), tuple(ledger))
@@ -125,13 +131,12 @@ def _numbers(moment: _Moment) -> dict[tuple[CurveQuantity, str], float]:
 def _resynced(
     sides: Sides,
     evaluate: Callable[[Values], Values],
-    params: Values,
+    start: Values,
     scale: dict[str, float],
     noise_seed: int,
     step: int,
 ) -> list[Row]:
-    """Gradients of all three at the oracle's parameters, rounded to float32. Updates the scale."""
-    start = {name: value.astype(np.float32) for name, value in params.items()}
+    """Gradients of all three at the oracle's parameters, rounded to float32: `start`. Updates the scale."""
     single, double = (side._replace(module=copy.deepcopy(side.module)) for side in (sides.single, sides.double))
     for side in (single, double):
         set_parameters(side.module, start)
@@ -143,11 +148,7 @@ def _resynced(
         # The decaying maximum keeps one lucky draw of the noise from making the unit tiny.
         scale[name] = max(largest_magnitude(measured[quantity]), 0.8 * scale.get(name, 0.0))
         where = f"{quantity} at step {step + 1}"
-        row = compare_accuracy(where, theirs[quantity], ours[quantity], exact[quantity], scale[name])
-        if not holds(row):
-            kinks32, kinks64 = (jax_side.kinks(sides.ours, start, dtype) for dtype in (np.float32, np.float64))
-            row = explained(row, find_flips(step, "JAX", kinks32, kinks64))
-        rows.append(row)
+        rows.append(compare_accuracy(where, theirs[quantity], ours[quantity], exact[quantity], scale[name]))
     return rows
 
 

@@ -1,13 +1,15 @@
 """The first levels of a check: outputs, layers, loss and gradients, all at torch's weights."""
 
+from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
-from jaxd2l.parity import hints, jax_side, layers
+from jaxd2l.parity import hints, layers
 from jaxd2l.parity.findings import LayerMatch
-from jaxd2l.parity.flips import Flip, explained, find_flips
-from jaxd2l.parity.jax_side import JaxSide, evaluator
+from jaxd2l.parity.flips import Flip, explained
+from jaxd2l.parity.jax_side import Evaluators, evaluator, flip_finder
 from jaxd2l.parity.noise import condition_scales
 from jaxd2l.parity.rule import DOUBLE, SINGLE, Row, compare_accuracy, compare_meaning, holds, largest_magnitude
 from jaxd2l.parity.sides import Sides
@@ -32,14 +34,15 @@ class _Computed(NamedTuple):
     scales: Values
 
 
-def values_level(sides: Sides, narrow: list[str]) -> ValuesLevel:
+def values_level(sides: Sides, evaluators: Evaluators, narrow: list[str]) -> ValuesLevel:
     """Compares outputs, loss and gradients, and looks for torch's layers in JAX.
 
     Args:
       sides: what to compare.
+      evaluators: JAX's half of it, compiled.
       narrow: dtypes narrower than float64 that JAX uses although its arguments are float64.
     """
-    computed = _compute(sides)
+    computed = _compute(sides, evaluators)
     meaning = {
         name: compare_meaning(name, value, computed.jax64[name], computed.scales[name])
         for name, value in computed.torch64.items()
@@ -48,26 +51,21 @@ def values_level(sides: Sides, narrow: list[str]) -> ValuesLevel:
         wide = _widened(sides) if narrow else computed.jax64
         meaning = {name: _imprecise(row, computed, wide, narrow) for name, row in meaning.items()}
     found = _hints(sides, computed, meaning)
+    flips = cache(lambda: flip_finder(sides.ours)(sides.start, 0))
     rows = []
     for name, row in meaning.items():
-        pair = (row, _accuracy(sides, computed, row))
+        pair = (row, _accuracy(row, computed, flips))
         rows += [r if holds(r) else r._replace(hint=found[name] or r.hint) for r in pair]
     matches = layers.match_layers(sides)
     diverging = "" if holds(meaning[OUTPUTS]) else layers.first_diverging(matches)
     return ValuesLevel(rows, matches, diverging)
 
 
-def first_flips(ours: JaxSide, start: Values) -> list[Flip]:
-    """Branches that JAX takes in float32 and not in float64, before any step."""
-    single, double = (jax_side.kinks(ours, start, dtype) for dtype in (np.float32, np.float64))
-    return find_flips(0, "JAX", single, double)
-
-
-def _compute(sides: Sides) -> _Computed:
+def _compute(sides: Sides, evaluators: Evaluators) -> _Computed:
     same = sides.outputs
     exact, torch32 = torch_values(sides.double, same), torch_values(sides.single, same)
     scales = condition_scales(lambda: torch_values(sides.double, same), exact, sides.seed)
-    jax32, jax64 = (evaluator(sides.ours, dtype, same)(sides.start) for dtype in (np.float32, np.float64))
+    jax32, jax64 = (evaluators[dtype](sides.start) for dtype in (np.float32, np.float64))
     return _Computed(exact, torch32, _as_float64(jax64), jax32, scales)
 
 
@@ -115,7 +113,7 @@ def _hints(sides: Sides, computed: _Computed, meaning: dict[str, Row]) -> dict[s
     return found
 
 
-def _accuracy(sides: Sides, computed: _Computed, meaning: Row) -> Row:
+def _accuracy(meaning: Row, computed: _Computed, flips: Callable[[], list[Flip]]) -> Row:
     """The float32 row of a quantity; a failure in float64 decides what kind of failure it is."""
     name = meaning.quantity
     row = compare_accuracy(
@@ -126,7 +124,7 @@ def _accuracy(sides: Sides, computed: _Computed, meaning: Row) -> Row:
     if not holds(meaning):
         return row._replace(verdict=meaning.verdict)
     row = row._replace(verdict="precision-defect")
-    return row if name in (OUTPUTS, LOSS, SAME_LOSS) else explained(row, first_flips(sides.ours, sides.start))
+    return row if name in (OUTPUTS, LOSS, SAME_LOSS) else explained(row, flips())
 
 
 def _as_float64(values: Values) -> Values:
