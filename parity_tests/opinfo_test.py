@@ -21,12 +21,32 @@ samples = pytest.importorskip("parity_tests.torch_samples", reason="torch's priv
 REPLAYS = dict(samples.replays())
 
 
-@pytest.mark.parametrize("name", REPLAYS)
-def test_samples(name, record_property):
+def numbers(few: bool) -> list[Any]:
+    """Names of operations and modules, each with the numbers of two samples, or of all others."""
+    split = []
+    for name, all_samples in REPLAYS.items():
+        spread = {0, len(all_samples) // 2}
+        split.append((name, [i for i in range(len(all_samples)) if (i in spread) == few]))
+    return [pytest.param(name, chosen, id=name) for name, chosen in split if chosen]
+
+
+@pytest.mark.parametrize(("name", "chosen"), numbers(few=True))
+def test_some_samples_of_each(name, chosen, record_property):
     """Values and gradients of each operation and each module."""
-    rows = samples.rows(name, REPLAYS[name])
-    record_property("samples", len(REPLAYS[name]))
-    print(f"{name}: {len(REPLAYS[name])} samples, {len(rows)} comparisons")
+    replay(name, chosen, record_property)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "chosen"), numbers(few=False))
+def test_the_other_samples(name, chosen, record_property):
+    """All that were not among the few."""
+    replay(name, chosen, record_property)
+
+
+def replay(name, chosen, record_property):
+    rows = samples.rows(name, REPLAYS[name], chosen)
+    record_property("samples", len(chosen))
+    print(f"{name}: {len(chosen)} samples, {len(rows)} comparisons")
     assert rows
     require(rows)
 

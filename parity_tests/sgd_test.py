@@ -9,7 +9,7 @@ from jaxd2l.parity.suite import optim as suite
 
 
 @pytest.mark.parametrize("case", named("sgd"), ids=lambda case: case.name)
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_suite(case, seed):
     require(case.run(seed))
 

@@ -5,7 +5,7 @@ either is gone.
 """
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -255,10 +255,10 @@ def replays() -> Iterator[tuple[str, list[Sample]]]:
         yield name, samples
 
 
-def rows(name: str, samples: list[Sample]) -> list[Row]:
-    """Values and gradients of all samples, in both precisions."""
-    return [
-        row
-        for count, (pair, inputs) in enumerate(samples, 1)
-        for row in compare(f"{name} sample {count}", pair, [x.detach().numpy() for x in inputs], seed=count)
-    ]
+def rows(name: str, samples: list[Sample], chosen: Iterable[int]) -> list[Row]:
+    """Values and gradients of the samples with these numbers, in both precisions."""
+    rows = []
+    for i in chosen:
+        pair, inputs = samples[i]
+        rows += compare(f"{name} sample {i + 1}", pair, [x.detach().numpy() for x in inputs], seed=i + 1)
+    return rows

@@ -1,4 +1,4 @@
-"""Whole training runs (D2L 3.4, 4.4, 5.2) on the real Fashion-MNIST: identical weights, identical batches, ten epochs.
+"""Training runs (D2L 3.4, 4.4, 5.2) on the real Fashion-MNIST: identical weights, identical batches, up to ten epochs.
 
 In float64 both run freely, and every loss and the final parameters must agree. In float32 our gradients are taken at
 torch's own parameters, step after sampled step: two free runs part at the first relu whose sign differs, for no fault
@@ -20,7 +20,7 @@ from jaxd2l.parity.rule import DOUBLE, MEANING_BOUND, SINGLE, compare_accuracy, 
 from jaxd2l.parity.suite import error_bounds, layers, named
 from jaxd2l.types import Batch, TrainState
 
-EPOCHS, BATCH_SIZE = 10, 256
+BATCH_SIZE = 256
 KEY = jax.random.key(0)
 SIZES = {"linear": (784, 1), "softmax": (784, 10), "mlp": (784, 256, 10)}
 RATES = {"linear": 0.005, "softmax": 0.1, "mlp": 0.1}
@@ -29,6 +29,12 @@ RATES = {"linear": 0.005, "softmax": 0.1, "mlp": 0.1}
 @pytest.mark.parametrize("case", named("training"), ids=lambda case: case.name)
 def test_small_runs(case):
     require(case.run(0))
+
+
+def one_and_ten(*runs: tuple[str, ...]) -> list[Any]:
+    """Each run over one epoch, and over ten, which takes longer than anybody should wait each time."""
+    ten = [pytest.param(*run, 10, marks=(pytest.mark.long, pytest.mark.timeout(600))) for run in runs]
+    return [*(pytest.param(*run, 1) for run in runs), *ten]
 
 
 class TorchRun(NamedTuple):
@@ -119,12 +125,11 @@ def our_run(name: str, dataset: Batch, epochs: int, dtype: Any, activation: str)
         return np.concatenate(step_loss), layers.from_params(state.params)
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", SIZES)
-def test_ten_epochs_in_float64(name, fashion_mnist, record_property):
+@pytest.mark.parametrize(("name", "epochs"), one_and_ten(*((name,) for name in SIZES)))
+def test_epochs_in_float64(name, epochs, fashion_mnist, record_property):
     """Free runs: parameters to 8 roundings of the way they travelled, in the Euclidean norm; losses likewise."""
-    theirs = torch_run(name, fashion_mnist.train, EPOCHS, torch.float64, "relu")
-    step_loss, parameters = our_run(name, fashion_mnist.train, EPOCHS, np.float64, "relu")
+    theirs = torch_run(name, fashion_mnist.train, epochs, torch.float64, "relu")
+    step_loss, parameters = our_run(name, fashion_mnist.train, epochs, np.float64, "relu")
     for i, (p, q, distance) in enumerate(zip(theirs.parameters, parameters, theirs.distance, strict=True)):
         error = np.linalg.norm(p - q) / (DOUBLE * distance)
         relative = float(np.linalg.norm(p - q) / np.linalg.norm(p))
@@ -136,12 +141,10 @@ def test_ten_epochs_in_float64(name, fashion_mnist, record_property):
     require([compare_meaning("loss of each step", theirs.step_loss, step_loss, 1 + theirs.step_loss)])
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", SIZES)
 def test_float32_gradients_along_torch_s_run(name, fashion_mnist):
     """Re-synchronised: at each 25th step our gradients are taken at torch's parameters, on torch's batch."""
-    epochs, every = 1, 25
-    theirs = torch_run(name, fashion_mnist.train, epochs, torch.float32, "relu", every)
+    theirs = torch_run(name, fashion_mnist.train, 1, torch.float32, "relu", every=25)
     model, loss = our_model(name, "relu"), our_loss(name)
     value_and_grad = jax.jit(jax.value_and_grad(lambda params, x, y: loss(model.apply(params, x), y)))
     batches = data.epoch_indices(KEY, 0, len(fashion_mnist.train.inputs), BATCH_SIZE)
@@ -191,8 +194,7 @@ def scales(name: str, x: np.ndarray, y: np.ndarray, parameters: list[np.ndarray]
     return [loss, *of_parameters]
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize(("name", "activation", "epochs"), [("softmax", "relu", EPOCHS), ("mlp", "tanh", EPOCHS)])
+@pytest.mark.parametrize(("name", "activation", "epochs"), one_and_ten(("softmax", "relu"), ("mlp", "tanh")))
 def test_float32_free_run_without_kinks(name, activation, epochs, fashion_mnist):
     """Without relu the free runs stay together: JAX is as far from float64 as torch is, over a whole run."""
     theirs = torch_run(name, fashion_mnist.train, epochs, torch.float32, activation)

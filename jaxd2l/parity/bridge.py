@@ -1,6 +1,6 @@
-"""The weight bridge: torch's state_dict and JAX's params, both ways. It copies always.
+"""The weight bridge: torch's state_dict and JAX's params, both ways. It always copies.
 
-A kernel stands transposed in JAX: torch's `(out, in, *window)` is JAX's `(*window, in, out)`.
+A kernel is transposed in JAX: torch's `(out, in, *window)` is JAX's `(*window, in, out)`.
 """
 
 import os
@@ -15,6 +15,7 @@ import torch
 
 from jaxd2l._files import named_leaves, read_tensors, write_file
 from jaxd2l.parity.pairing import Pair, Shape, Weights, orient, pair
+from jaxd2l.train.checkpoint.params import read_tensors
 from jaxd2l.types import Params
 
 
@@ -45,7 +46,7 @@ def to_torch(
 
     Args:
       params: a pytree of arrays.
-      like: the state_dict that is to be replaced, or its shapes by name.
+      like: the state_dict to be replaced, or its shapes by name.
       weights: as for `pair`.
 
     Raises:
@@ -68,7 +69,7 @@ def read_safetensors(path: str | os.PathLike[str], like: Params, *, weights: Wei
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: as `from_torch`, or a damaged file.
+      ValueError: as `from_torch`; a damaged file, or a dtype that NumPy does not have.
     """
     arrays = read_tensors(path)
     return arrays_to_params(arrays, like, pair(_shapes(arrays), _shapes(named_leaves(like)), weights=weights))
@@ -113,7 +114,7 @@ def require_finite(weights: Mapping[str, np.ndarray]) -> None:
 
 
 def to_numpy(tensor: torch.Tensor) -> np.ndarray:
-    """A copy: an in-place step of torch must not reach into JAX's arrays, nor XLA's reuse of memory into torch's."""
+    """A copy: torch's in-place steps must not change JAX's arrays, nor XLA's reuse of memory torch's."""
     return tensor.detach().cpu().numpy().copy()
 
 

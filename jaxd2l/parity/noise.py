@@ -1,14 +1,14 @@
-"""What rounding does to a torch computation: its condition scale, measured.
+"""How far roundings carry in a torch computation: its condition scale, measured.
 
 The condition scale of one operation is known: `|x| |W| + |b|` for a linear layer, the result's magnitude for an
-elementwise function. For a whole model, with its loss, gradients and steps of an optimiser, it is what the errors of
-all operations, each as large as its own scale, do to the result together. A formula for that is a worst case that
-grows by a factor per layer until it excuses everything. So it is measured: the float64 computation is repeated with
-every operation, backward pass and optimiser included, put off by plus or minus one float32 rounding of its own
-condition scale, at random; the largest deviation over the repetitions, divided by the rounding, is the scale.
+elementwise function. For a whole model, with its loss, its gradients and the steps of an optimiser, it is the combined
+effect on the result when every operation errs by its own scale. A formula for that would be a worst case that grows by
+a factor per layer until it excuses everything. So it is measured: the float64 computation is repeated while every
+operation, backward pass and optimiser included, is perturbed at random by plus or minus one float32 rounding of its own
+condition scale. The largest deviation over the repetitions, divided by the rounding, is the scale.
 
-This is stochastic arithmetic (CESTAC, Monte Carlo arithmetic). It needs no formula for the model, and sees what
-worst cases do not: that later layers damp an error, or that a kink is near.
+This is stochastic arithmetic (CESTAC, Monte Carlo arithmetic). It needs no formula for the model, and it sees what a
+worst case does not: that later layers damp an error, or that a kink is near.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ _EXACT = frozenset(
     max_pool2d_with_indices_backward slice_backward select_backward index_put roll repeat tril triu sort topk
     nll_loss_backward eq ne gt ge lt le arange full zeros ones scalar_tensor""".split()  # noqa: SIM905
 )
-"""Operations that only choose, move or negate numbers, which rounds nothing."""
+"""Operations that only choose, move or negate numbers, so that nothing is rounded."""
 
 _MULTILINEAR = frozenset(
     """mm addmm bmm baddbmm mv addmv dot convolution _convolution sum mean cumsum avg_pool2d _adaptive_avg_pool2d
@@ -43,16 +43,16 @@ _MULTILINEAR = frozenset(
 _INEXACT = frozenset(
     "exp expm1 tanh sigmoid log1p erf erfc softplus sin cos pow silu elu celu selu mish log_sigmoid_forward".split()  # noqa: SIM905
 )
-"""Elementwise functions that JAX computes to at most 6 ULP, instead of rounding correctly (measured: exp 4.5,
-expm1 5.7, tanh 4.2, erf 4.6, softplus 2.9, log1p 2.4, sigmoid 2.2). Four roundings of scale make that legitimate."""
+"""Elementwise functions that JAX does not round correctly but computes to within 6 ULPs (measured: exp 4.5, expm1 5.7,
+tanh 4.2, erf 4.6, softplus 2.9, log1p 2.4, sigmoid 2.2). A scale of four roundings allows for that."""
 
 _SHIFTED = frozenset(("_log_softmax", "_softmax", "logsumexp"))
 """Functions of differences to the maximum, which are exact. The magnitude of their argument does not count, so that
-an offset of 1e6 on the logits excuses nothing."""
+an offset of 1e6 on the logits is no excuse."""
 
 
 class Rounding(TorchDispatchMode):
-    """While active, puts every torch operation off by one rounding of its condition scale."""
+    """While active, perturbs every torch operation by one rounding of its condition scale."""
 
     def __init__(self, seed: int, roundoff: float = SINGLE) -> None:
         super().__init__()
@@ -66,12 +66,12 @@ class Rounding(TorchDispatchMode):
         if base in _EXACT or is_view(func):
             return func(*args, **kwargs)
         if base in _SHIFTED:
-            args = (self._off_from_max(args[0], args[1]), *args[2 - 1 :])
+            args = (self._off_from_max(args[0], args[1]), *args[1:])
         if base in _MULTILINEAR:
             result = func(*args, **kwargs)
             return self._off(result, func(*_magnitudes(args), **_magnitudes(kwargs)))
-        elif base.endswith("backward") or base in _COMPOSITE:
-            # Fused operations with cancellation inside: their arguments are put off as well.
+        if base.endswith("backward") or base in _COMPOSITE:
+            # Fused operations with cancellation inside: their arguments are perturbed as well.
             args = tree_map(lambda x: self._off(x, x) if _is_float(x) else x, args)
         result = func(*args, **kwargs)
         if func._schema.is_mutable:
@@ -110,7 +110,7 @@ def condition_scales(
     """The condition scale of every element of every quantity that `compute()` returns in float64.
 
     Args:
-      compute: repeats the float64 computation from its beginning, in torch.
+      compute: repeats the float64 computation from its start, in torch.
       exact: its result without noise.
       seed: decides the noise.
       samples: repetitions.
@@ -126,8 +126,8 @@ def condition_scales(
             np.array_equal(x > 0, disturbed.arguments[name] > 0) for name, x in undisturbed.arguments.items()
         )
         (smooth if same_branches else other).append(noisy)
-    # Past a kink gradients jump, and a scale that holds the jump would excuse anything. What is left then is the
-    # ledger of flips; only a model with so many kinks that each repetition flips one has no other scale.
+    # Past a kink gradients jump, and a scale that contains the jump would excuse anything. So repetitions that cross
+    # one do not count, unless all do: a model with that many kinks has no other scale.
     deviations = {
         name: [np.abs(noisy[name] - value) / SINGLE for noisy in smooth or other] for name, value in exact.items()
     }
@@ -139,7 +139,7 @@ def _is_float(x: Any) -> bool:
 
 
 def is_view(func: Any) -> bool:
-    """Whether a torch operation only looks at its argument in another way, without computing."""
+    """Whether a torch operation only returns its argument in another shape, without computing."""
     return any(r.alias_info is not None and not r.alias_info.is_write for r in func._schema.returns)
 
 

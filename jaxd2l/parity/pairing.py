@@ -1,4 +1,4 @@
-"""Which JAX parameter is which torch parameter. Refuses to guess."""
+"""Which JAX parameter is which torch parameter. Where several answers are possible, it asks instead of guessing."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ Shape = tuple[int, ...]
 
 
 class Pair(NamedTuple):
-    """One parameter under both its names, and how torch's array becomes JAX's."""
+    """One parameter under both its names, and how torch's array is turned into JAX's."""
 
     torch: str
     jax: str
@@ -24,14 +24,14 @@ def pair(
 ) -> tuple[Pair, ...]:
     """Finds the JAX parameter of each torch parameter.
 
-    A mapping decides for the names in it; the others are paired where only one partner is possible. Of partners
-    with the same shape and role (bias or not) one is chosen if it belongs to a layer that is paired already,
-    if the names agree, or if the names on each side differ by their numbers alone.
+    A mapping decides for the names in it; the others are paired where only one partner is possible. Among partners
+    with the same shape and role (bias or not), one is chosen if its layer is paired already, if the names agree, or
+    if the names on each side differ only in their numbers.
 
     Args:
       torch_shapes: shape of each torch parameter, by its name in the state_dict.
-      jax_shapes: shape of each leaf of the params, by its path joined by dots (a leading "params." may be left out
-        in a mapping).
+      jax_shapes: shape of each leaf of the params, by its path joined by dots (a mapping may omit a leading
+        "params.").
       weights: "auto", or `{"torch name": "jax.name"}`, or `{"torch name": ("jax.name", "same" or "transpose")}`.
 
     Raises:
@@ -48,36 +48,9 @@ def pair(
     found = {name: _explicit(name, target, torch_shapes, jax_shapes) for name, target in given.items()}
     if len({p.jax for p in found.values()}) < len(found):
         raise ValueError(f"the mapping gives one JAX parameter to several torch parameters: {given}")
-
-    progress = True
-    while progress:
-        progress = False
-        for choose in (_only_one, _sibling, _same_name, _by_number):
-            open_torch = [name for name in torch_shapes if name not in found]
-            taken = {p.jax for p in found.values()}
-            options = {
-                name: [c for c in jax_shapes if c not in taken and _fits(name, c, torch_shapes, jax_shapes)]
-                for name in open_torch
-            }
-            new = choose(options, found)
-            found |= {t: Pair(t, j, _orientation(t, j, torch_shapes, jax_shapes)) for t, j in new.items()}
-            if new:
-                progress = True
-                break
-
-    left_torch = [name for name in torch_shapes if name not in found]
-    left_jax = [name for name in jax_shapes if name not in {p.jax for p in found.values()}]
-    ambiguous = {name: options[name] for name in left_torch if options[name]}
-    if ambiguous:
-        lines = (f"  {name} {torch_shapes[name]}: {', '.join(candidates)}" for name, candidates in ambiguous.items())
-        raise ValueError(
-            "several JAX parameters may be meant; name them in weights={'torch name': 'jax.name'}:\n" + "\n".join(lines)
-        )
-    if left_torch or left_jax:
-        raise ValueError(
-            "parameters are left over: "
-            f"torch {[f'{n} {torch_shapes[n]}' for n in left_torch]}, JAX {[f'{n} {jax_shapes[n]}' for n in left_jax]}"
-        )
+    while new := _unambiguous(_options(torch_shapes, jax_shapes, found), found):
+        found |= {t: Pair(t, j, _orientation(t, j, torch_shapes, jax_shapes)) for t, j in new.items()}
+    _require_all_paired(torch_shapes, jax_shapes, found)
     return tuple(found[name] for name in torch_shapes)
 
 
@@ -116,7 +89,7 @@ def _orientation(t: str, j: str, torch_shapes: Mapping[str, Shape], jax_shapes: 
         raise ValueError(f"{t} {torch_shapes[t]} does not fit {j} {jax_shapes[j]}, transposed or not")
     if len(fitting) > 1:
         raise ValueError(
-            f"{t} {torch_shapes[t]} is square, so its shape does not tell whether {j} is its transpose; say so: "
+            f"{t} {torch_shapes[t]} is square, so its shape does not show whether {j} is its transpose; say so: "
             f"weights={{{t!r}: ({j!r}, 'transpose')}} as for a Flax kernel, or 'same'"
         )
     return fitting[0]
@@ -136,12 +109,37 @@ def _fits(t: str, j: str, torch_shapes: Mapping[str, Shape], jax_shapes: Mapping
 
 
 def _is_bias(name: str) -> bool:
-    last = re.split(r"[.]", name)[-1].lower()
+    last = name.rpartition(".")[2].lower()
     return last.startswith("b") or last.endswith("bias")
 
 
 Options = Mapping[str, list[str]]
 Found = Mapping[str, Pair]
+
+
+def _options(torch_shapes: Mapping[str, Shape], jax_shapes: Mapping[str, Shape], found: Found) -> Options:
+    """For each torch parameter that is not paired yet, the JAX parameters that fit and are free."""
+    free = [name for name in jax_shapes if name not in {p.jax for p in found.values()}]
+    unpaired = [name for name in torch_shapes if name not in found]
+    return {t: [j for j in free if _fits(t, j, torch_shapes, jax_shapes)] for t in unpaired}
+
+
+def _unambiguous(options: Options, found: Found) -> dict[str, str]:
+    """New pairs by the first rule that finds any."""
+    chosen = (choose(options, found) for choose in (_only_one, _sibling, _same_name, _by_number))
+    return next(filter(None, chosen), {})
+
+
+def _require_all_paired(torch_shapes: Mapping[str, Shape], jax_shapes: Mapping[str, Shape], found: Found) -> None:
+    options = _options(torch_shapes, jax_shapes, found)
+    lines = [f"  {t} {torch_shapes[t]}: {', '.join(candidates)}" for t, candidates in options.items() if candidates]
+    if lines:
+        problem = "several JAX parameters may be meant; name them in weights={'torch name': 'jax.name'}"
+        raise ValueError("\n".join([f"{problem}:", *lines]))
+    left_torch = [f"{name} {torch_shapes[name]}" for name in options]
+    left_jax = [f"{n} {shape}" for n, shape in jax_shapes.items() if n not in {p.jax for p in found.values()}]
+    if left_torch or left_jax:
+        raise ValueError(f"parameters are left over: torch {left_torch}, JAX {left_jax}")
 
 
 def _mutual(choices: Mapping[str, str], options: Options) -> dict[str, str]:
