@@ -13,8 +13,8 @@ from torch import nn
 
 from jaxd2l import activations, data, losses, models, optim, train
 from jaxd2l.parity.rule import Row, compare_accuracy, compare_meaning
-from jaxd2l.parity.suite import error_bounds
 from jaxd2l.parity.suite.comparing import Case
+from jaxd2l.parity.suite.error_bounds import cross_entropy_gradient, gradients, outputs, squared_loss_gradient
 from jaxd2l.parity.suite.layers import draw, from_params, sequential, to_params
 from jaxd2l.parity.suite.optim import majorant
 from jaxd2l.types import Batch, Dataset, TrainState
@@ -133,10 +133,10 @@ def _tensors(batch: Batch, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tens
 def _step_scales(x: np.ndarray, y: np.ndarray, parameters: list[np.ndarray]) -> tuple[float, list[np.ndarray]]:
     """Condition scale of a batch's loss and of the gradient of each parameter."""
     x = x.astype(np.float64)
-    outputs, error = error_bounds.outputs(x, parameters, "tanh")
-    start = error_bounds.cross_entropy_gradient if outputs.shape[-1] > 1 else error_bounds.squared_loss_gradient
-    loss_scale, g, g_error = start(outputs, error, y)
-    return loss_scale, error_bounds.gradients(g, g_error, x, parameters, "tanh")[1:]
+    predicted, error = outputs(x, parameters, "tanh")
+    start = cross_entropy_gradient if predicted.shape[-1] > 1 else squared_loss_gradient
+    loss_scale, g, g_error = start(predicted, error, y)
+    return loss_scale, gradients(g, g_error, x, parameters, "tanh")[1:]
 
 
 def _ours(name: str, parameters: list[Any], options: Options) -> tuple[Any, Any, Any, TrainState]:
