@@ -15,7 +15,6 @@ import torch
 
 from jaxd2l._files import named_leaves, read_tensors, write_file
 from jaxd2l.parity.pairing import Pair, Shape, Weights, orient, pair
-from jaxd2l.train.checkpoint.params import read_tensors
 from jaxd2l.types import Params
 
 
