@@ -1,4 +1,4 @@
-"""A cache is whole or it is built again: every fault that a disk, a kill or a second process can cause."""
+"""A cache is whole or it is rebuilt: every fault that a disk, a kill or a second process can cause."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ ARRAYS = {
     "labels": np.arange(10, dtype=np.int32),
 }
 
-# The same arrays in a process of its own. What it is to do otherwise is put in before `run()`.
+# The same arrays in a process of their own. Tests insert before `run()` what should go differently.
 SCRIPT = """
 import os, sys, time
 from pathlib import Path
@@ -62,7 +62,7 @@ def build(scratch: Path) -> dict[str, np.ndarray]:
 
 
 def never(scratch: Path) -> dict[str, np.ndarray]:
-    raise AssertionError("built again, though the cache is whole")
+    raise AssertionError("rebuilt, although the cache is whole")
 
 
 def assert_whole(arrays: dict[str, np.ndarray]) -> None:
@@ -153,13 +153,13 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_damaged_cache_is_built_again(folder: Path, fault: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_cache_is_rebuilt(folder: Path, fault: str, caplog: pytest.LogCaptureFixture) -> None:
     cached_arrays(folder, build)
-    damage, told = FAULTS[fault]
+    damage, message = FAULTS[fault]
     damage(folder)
     with caplog.at_level(logging.INFO):
         assert_whole(cached_arrays(folder, build))
-    assert told in caplog.text
+    assert message in caplog.text
     assert str(folder) in caplog.text
     assert_whole(cached_arrays(folder, never))
     assert sorted(path.name for path in folder.parent.iterdir()) == [".arrays.lock", "arrays"]
@@ -176,7 +176,7 @@ def test_any_altered_byte_is_found(folder: Path) -> None:
     assert_whole(load_arrays(folder))
 
 
-def test_error_of_build_passes_and_leaves_nothing(folder: Path) -> None:
+def test_an_error_while_building_passes_through_and_leaves_nothing(folder: Path) -> None:
     def fail(scratch: Path) -> dict[str, np.ndarray]:
         (scratch / "half-done").write_text("x")
         raise KeyError("from build")
@@ -186,7 +186,7 @@ def test_error_of_build_passes_and_leaves_nothing(folder: Path) -> None:
     assert [path.name for path in folder.parent.iterdir()] == [".arrays.lock"]
 
 
-def test_scratch_is_empty_and_temporaries_of_killed_processes_go(folder: Path) -> None:
+def test_scratch_is_empty_and_leftovers_of_killed_processes_are_removed(folder: Path) -> None:
     stale = folder.parent / ".arrays-killed" / "scratch"
     stale.mkdir(parents=True)
     (stale / "half-done").write_text("x")
@@ -237,7 +237,7 @@ def test_full_disk(folder: Path) -> None:
     assert not folder.exists()
     assert list(folder.parent.glob(".arrays-*")) == []
 
-    save_arrays(folder, ARRAYS)  # what is there already needs no room
+    save_arrays(folder, ARRAYS)  # what is there already needs no space
     assert output(start(folder, limit)) == "45"
 
 

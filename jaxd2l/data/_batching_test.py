@@ -44,18 +44,18 @@ def test_shuffle_is_a_permutation_compiled_or_not(n) -> None:
         np.testing.assert_array_equal(order, shuffle(jax.random.key(0), n))
 
 
-def test_shuffle_beyond_its_bits_hands_over_to_jax() -> None:
+def test_shuffle_leaves_large_sets_to_jax() -> None:
     n = 2**20 + 1
     order = jax.eval_shape(lambda: shuffle(jax.random.key(0), n))
     assert (order.shape, order.dtype) == ((n,), jnp.int32)
 
 
-def test_every_example_comes_equally_often_to_every_place() -> None:
+def test_every_order_is_equally_likely() -> None:
     n, draws = 5, 20_000
     orders = jax.jit(jax.vmap(lambda seed: shuffle(jax.random.key(seed), n)))(jnp.arange(draws))
     counts = (np.asarray(orders)[:, :, None] == np.arange(n)).sum(0)
     np.testing.assert_allclose(counts / draws, 1 / n, atol=5 * np.sqrt(0.16 / draws))
-    # Neighbours, too: each of the 120 orders comes equally often.
+    # Each of the 120 orders comes equally often, not only each example at each place.
     _, each = np.unique(orders, axis=0, return_counts=True)
     assert len(each) == 120
     chi_squared = ((each - draws / 120) ** 2 / (draws / 120)).sum()
@@ -63,7 +63,7 @@ def test_every_example_comes_equally_often_to_every_place() -> None:
 
 
 def test_a_large_set_rises_as_often_as_it_falls() -> None:
-    # With 16 random bits alone, thousands of pairs with equal bits would have kept their order.
+    # With only 16 random bits, thousands of pairs with equal bits would have kept their order.
     n = 60_000
     order = np.asarray(jax.jit(shuffle, static_argnames="n")(jax.random.key(1), n))
     assert abs((np.diff(order) > 0).sum() - n / 2) < 5 * np.sqrt(n / 12)

@@ -23,7 +23,9 @@ def test_files_in_the_folder_or_its_subfolder(small: Path, tmp_path: Path) -> No
     assert find(files.FILES, str(tmp_path / "root" / "fashion_mnist")) == tmp_path / "root" / "fashion_mnist"
 
 
-def test_argument_goes_before_environment(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_argument_takes_precedence_over_the_environment(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("JAXD2L_DATA_DIR", str(tmp_path / "nowhere"))
     assert find(files.FILES, small) == small
     monkeypatch.setenv("JAXD2L_DATA_DIR", str(small))
@@ -37,11 +39,11 @@ def test_missing_file(small: Path, monkeypatch: pytest.MonkeyPatch, cached: bool
     if cached:
         prepare_fashion_mnist(data_dir=small)
     (small / files.FILES.names[1]).unlink()
-    with pytest.raises(FileNotFoundError) as told:
+    with pytest.raises(FileNotFoundError) as caught:
         fashion_mnist(data_dir=small)
-    assert f"{small}, named by the argument data_dir" in str(told.value)
-    assert f"Missing from {small}: train-labels-idx1-ubyte.gz.\n" in str(told.value)
-    assert all(files.FILES.url + name in str(told.value) for name in files.FILES.names)
+    assert f"{small}, named by the argument data_dir" in str(caught.value)
+    assert f"Missing from {small}: train-labels-idx1-ubyte.gz.\n" in str(caught.value)
+    assert all(files.FILES.url + name in str(caught.value) for name in files.FILES.names)
 
     monkeypatch.setenv("JAXD2L_DATA_DIR", str(small))
     with pytest.raises(FileNotFoundError, match="named by the environment variable JAXD2L_DATA_DIR"):
@@ -53,9 +55,9 @@ def test_missing_file(small: Path, monkeypatch: pytest.MonkeyPatch, cached: bool
 def test_damaged_file(small: Path, cache: Path, damage: Callable[[Path], None], name: str) -> None:
     whole = (small / name).stat().st_size
     damage(small / name)
-    with pytest.raises(ValueError, match="is damaged") as told:
+    with pytest.raises(ValueError, match="is damaged") as caught:
         fashion_mnist(data_dir=small)
-    message = str(told.value)
+    message = str(caught.value)
     assert message.startswith(str(small / name))
     assert f"found:    {(small / name).stat().st_size} bytes, SHA-256 " in message
     assert f"expected: {whole} bytes, SHA-256 " in message
@@ -86,7 +88,7 @@ class Server(http.server.SimpleHTTPRequestHandler):
 
 @contextlib.contextmanager
 def serve(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Make a server on this machine, with the files of `folder`, the official one."""
+    """Makes a server on this machine, with the files of `folder`, the official one."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Server, directory=folder)) as server:
         monkeypatch.setattr(files, "FILES", files.FILES._replace(url=f"http://127.0.0.1:{server.server_port}/"))
@@ -103,9 +105,9 @@ def serve(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_no_network(small: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serve(small, monkeypatch):
         trust(small, monkeypatch)
-    with pytest.raises(ConnectionError) as told:  # nobody listens there any more
+    with pytest.raises(ConnectionError) as caught:  # the server is gone
         fashion_mnist()
-    message = str(told.value)
+    message = str(caught.value)
     assert "Connection refused" in message
     assert all(files.FILES.url + name in message for name in files.FILES.names)
     assert "data_dir=DIR" in message
@@ -114,7 +116,7 @@ def test_no_network(small: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -
     assert [path.name for path in cache.iterdir()] == [".fashion_mnist.lock"]
 
 
-def test_download_is_kept_and_mended(small: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_is_kept_and_repaired(small: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = cache / "downloads" / "fashion_mnist"
     with serve(small, monkeypatch):
         trust(small, monkeypatch)

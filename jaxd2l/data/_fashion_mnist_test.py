@@ -17,7 +17,7 @@ from jaxd2l.data.conftest import assert_same_as_files, truncate
 
 ROOT = Path(__file__).parents[2]
 
-# A process that takes the files in JAXD2L_DATA_DIR, whatever they hold, for the official ones.
+# A process that accepts the files in JAXD2L_DATA_DIR as the official ones, whatever they hold.
 TRUST = """
 import os
 from pathlib import Path
@@ -51,7 +51,7 @@ def output(process: subprocess.Popen[str]) -> str:
 
 @pytest.fixture(scope="session")
 def prepared(fashion_mnist_files: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """The real data, prepared once; what TFDS printed and whom it called meanwhile."""
+    """The real data, prepared once; also what TFDS printed and which connections it tried to open meanwhile."""
     calls: list[object] = []
     printed, bars = io.StringIO(), io.StringIO()
     folder = tmp_path_factory.mktemp("cache")
@@ -82,7 +82,7 @@ def test_tfds_gives_the_official_bytes(prepared: dict, fashion_mnist_files: Path
     assert_same_as_files(prepared["dataset"], fashion_mnist_files)
 
 
-def test_preparation_is_silent_and_calls_nobody(prepared: dict) -> None:
+def test_preparation_is_silent_and_opens_no_connection(prepared: dict) -> None:
     assert prepared["calls"] == []
     assert prepared["printed"].getvalue() == ""
     assert prepared["bars"].getvalue() == ""
@@ -117,7 +117,7 @@ def test_prepare_gives_the_folder_of_arrays(small: Path, cache: Path) -> None:
     assert sorted(path.name for path in small.iterdir()) == sorted(FILES.names)  # only read
 
 
-def test_torn_cache_is_built_again(small: Path, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_torn_cache_is_rebuilt(small: Path, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
     fashion_mnist(data_dir=small)
     truncate(cache / "fashion_mnist" / "test_images.npy")
     assert_same_as_files(fashion_mnist(data_dir=small), small)
@@ -143,7 +143,7 @@ def test_unwritable_cache(small: Path, cache: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(("limit", "stopped"), [(1000, "array_record"), (200_000, "File too large")])
 def test_full_disk(small: Path, cache: Path, limit: int, stopped: str) -> None:
-    """The first limit stops TFDS, the second the writing of the arrays, which are larger than its files."""
+    """The first limit stops TFDS; the second stops writing the arrays, which are larger than its files."""
     script = f"""{TRUST}
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))

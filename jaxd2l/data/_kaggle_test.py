@@ -16,7 +16,7 @@ CONTENT = {
 
 @pytest.fixture(autouse=True)
 def made_up_files(tmp_path, monkeypatch):
-    """A server, a cache, and sums that fit."""
+    """A server, a cache, and checksums that fit."""
     (tmp_path / "server").mkdir()
     for name, content in CONTENT.items():
         (tmp_path / "server" / name).write_bytes(content)
@@ -26,7 +26,7 @@ def made_up_files(tmp_path, monkeypatch):
     monkeypatch.delenv("JAXD2L_DATA_DIR", raising=False)
 
 
-def test_the_sums_are_the_books(monkeypatch):
+def test_the_checksums_are_the_books(monkeypatch):
     monkeypatch.undo()
     assert SHA1 == {
         "kaggle_house_pred_train.csv": "585e9cc93e70b39160e7921475f9bcd7d31219ce",
@@ -66,7 +66,7 @@ def test_a_damaged_download_is_fetched_again(tmp_path):
     assert len(kaggle_house_prices().train) == 2
 
 
-def test_a_damaged_file_of_the_users_is_an_error(tmp_path):
+def test_a_damaged_file_in_the_users_folder_is_an_error(tmp_path):
     (tmp_path / "server" / TEST).write_bytes(b"Id\n1\n")
     with pytest.raises(ValueError, match=r"(?s)damaged.*expected: SHA-1.*fresh copy of"):
         kaggle_house_prices(data_dir=tmp_path / "server")

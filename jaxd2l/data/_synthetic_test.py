@@ -57,7 +57,7 @@ def test_the_key_alone_decides_and_test_differs_from_train() -> None:
         ({"num_test": 0}, "num_test must be at least 1, got 0"),
     ],
 )
-def test_what_makes_no_data_is_refused(change, message) -> None:
+def test_arguments_that_describe_no_data_are_refused(change, message) -> None:
     with pytest.raises(ValueError, match=message):
         synthetic_regression(jax.random.key(0), **{"w": W, "b": B, **change})
 
@@ -72,6 +72,6 @@ def test_what_makes_no_data_is_refused(change, message) -> None:
         ({"n": 2.5}, TypeError, "n must be a whole number"),
     ],
 )
-def test_what_would_make_other_data_is_refused(change, error, message) -> None:
+def test_arguments_that_would_silently_change_the_data_are_refused(change, error, message) -> None:
     with pytest.raises(error, match=message):
         synthetic_regression(**({"key": jax.random.key(0), "w": W, "b": 4.2} | change))

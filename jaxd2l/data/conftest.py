@@ -1,4 +1,4 @@
-"""The official Fashion-MNIST files, and small ones of the same form that tests may break."""
+"""The official Fashion-MNIST files, and small ones in the same format that tests may damage."""
 
 import gzip
 import os
@@ -33,7 +33,7 @@ def fashion_mnist_files() -> Path:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, and no folder of data named, whatever the user's environment says."""
+    """An empty cache, and no data folder in the environment, whatever the user has set."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("JAXD2L_CACHE_DIR", str(folder))
     monkeypatch.delenv("JAXD2L_DATA_DIR", raising=False)
@@ -42,7 +42,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def small(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Four files of the official form, with 310 random images of 7x7 squares."""
+    """Four files in the official format, with 310 random images made of 7x7 squares."""
     folder = tmp_path / "source"
     folder.mkdir()
     rng = np.random.default_rng(0)

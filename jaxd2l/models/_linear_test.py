@@ -77,7 +77,7 @@ def test_inputs_with_other_features_are_refused(shape) -> None:
 
 
 @pytest.mark.bad_input
-def test_pixels_are_refused_with_a_way_out() -> None:
+def test_pixels_are_refused_with_advice() -> None:
     with pytest.raises(TypeError, match=r"got uint8; data\.to_float makes images numbers in \[0, 1\]"):
         MODEL.apply(PARAMS, jnp.zeros((5, 2), jnp.uint8))
 
@@ -127,7 +127,7 @@ def test_least_squares_of_few_examples_is_the_smallest_solution() -> None:
 
 
 @pytest.mark.bad_input
-def test_least_squares_refuses_what_does_not_fit() -> None:
+def test_least_squares_refuses_shapes_that_do_not_fit() -> None:
     X = np.ones((5, 2), np.float32)
     with pytest.raises(ValueError, match=r"\(n, d\) and \(n, 1\); got \(5, 2\) and \(5,\)"):
         least_squares(X, np.ones(5, np.float32))

@@ -74,7 +74,7 @@ def test_dropout_acts_on_every_hidden_layer_with_a_mask_of_its_own() -> None:
     rows = {"kernel": jnp.eye(64), "bias": jnp.zeros(64)}
     model = mlp(64, (64, 64), 64, dropout_rate=0.5)
     masks = model.apply((rows, rows, rows), jnp.ones((200, 64)), key=jax.random.key(7))
-    # A unit survives both layers with probability 1/4, were they masked alike with 1/2; it is then 4 times as large.
+    # A unit survives both layers with probability 1/4 (1/2 if the masks were equal), and is then 4 times as large.
     assert set(np.unique(masks)) == {0, 4}
     np.testing.assert_allclose(jnp.mean(masks > 0), 0.25, atol=0.02)
 
@@ -107,7 +107,7 @@ def test_gradients_pass_where_the_mask_lets_them() -> None:
     np.testing.assert_array_equal(jax.grad(lambda x: masked(x).sum())(jnp.ones(50)), masked(jnp.ones(50)))
 
 
-def test_one_key_masks_once() -> None:
+def test_a_key_can_be_used_only_once() -> None:
     key = jax.random.key(2)
     dropout(key, X, 0.5)
     with pytest.raises(jax.errors.KeyReuseError):
@@ -115,7 +115,7 @@ def test_one_key_masks_once() -> None:
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.1, float("nan")])
-def test_a_rate_that_is_no_probability_is_refused(rate) -> None:
+def test_a_rate_outside_0_to_1_is_refused(rate) -> None:
     with pytest.raises(ValueError, match=r"rate must lie in \[0, 1\]"):
         dropout(jax.random.key(0), X, rate)
     with pytest.raises(ValueError, match=r"dropout_rate must lie in \[0, 1\]"):

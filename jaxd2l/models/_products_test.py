@@ -1,4 +1,4 @@
-"""The products of a layer: right to the last rounding at each precision, whatever the layout behind them."""
+"""The products of a layer: correct up to rounding at each precision, whatever the memory layout."""
 
 import os
 import subprocess
@@ -41,7 +41,7 @@ def operands(n, inputs, outputs, stack=()):
 
 
 def assert_right(results, x, kernel, grad, precision):
-    """Against float64, in units of what summing in float32 may cost: the sum of the absolute terms."""
+    """Against float64. The error is measured relative to the sum of the absolute terms, as rounding is."""
     kind = ml_dtypes.bfloat16 if precision == "bfloat16" else np.float32
     x, kernel, grad = (np.asarray(a).astype(kind).astype(np.float64) for a in (x, kernel, grad))
     pairs = ((x, kernel), (grad, kernel.mT), (x.mT, grad))
@@ -68,7 +68,7 @@ def test_under_vmap_they_are_the_same(precision, axes) -> None:
         assert_right(results, x, kernel, grad, precision)
 
 
-# XLA's CPU compiler aborts the process on some of these if the layout is not left to it: hence a process of their own.
+# XLA's CPU compiler aborts the process on some of these unless it may choose the layout: hence a process of its own.
 TWICE_MAPPED = """
 import jax, jax.numpy as jnp
 from jaxd2l.models._products import matmul
@@ -95,11 +95,18 @@ def test_no_stack_of_products_aborts_the_compiler() -> None:
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.sampled_from(["float32", "bfloat16"]))
 def test_every_small_shape_is_right(n, inputs, outputs, precision) -> None:
     given_ = operands(n, inputs, outputs)
-    assert_right(products(precision)(*given_), *given_, precision)
+    assert_right(jax.jit(products(precision))(*given_), *given_, precision)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_without_jit_they_are_the_same(precision) -> None:
+    for shape in ((40, 33, 32), (5, 3, 2)):
+        given_ = operands(*shape)
+        assert_right(products(precision)(*given_), *given_, precision)
 
 
 @pytest.mark.parametrize("transposed", [False, True])
-def test_what_follows_may_transpose_the_result(transposed) -> None:
+def test_the_result_may_be_transposed(transposed) -> None:
     x, kernel, grad = operands(64, 100, 48)
     results = jax.jit(lambda *a: [r.T if transposed else r for r in products("bfloat16")(*a)])(x, kernel, grad)
     assert_right([r.T if transposed else r for r in results], x, kernel, grad, "bfloat16")
@@ -125,7 +132,8 @@ def test_a_bfloat16_model_keeps_float32_parameters_and_rounds_what_it_multiplies
     outputs = [model.apply(params, x) for model in (exact, rounded)]
     difference = jnp.abs(outputs[0] - outputs[1]).max() / jnp.abs(outputs[0]).max()
     assert 1e-5 < difference < 2e-2
-    grads = jax.grad(lambda params: losses.cross_entropy(rounded.apply(params, x), data.digits().test.labels))(params)
+    labels = data.digits().test.labels
+    grads = jax.jit(jax.grad(lambda params: losses.cross_entropy(rounded.apply(params, x), labels)))(params)
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(grads))
 
 
@@ -138,7 +146,7 @@ def test_the_two_ways_to_write_a_bfloat16_mlp_compute_the_same() -> None:
 
 
 def test_training_in_bfloat16_follows_float32() -> None:
-    """Small updates are not lost: a parameter kept in bfloat16 would stand still under steps of 1/1000 of itself."""
+    """Small updates are not lost: a parameter kept in bfloat16 would not move under steps of 1/1000 of its size."""
 
     def fit(precision):
         return train.fit(
@@ -160,7 +168,7 @@ def test_an_unknown_precision_is_refused(make, sizes) -> None:
 
 
 @pytest.mark.bad_input
-def test_an_unknown_precision_is_not_taken_for_float32() -> None:
+def test_matmul_refuses_an_unknown_precision_and_shapes_that_do_not_fit() -> None:
     with pytest.raises(ValueError, match="precision must be"):
         matmul(jnp.ones((2, 2)), jnp.ones((2, 2)), "float16")
     with pytest.raises(ValueError, match=r"x and kernel must have shapes \(n, inputs\) and \(inputs, outputs\)"):

@@ -127,3 +127,14 @@ def test_what_jax_cannot_hold_comes_back_as_it_was(tmp_path) -> None:
         save_params(tmp_path / "p", {"a": "text"})
     with pytest.raises(TypeError, match="like must hold arrays or their shapes; 'counts' is 1"):
         load_params(tmp_path / "p", like={"counts": 1})
+
+
+def test_a_file_of_the_former_linen_models_is_refused_by_name(tmp_path):
+    """Until Flax's models became NNX modules, their leaves had other names."""
+    path, model = tmp_path / "old.safetensors", models.flax_softmax_regression(4, 2)
+    params = model.init(jax.random.key(0))
+    save_params(path, {"params": {"Dense_0": params["layers"][0]}})
+    with pytest.raises(
+        ValueError, match=r"parameters of another model: layers\.0\.bias: .*params\.Dense_0\.bias: expected None"
+    ):
+        load_params(path, like=params)
