@@ -279,7 +279,7 @@ plots.lines(points, {"sin x": jnp.sin(points), "derivative by jax.grad": slopes}
 
 # %% [markdown]
 # **5. The dependency graph of $f(x) = (\log x^2 \cdot \sin x) + x^{-1}$.** JAX reads the graph from the function
-# itself. Values in a blue frame are stored for the backward pass; [5.3](ch05_03_backpropagation.ipynb) explains why.
+# itself. Values in blue boxes are stored for the backward pass; [5.3](ch05_03_backpropagation.ipynb) explains why.
 
 
 # %%
