@@ -47,8 +47,8 @@ print([int(compiled(0)) for _ in range(3)], "count:", counter.count)
 # optimiser's state, the number of steps) and `History` (what was measured).
 
 # %%
-print(inspect.getsource(types.Model))
-print(inspect.getsource(types.Batch))
+for kind in (types.Model, types.Batch):
+    print(f"{kind.__name__}({', '.join(kind._fields)}): {inspect.getdoc(kind)}\n")
 
 # %% [markdown]
 # ## Module: a model, a loss, an optimiser
@@ -59,7 +59,7 @@ print(inspect.getsource(types.Batch))
 # %%
 model, loss, tx = models.linear_regression(2), losses.squared_loss, optax.sgd(0.03)
 params = model.init(jax.random.key(0))
-print(jax.tree.map(jnp.shape, params))
+print(model)
 print(model.apply(params, jnp.ones((5, 2))).shape)
 
 # %% [markdown]
@@ -72,7 +72,7 @@ print(model.apply(params, jnp.ones((5, 2))).shape)
 # %%
 true_w, true_b = np.array([2.0, -3.4]), 4.2
 dataset = data.synthetic_regression(jax.random.key(1), true_w, true_b)
-print(dataset.train.inputs.shape, dataset.train.labels.shape, dataset.test.inputs.shape)
+print(dataset)
 key = jax.random.key(2)
 batches = data.epoch_indices(key, epoch=0, n=1000, batch_size=32)
 print(len(batches), "batches; the last has", len(batches[-1]), "examples; all once:", len(set(np.concatenate(batches))))
@@ -110,7 +110,8 @@ state, history = train.fit(
 )
 
 # %%
-print("steps taken:", state.step, " losses of", history.step_loss.shape, "(epochs, steps)")
+print(state)
+print(history)
 print("train loss falls:", bool((np.diff(history.train_loss) < 0).all()))
 print("w:", np.asarray(state.params["kernel"]).ravel().round(1), "b:", np.asarray(state.params["bias"]).round(1))
 
