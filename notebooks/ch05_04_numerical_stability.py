@@ -68,7 +68,7 @@ def random_product(key, num_matrices):
 
 
 growth = jax.vmap(lambda key: random_product(key, 200))(jax.random.split(jax.random.key(0), 64))
-packaged = stability.random_product(jax.random.split(jax.random.key(0), 64)[0], 200)
+packaged = stability.random_product(jax.random.split(jax.random.key(0), 64)[0], num_matrices=200)
 print("as in the package:", bool(jnp.allclose(growth[0], packaged, rtol=1e-5)))
 limit = math.log10(np.finfo(np.float32).max)
 print(f"length of a vector after 100 factors: 10^{55.8 / math.log(10):.1f} expected")
