@@ -10,11 +10,8 @@ import pytest
 
 import jaxd2l
 
-PENDING = ("jaxd2l.train.",)
-"""Beginnings of the names of modules that do not keep the rules yet."""
-
-POSITIONAL = {"axis", "p", "negative_slope", "beta", "stddev", "gain"}
-"""Options that may be positional: what NumPy has so, and the one natural parameter of a function."""
+POSITIONAL = {"axis", "p", "negative_slope", "beta", "stddev", "gain", "num_devices", "num_processes", "process_id"}
+"""Optional and still positional: what NumPy has so, the one natural parameter of a function, an optional operand."""
 
 
 def public_modules(module: ModuleType = jaxd2l) -> Iterator[ModuleType]:
@@ -31,7 +28,7 @@ def public_functions() -> Iterator[tuple[str, Callable[..., Any]]]:
                 yield f"{module.__name__}.{name}", function
 
 
-MODULES = [module for module in public_modules() if not module.__name__.startswith(PENDING)]
+MODULES = list(public_modules())
 FUNCTIONS = dict(public_functions())
 
 
