@@ -103,13 +103,13 @@ def save(path: Path, **shapes: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("shapes", "told"),
     [
-        ({"a_weight": (10, 100), "a_bias": (10,)}, "goes from 100 inputs to 10 outputs; the datasets here are"),
-        ({"a_weight": (3, 64), "a_bias": (3,)}, "goes from 64 inputs to 3 outputs"),
-        ({"a_weight": (6, 1, 5, 5), "a_bias": (6,)}, "fully connected layers alone"),
-        ({"a_weight": (10, 64)}, "fully connected layers alone"),
+        ({"a_weight": (10, 100), "a_bias": (10,)}, "maps 100 inputs to 10 outputs; the datasets here are"),
+        ({"a_weight": (3, 64), "a_bias": (3,)}, "maps 64 inputs to 3 outputs"),
+        ({"a_weight": (6, 1, 5, 5), "a_bias": (6,)}, "of fully connected layers can be converted"),
+        ({"a_weight": (10, 64)}, "of fully connected layers can be converted"),
         (
             {"a_weight": (5, 2), "a_bias": (5,), "b_weight": (1, 5), "b_bias": (1,)},
-            "for synthetic data there is linear regression only",
+            "synthetic data are for linear regression only",
         ),
     ],
 )
