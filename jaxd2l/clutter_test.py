@@ -12,7 +12,7 @@ import pytest
 
 import jaxd2l
 from jaxd2l import activations, book, data, losses, metrics, models
-from jaxd2l._checks import arrays, numbers, probabilities, shapes
+from jaxd2l._checks import arrays, numbers, probabilities, shapes, values
 
 MAX_CHECK_LINES = 3
 MAX_LINES = 60
@@ -34,7 +34,7 @@ MODULES = [activations, data, losses, metrics, models, *(getattr(book, name) for
 FUNCTIONS = {name: function for module in MODULES for name, function in own_functions(module).items()}
 CONVERTERS = {
     name.rpartition(".")[2]
-    for module in (arrays, numbers, probabilities, shapes)
+    for module in (arrays, numbers, probabilities, shapes, values)
     for name in own_functions(module)
     if not name.rpartition(".")[2].startswith(("require_", "is_"))
 } | {"asarray"}

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Integer
 
-from jaxd2l._checks.arrays import classes, floating, host_or_device, real
+from jaxd2l._checks.arrays import classes, floating, real
 from jaxd2l._checks.numbers import require_between, require_choice, require_whole
 from jaxd2l._checks.shapes import require_shapes
+from jaxd2l._checks.values import host_or_device
 from jaxd2l.activations import log_softmax
 
 __all__ = ["Reduction", "cross_entropy", "cross_entropy_from_probabilities", "squared_loss"]

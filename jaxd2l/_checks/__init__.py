@@ -1,4 +1,4 @@
-"""Every refusal of a wrong argument, written once. `numbers` and `shapes` need no JAX; `arrays` and `probabilities` do.
+"""Every refusal of a wrong argument, written once. `numbers` and `shapes` work without JAX.
 
 `require_...` raises or returns nothing. A function named after what it returns (`floating`, `classes`) checks, converts
 and returns. The wrong kind of thing is a TypeError; the right kind with a wrong value or shape is a ValueError. Limits

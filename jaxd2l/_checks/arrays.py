@@ -1,7 +1,7 @@
-"""Checks of arrays: what JAX or NumPy would convert silently is refused here. A traced array has no values to check."""
+"""Arrays as the functions want them: what JAX or NumPy would convert silently is refused here."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -11,11 +11,13 @@ from jaxtyping import Array, Int
 
 from jaxd2l._checks.numbers import is_real, is_traced
 from jaxd2l._checks.shapes import require_not_empty, require_shapes
-
-
-def host_or_device(x: Any) -> Array | np.ndarray:
-    """A JAX array as it is, anything else as NumPy: on the host its values can be checked even while tracing."""
-    return x if isinstance(x, jax.Array) else np.asarray(x)
+from jaxd2l._checks.values import (
+    host_or_device,
+    require_classes,
+    require_finite,
+    require_integers,
+    require_none_negative,
+)
 
 
 def real(name: str, x: Any) -> Array:
@@ -148,65 +150,6 @@ def counts(name: str, x: Any) -> Int[Array, "..."]:
     return jnp.asarray(x).astype(jnp.int32)
 
 
-def require_classes(num_classes: int, *, ignore_index: int | None = None, **labels: Any) -> None:
-    """Integers from 0 to C-1, or `ignore_index`."""
-    or_ignored = "" if ignore_index is None else f", or {ignore_index} to ignore the example"
-    require_integers(**labels)
-    for name, values in labels.items():
-        _require_each(
-            f"be a class from 0 to {num_classes - 1}{or_ignored}",
-            lambda y: (y >= 0) & (y < num_classes) | (y == ignore_index),
-            name,
-            values,
-        )
-
-
-def require_integers(**arrays: Any) -> None:
-    """Integers of any width; booleans are none.
-
-    >>> require_integers(labels=np.array([0.0, 1.0]))
-    Traceback (most recent call last):
-    TypeError: labels must be integers, got float64
-    """
-    for name, array in arrays.items():
-        dtype = host_or_device(array).dtype
-        if not jnp.issubdtype(dtype, jnp.integer):
-            raise TypeError(f"{name} must be integers, got {dtype}")
-
-
-def require_finite(**arrays: Any) -> None:
-    """No NaN and no infinity.
-
-    >>> require_finite(source=np.array([1.0, np.nan]))
-    Traceback (most recent call last):
-    ValueError: source[1] is nan, but must be finite; remove or impute such values first
-    """
-    for name, array in arrays.items():
-        _require_each("be finite; remove or impute such values first", np.isfinite, name, array)
-
-
-def require_all_positive(**arrays: Any) -> None:
-    """No 0, no negative number and no NaN.
-
-    >>> require_all_positive(prices=np.array([[100.0, -1.0]]))
-    Traceback (most recent call last):
-    ValueError: prices[0, 1] is -1.0, but must be positive
-    """
-    for name, array in arrays.items():
-        _require_each("be positive", lambda x: x > 0, name, array)
-
-
-def require_none_negative(**arrays: Any) -> None:
-    """No negative number and no NaN.
-
-    >>> require_none_negative(weights=np.array([0.5, -1.0]))
-    Traceback (most recent call last):
-    ValueError: weights[1] is -1.0, but must be at least 0
-    """
-    for name, array in arrays.items():
-        _require_each("be at least 0", lambda x: x >= 0, name, array)
-
-
 def require_layer(layer: Any) -> None:
     """The parameters of a fully connected layer; a bias of another shape would be broadcast.
 
@@ -231,22 +174,3 @@ def narrowed(host: np.ndarray, dtype: Any) -> np.ndarray:
     if np.any(is_lost):
         raise OverflowError(f"{host[is_lost].flat[0]} does not fit into {dtype}")
     return narrow
-
-
-def element(name: str, index: Sequence[int]) -> str:
-    """How an element reads in a message: `labels[0, 3]`, or `labels` of an array without axes."""
-    return f"{name}[{', '.join(map(str, index))}]" if len(index) else name
-
-
-def _require_each(rule: str, is_right: Callable[[np.ndarray], np.ndarray], name: str, array: Any) -> None:
-    """Refuses what is not real, and the first element that breaks the rule, with its index and value."""
-    array = host_or_device(array)
-    if not is_real(array.dtype):
-        raise TypeError(f"{name} must hold real numbers, got {array.dtype}")
-    if is_traced(array):
-        return
-    values = np.asarray(array)
-    wrong = np.argwhere(~np.asarray(is_right(values)))
-    if len(wrong):
-        index = tuple(wrong[0].tolist())
-        raise ValueError(f"{element(name, index)} is {values[index]}, but must {rule}")

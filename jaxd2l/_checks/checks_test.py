@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxd2l._checks import arrays, numbers, shapes
+from jaxd2l._checks import arrays, numbers, shapes, values
 
 NAN = math.nan
 RIGHT = [
@@ -42,8 +42,8 @@ WRONG = [
     (numbers.require_whole_between, (2, 4), (2.5, "3", None), TypeError),
     (shapes.require_not_empty, (None,), (np.ones((0, 1)), []), ValueError),
     (shapes.require_not_empty, (0,), (np.ones((0, 1)),), ValueError),
-    (arrays.require_finite, (), (np.ones(2) * 1j, "text", None), TypeError),
-    (arrays.require_all_positive, (), (np.ones(2) * 1j, "text", None), TypeError),
+    (values.require_finite, (), (np.ones(2) * 1j, "text", None), TypeError),
+    (values.require_all_positive, (), (np.ones(2) * 1j, "text", None), TypeError),
 ]
 
 
@@ -68,8 +68,8 @@ def test_traced_numbers_have_no_range_to_check() -> None:
         numbers.require_inside(0, 1, x=x)
         numbers.require_positive(x=x)
         numbers.require_not_negative(x=x)
-        arrays.require_finite(x=x)
-        arrays.require_all_positive(x=x)
+        values.require_finite(x=x)
+        values.require_all_positive(x=x)
         return x
 
     assert jnp.isnan(jax.jit(f)(NAN))
@@ -78,9 +78,9 @@ def test_traced_numbers_have_no_range_to_check() -> None:
 
 def test_numpy_stays_on_the_host_and_is_checked_even_while_tracing() -> None:
     x = np.zeros(3)
-    assert arrays.host_or_device(x) is x
-    assert isinstance(arrays.host_or_device([1, 2]), np.ndarray)
-    assert arrays.host_or_device(device := jnp.zeros(3)) is device
+    assert values.host_or_device(x) is x
+    assert isinstance(values.host_or_device([1, 2]), np.ndarray)
+    assert values.host_or_device(device := jnp.zeros(3)) is device
     with pytest.raises(ValueError, match=r"labels\[0\] is 5"):
         jax.jit(lambda _: arrays.classes("labels", np.array([5]), 3))(0)
     assert jax.jit(lambda y: arrays.classes("labels", y, 3))(5) == 5

@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from jaxd2l._checks.arrays import element, floating
+from jaxd2l._checks.arrays import floating
 from jaxd2l._checks.numbers import is_traced
 from jaxd2l._checks.shapes import require_shapes
+from jaxd2l._checks.values import element
 
 
 def probabilities(name: str, p: Any) -> Float[Array, "..."]:

@@ -13,9 +13,10 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from jaxd2l._checks.arrays import floating, require_finite
+from jaxd2l._checks.arrays import floating
 from jaxd2l._checks.numbers import require_real
 from jaxd2l._checks.shapes import require_shapes
+from jaxd2l._checks.values import require_finite
 from jaxd2l.types import Params
 
 __all__ = [

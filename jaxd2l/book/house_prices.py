@@ -12,9 +12,10 @@ from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxd2l import models
-from jaxd2l._checks.arrays import real, require_all_positive, require_finite
+from jaxd2l._checks.arrays import real
 from jaxd2l._checks.numbers import require_whole
 from jaxd2l._checks.shapes import require_shapes
+from jaxd2l._checks.values import require_all_positive, require_finite
 from jaxd2l.book import preprocessing
 from jaxd2l.book.generalization import Fold, k_fold
 from jaxd2l.book.preprocessing import Preprocessing

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, Num, Shaped
 
 from jaxd2l._checks.arrays import cast, floating, narrowed, real
-from jaxd2l._checks.numbers import require_axis, require_between, require_real
+from jaxd2l._checks.numbers import is_traced, require_axis, require_between, require_real
 from jaxd2l._checks.shapes import require_not_empty
 
 __all__ = ["at", "copy_from", "median", "norm", "set_at", "std", "var"]
@@ -86,16 +86,13 @@ def _check_index(index: Any, shape: tuple[int, ...]) -> tuple[tuple[Any, ...], b
     parts = index if isinstance(index, tuple) else (index,)
     parts = tuple(np.array(part, None if part else int) if isinstance(part, list) else part for part in parts)
     # NumPy checks the index on an array of this shape that takes one byte; a traced index stands for 0.
-    is_traced = [isinstance(part, jax.core.Tracer) for part in parts]
-    known = (
-        np.zeros(part.shape, part.dtype) if traced else np.asarray(part) if isinstance(part, jax.Array) else part
-        for part, traced in zip(parts, is_traced, strict=True)
-    )
+    known = [np.zeros(part.shape, part.dtype) if is_traced(part) else part for part in parts]
+    known = [np.asarray(part) if isinstance(part, jax.Array) else part for part in known]
     try:
         np.broadcast_to(np.False_, shape)[tuple(known)]
     except IndexError as error:
         raise IndexError(f"{error}; the array has shape {shape}") from None
-    return parts, not any(is_traced)
+    return parts, not any(map(is_traced, parts))
 
 
 def copy_from(external: Any) -> Shaped[Array, "..."]:

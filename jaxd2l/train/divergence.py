@@ -11,6 +11,7 @@ import optax
 from jaxtyping import Array, PRNGKeyArray
 
 from jaxd2l._checks.numbers import require_whole
+from jaxd2l._checks.values import host_or_device
 from jaxd2l._files import named_leaves
 from jaxd2l.data import epoch_indices, to_float
 from jaxd2l.keys import noise_key
@@ -99,7 +100,7 @@ def is_finite(params: Params) -> bool:
 
 def _all_finite(leaf: Any) -> bool:
     # NumPy's arrays stay with NumPy, which compiles nothing for the shape of a history that grows with each epoch.
-    x = leaf if isinstance(leaf, jax.Array) else np.asarray(leaf)
+    x = host_or_device(leaf)
     if jnp.issubdtype(x.dtype, jnp.inexact):
         return bool(jnp.isfinite(x).all() if isinstance(x, jax.Array) else np.isfinite(x).all())
     if not (jnp.issubdtype(x.dtype, jnp.integer) or x.dtype == bool or jnp.issubdtype(x.dtype, jax.dtypes.prng_key)):

@@ -7,9 +7,10 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jaxd2l import models
-from jaxd2l._checks.arrays import floating, require_finite, require_none_negative
+from jaxd2l._checks.arrays import floating
 from jaxd2l._checks.numbers import require_positive
 from jaxd2l._checks.shapes import require_not_empty, require_shapes
+from jaxd2l._checks.values import require_finite, require_none_negative
 
 
 def fit_domain_classifier(

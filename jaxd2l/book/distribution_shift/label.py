@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Float, Int, Integer
 
-from jaxd2l._checks.arrays import require_classes, require_integers, require_none_negative
 from jaxd2l._checks.shapes import require_not_empty, require_shapes
+from jaxd2l._checks.values import require_classes, require_integers, require_none_negative
 
 
 def target_label_distribution(
