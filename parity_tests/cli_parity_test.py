@@ -66,7 +66,7 @@ def test_a_wrong_pair_gives_1_and_json_alone_on_stdout(spec, capsys, tmp_path) -
     ],
 )
 @pytest.mark.bad_input
-def test_a_broken_spec_is_told_in_a_sentence(spec, capsys, text, message) -> None:
+def test_a_broken_spec_gives_an_error_of_one_sentence(spec, capsys, text, message) -> None:
     assert cli.run(["parity", spec(text)]) == 1
     out, err = capsys.readouterr()
     assert out == ""

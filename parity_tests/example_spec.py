@@ -75,7 +75,7 @@ def arguments(bug: str = "", seed: int = 0) -> dict[str, Any]:
         "torch_module": Classifier(seed),
         "jax_model": port(bug),
         "batch": (random.normal(size=(16, 8)).astype(np.float32), random.integers(0, 3, 16)),
-        "weights": {"hidden.weight": ("hidden.kernel", "transpose")},  # square, so its shape does not tell
+        "weights": {"hidden.weight": ("hidden.kernel", "transpose")},  # square, so its shape does not show it
         "loss": (nn.functional.cross_entropy, lambda outputs, labels: jax_cross_entropy(outputs, labels, bug)),
         "optim": (
             lambda params: torch.optim.SGD(params, lr=LR, momentum=MOMENTUM, weight_decay=DECAY),

@@ -101,7 +101,7 @@ def save(path: Path, **shapes: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shapes", "told"),
+    ("shapes", "message"),
     [
         ({"a_weight": (10, 100), "a_bias": (10,)}, "maps 100 inputs to 10 outputs; the datasets here are"),
         ({"a_weight": (3, 64), "a_bias": (3,)}, "maps 64 inputs to 3 outputs"),
@@ -113,10 +113,10 @@ def save(path: Path, **shapes: tuple[int, ...]) -> None:
         ),
     ],
 )
-def test_what_cannot_be_imported_is_refused_and_nothing_is_made(tmp_path, capsys, shapes, told):
+def test_what_cannot_be_imported_is_refused_and_nothing_is_made(tmp_path, capsys, shapes, message):
     save(tmp_path / "net.safetensors", **shapes)
     assert run(["import", str(tmp_path / "net.safetensors"), "--out", str(tmp_path / "run")]) == 1
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

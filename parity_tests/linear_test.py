@@ -20,7 +20,7 @@ def test_suite(case, seed):
 
 @given(*(hnp.arrays(np.float32, shape, elements=elements) for shape in ((2, 3), (3, 3), 3)))
 def test_any_numbers(x, weight, bias):
-    """The kernel is square, so nothing but its values tells its orientation."""
+    """The kernel is square, so only its values show its orientation."""
     require(compare("linear", layers.perceptron((3, 3)), [x, weight, bias], seed=0))
 
 

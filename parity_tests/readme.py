@@ -91,10 +91,10 @@ def _planted(recorded: dict[str, Any]) -> list[str]:
         count, rows, seeds = len(result["alarms"]), result["rows"], result["seeds"]
         alarms = f"Our rule raises {count or 'no'} false alarms in {rows} rows over {seeds} seeds. "
     missed = "; ".join(f"`{d.function}`: {d.name}" for d in defects if not d.ours)
-    told = f"Our rule misses: {missed}." if missed else "Our rule misses none."
+    misses = f"Our rule misses: {missed}." if missed else "Our rule misses none."
     unseen = [f"- `{d.function}`: {d.name}" for d in defects if d.has_outputs and not d.float32]
     return [
-        _PLANTED.format(count=len(defects), alarms=alarms, missed=told, on=recorded["mutations"]["on"]),
+        _PLANTED.format(count=len(defects), alarms=alarms, missed=misses, on=recorded["mutations"]["on"]),
         _counts(defects),
         "What `assert_close` in float32 does not see in the outputs it is given:",
         "\n".join(unseen),

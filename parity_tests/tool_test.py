@@ -24,7 +24,7 @@ LINEAR = {"kernel": jnp.zeros((6, 3)), "bias": jnp.zeros(3)}
 
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread():
-    """Threads cost more than they bring on arrays this small."""
+    """Threads cost more than they gain on arrays this small."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -320,7 +320,7 @@ def test_nan_in_the_weights_and_shapes_of_outputs() -> None:
     assert failed(report, "meaning")["outputs"][1].startswith("shapes differ")
 
 
-def test_every_form_of_the_report_tells_the_same(tmp_path) -> None:
+def test_every_form_of_the_report_says_the_same(tmp_path) -> None:
     report = parity.check(
         linear(), models.softmax_regression(6, 3), (X, Y), loss=CROSS_ENTROPY, optim=(SGD[0], optax.sgd(0.2)), steps=3
     )

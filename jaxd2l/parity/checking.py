@@ -10,7 +10,14 @@ from jaxd2l._checks.numbers import require_whole
 from jaxd2l.parity import jax_side, trajectory
 from jaxd2l.parity.jax_side import Evaluators, evaluator
 from jaxd2l.parity.merging import consequences
-from jaxd2l.parity.optimizer_level import GIVEN_GRADIENTS, OptimizerPair, optimizer_level, step_level, training_of
+from jaxd2l.parity.optimizer_level import (
+    GIVEN_GRADIENTS,
+    OptimizerPair,
+    Training,
+    optimizer_level,
+    step_level,
+    training_of,
+)
 from jaxd2l.parity.pairing import Weights
 from jaxd2l.parity.report import Report, context
 from jaxd2l.parity.rule import Row, compare_accuracy, compare_meaning
@@ -51,18 +58,14 @@ def check(
       oracle: "float64", torch's own. There is no other yet.
       seed: decides the noise that measures how far roundings carry.
 
-    Returns:
-      A report: `report.ok`, `report.assert_ok()`, `report.table()`, `report.to_html(path)`, ...
-
     Raises:
       TypeError: an argument of the wrong kind; a model that returns more than one array.
       ValueError: an empty batch, labels that the loss refuses, NaN or inf in weights or inputs, shapes that a model
         cannot take, weights that cannot be paired (see `parity.pair`).
 
     >>> import torch
-    >>> port = models.linear_regression(2)
-    >>> report = check(torch.nn.Linear(2, 1), port, (np.ones((4, 2), np.float32), np.zeros(4, np.int32)))
-    >>> report.ok
+    >>> port, batch = models.linear_regression(2), (np.ones((4, 2), np.float32), np.zeros(4, np.int32))
+    >>> check(torch.nn.Linear(2, 1), port, batch).ok
     True
     """
     _require_arguments(torch_module, loss, optim, steps, oracle, seed)
@@ -80,11 +83,14 @@ def check(
     values = values_level(sides, evaluators, narrow)
     report = Report((*rows, *values.rows), facts, sides.ours.pairs, values.layers, values.first_diverging)
     if optim is not None:
-        training = training_of(optim, sides.ours)
-        more = optimizer_level(sides, training), *step_level(sides, training)
-        run = trajectory.run(sides, training, evaluators[np.float32], steps)
-        report = report._replace(rows=(*report.rows, *more, *run.rows), curves=run.curves, flips=run.flips)
+        report = _with_training(report, sides, training_of(optim, sides.ours), evaluators, steps)
     return report._replace(rows=consequences(report.rows, (OUTPUTS, SAME_LOSS, GIVEN_GRADIENTS)))
+
+
+def _with_training(report: Report, sides: Sides, training: Training, evaluators: Evaluators, steps: int) -> Report:
+    rows = optimizer_level(sides, training), *step_level(sides, training)
+    run = trajectory.run(sides, training, evaluators[np.float32], steps)
+    return report._replace(rows=(*report.rows, *rows, *run.rows), curves=run.curves, flips=run.flips)
 
 
 def _require_arguments(module: Any, loss: Any, optim: Any, steps: Any, oracle: Any, seed: Any) -> None:

@@ -95,8 +95,8 @@ def _training(found: Findings) -> str:
     ticks = " Ticks at the top: steps in which JAX's float32 run takes another branch at a kink." if marks else ""
     return (
         f"<figure>{figures.distances(found.curves, marks)}<figcaption>Distance of each run's parameters from those of "
-        "torch in float64. The perturbed runs are torch in float64 with every operation put off by one float32 "
-        f"rounding, which any correct float32 run may do.{ticks}</figcaption></figure>"
+        "torch in float64. The perturbed runs are torch in float64 with every operation off by one float32 "
+        f"rounding, as in any correct float32 run.{ticks}</figcaption></figure>"
         f"<figure>{figures.losses(found.curves)}<figcaption>Loss of each step, before its update."
         "</figcaption></figure>" + (_flips(found) if found.flips else "")
     )

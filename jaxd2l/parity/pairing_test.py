@@ -1,4 +1,4 @@
-"""Pairing of parameters: what is told apart, and what is refused."""
+"""Pairing of parameters: what is distinguished, and what is refused."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def test_equal_layers_are_paired_in_the_order_of_their_numbers_not_of_the_alphab
     assert all(paired[f"{i}.bias"] == f"Dense_{i}.bias" for i in range(12))
 
 
-def test_scale_and_bias_of_a_norm_and_of_a_layer_of_its_size_are_told_apart() -> None:
+def test_scale_and_bias_of_a_norm_and_of_a_layer_of_its_size_are_distinguished() -> None:
     torch = {"0.weight": (8, 4), "0.bias": (8,), "1.weight": (8,), "1.bias": (8,)}
     jax = {"Dense_0.bias": (8,), "Dense_0.kernel": (4, 8), "LayerNorm_0.bias": (8,), "LayerNorm_0.scale": (8,)}
     assert names(pair(torch, jax))["0.bias"] == "Dense_0.bias"
@@ -75,7 +75,7 @@ def test_mappings_that_cannot_be_are_refused(weights, message) -> None:
         pair({"weight": (3, 2), "bias": (3,)}, {"kernel": (2, 3), "bias": (3,)}, weights=weights)
 
 
-def test_what_is_left_over_is_told_on_either_side() -> None:
+def test_what_is_left_over_is_listed_for_both_sides() -> None:
     with pytest.raises(ValueError, match=r"torch \['bias \(3,\)'\], JAX \['gain \(7,\)'\]"):
         pair({"weight": (3, 2), "bias": (3,)}, {"kernel": (2, 3), "gain": (7,)})
 

@@ -22,6 +22,9 @@ class Report(Findings):
 
     __slots__ = ()
 
+    def __str__(self) -> str:
+        return self.summary()
+
     def assert_ok(self) -> None:
         """Raises an AssertionError that says what differs, and why if that is known."""
         if not self.ok:

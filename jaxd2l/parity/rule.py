@@ -52,7 +52,7 @@ class Row(NamedTuple):
     worst_index: where JAX errs most; () for a scalar or an empty array.
     verdict: see `Verdict`.
     hint: the likely cause, if one is known.
-    follows_from: quantities above whose failure explains this one; () if the row stands for itself.
+    follows_from: quantities above whose failure explains this one; () if this is a cause of its own.
     """
 
     quantity: str
@@ -227,7 +227,8 @@ def require(rows: Iterable[Row]) -> None:
 
 def _sentence(row: Row) -> str:
     where = f" at {row.worst_index}" if row.worst_index else ""
+    hint = f"; {row.hint}" if row.hint else ""
     return (
-        f"{row.quantity} ({row.level}): {row.verdict}{where}; JAX errs by {row.jax_error:.4g} condition-scaled ULPs, "
-        f"torch by {row.torch_error:.4g}, allowed {row.bound:.4g}" + (f"; {row.hint}" if row.hint else "")
+        f"{row.quantity} ({row.level}): {row.verdict}{where}; JAX errs by {row.jax_error:.4g} roundings (ULPs) of the "
+        f"numbers combined, torch by {row.torch_error:.4g}, allowed {row.bound:.4g}{hint}"
     )

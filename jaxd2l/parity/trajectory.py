@@ -41,7 +41,7 @@ class Trajectory(NamedTuple):
 
 
 class _Moment(NamedTuple):
-    """Where every run stands after one step; `flips` are those of this step."""
+    """Every run after one step, and the flips in that step."""
 
     oracle: TorchStep
     torch32: TorchStep
@@ -88,7 +88,7 @@ def run(sides: Sides, training: Training, evaluate: Callable[[Values], Values], 
 
 
 def _lockstep(sides: Sides, training: Training) -> Iterator[_Moment]:
-    """All runs, one step at a time, without end."""
+    """All runs, one step at a time, forever."""
     factory = training.factory
     oracle_run, torch_run = torch_steps(sides.double, factory), torch_steps(sides.single, factory)
     noises = [Rounding(1000 * sides.seed + i) for i in range(_NUM_PERTURBED)]

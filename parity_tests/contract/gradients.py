@@ -20,7 +20,7 @@ GRADIENTS = (
         "2.5.2",
         ("torch.func.grad(lambda x: x.max(0).values)(torch.ones(2))", "[1, 0]"),
         ("jax.grad(lambda x: x.max(0))(jnp.ones(2))", "[0.5, 0.5]"),
-        "`torch.amax` does as JAX.",
+        "`torch.amax` does what JAX does.",
     ),
     Clause(
         "norm'(0)",
@@ -111,7 +111,7 @@ GRADIENTS = (
         "5.1.2",
         ("torch.func.grad(lambda x: torch.maximum(x, torch.tensor(0.)))(torch.tensor(0.))", "0.5"),
         ("jax.grad(lambda x: jnp.maximum(x, 0))(0.)", "0.5"),
-        "So the book's from-scratch relu, `max(X, 0)`, is not relu at 0.",
+        "So the book's from-scratch relu, `max(X, 0)`, differs from relu at 0.",
     ),
     Clause(
         "amax' on a tie",

@@ -8,7 +8,7 @@ LAYERS = (
         "3.5.1",
         ("torch.nn.Linear(2, 3).weight.shape", "(3, 2)"),
         ("linen.Dense(3).init(jax.random.key(0), jnp.ones((1, 2)))['params']['kernel'].shape", "(2, 3)"),
-        "Kernels are (inputs, outputs). A square one says nothing when it is turned.",
+        "Kernels are (inputs, outputs). A square kernel that is wrongly transposed raises no error.",
         ("models.softmax_regression(2, 3).init(jax.random.key(0))['kernel'].shape", "(2, 3)"),
     ),
     Clause(
@@ -19,7 +19,7 @@ LAYERS = (
             "(1000 * linen.Dense(1000).init(jax.random.key(0), jnp.ones((1, 784)))['params']['kernel'].std()).round()",
             "36",
         ),
-        "U(-1/28, 1/28) against LeCun's normal. `initializers.torch_linear` and `flax_linear` are the two.",
+        "U(-1/28, 1/28) in torch, LeCun's normal in Flax. `initializers.torch_linear` and `flax_linear` give either.",
         ("(1000 * initializers.torch_linear()(jax.random.key(0), 784, 1000)['kernel'].std()).round()", "21"),
     ),
     Clause(
@@ -35,7 +35,7 @@ LAYERS = (
         "5.4.2",
         ("(torch.nn.init.xavier_normal_(torch.empty(500, 500)).abs() > .0447 * 2.3).any()", "True"),
         ("(jnp.abs(jax.nn.initializers.glorot_normal()(jax.random.key(0), (500, 500))) > .0447 * 2.3).any()", "False"),
-        "JAX truncates at two deviations (and widens); here, as torch, the tails stay.",
+        "JAX truncates at two standard deviations (and widens); here the tails stay, as in torch.",
         ("(jnp.abs(initializers.xavier_normal()(jax.random.key(0), 500, 500)['kernel']) > .0447 * 2.3).any()", "True"),
     ),
     Clause(
@@ -51,7 +51,7 @@ LAYERS = (
         "5.1.2",
         ("F.gelu(torch.tensor(-6.))", "-0"),
         ("jax.nn.gelu(-6., approximate=False)", "-5.92e-09"),
-        "torch's 1 + erf has cancelled; here erfc keeps the digits.",
+        "In torch, 1 + erf cancels; here erfc keeps the digits.",
         ("activations.gelu(jnp.array(-6.))", "-5.92e-09"),
     ),
     Clause(
@@ -69,7 +69,7 @@ LAYERS = (
         "Pass it: `nn.LayerNorm(epsilon=1e-5)`.",
     ),
     Clause(
-        "dropout without being told",
+        "dropout by default",
         "5.6.2",
         ("F.dropout(torch.ones(100)).eq(0).any()", "True"),
         ("linen.Dropout(.5).apply({}, jnp.ones(100))", "ValueError"),
@@ -144,14 +144,14 @@ OPTIMISERS = (
         "3.7",
         ("torch_sgd(lr=.1, momentum=.9, weight_decay=.5)", "[0.2631]"),
         ("optax_steps(optax.chain(optax.sgd(.1, .9), optax.add_decayed_weights(.5)))", "[2.411]"),
-        "Here it even grows the weights.",
+        "This even makes the weights grow.",
     ),
     Clause(
         "dampening",
         "3.4.4",
         ("torch_sgd(lr=.1, momentum=.9, dampening=.5)", "[0.6053]"),
         ("optax_steps(optax.chain(optax.scale(1 - .5), optax.sgd(.1, .9)))", "[0.7314]"),
-        "The first gradient enters undamped; optax has nothing for it.",
+        "The first gradient is not dampened; optax has no such option.",
         ("optax_steps(optim.sgd(.1, momentum=.9, dampening=.5))", "[0.6053]"),
     ),
     Clause(

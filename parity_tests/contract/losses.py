@@ -8,7 +8,7 @@ LOSSES = (
         "3.1.1",
         ("F.mse_loss(torch.tensor([2.]), torch.zeros(1))", "4"),
         ("optax.l2_loss(jnp.array([2.]), jnp.zeros(1)).mean()", "2"),
-        "The book's (y - t)^2/2: half of `MSELoss`, so the same learning rate takes half the step.",
+        "The book's (y - t)^2/2 is half of `MSELoss`, so the same learning rate takes half the step.",
         ("losses.squared_loss(jnp.array([2.]), jnp.zeros(1))", "2"),
     ),
     Clause(
@@ -16,7 +16,7 @@ LOSSES = (
         "3.4.2",
         ("(torch.ones(2, 1) - torch.ones(2)).shape", "(2, 2)"),
         ("(jnp.ones((2, 1)) - jnp.ones(2)).shape", "(2, 2)"),
-        "The same (n, n); the losses refuse it. `F.mse_loss` only warns.",
+        "Both broadcast to (n, n). The losses here refuse it; `F.mse_loss` only warns.",
         ("losses.squared_loss(jnp.ones((2, 1)), jnp.ones(2))", "ValueError"),
     ),
     Clause(
@@ -24,7 +24,7 @@ LOSSES = (
         "4.2.1",
         ("(torch.arange(256.) / 255).double().sub(torch.arange(256.).double() / 255).abs().max() < 2**-25", "True"),
         ("np.abs(jax.jit(lambda x: x / 255)(jnp.arange(256.)) - np.arange(256) / 255).max() < 2**-25", "False"),
-        "XLA multiplies by a rounded 1/255. `to_float` rounds rightly, compiled or not.",
+        "XLA multiplies by a rounded 1/255. `to_float` rounds correctly, compiled or not.",
         (
             "np.abs(jax.jit(data.to_float)(np.arange(256, dtype=np.uint8)) - np.arange(256) / 255).max() < 2**-25",
             "True",
@@ -43,7 +43,7 @@ LOSSES = (
         "4.4.1",
         ("F.softmax(torch.tensor([1, 2]), 0)", "NotImplementedError"),
         ("jax.nn.softmax(jnp.array([1, 2]))", "[0.2689, 0.7311]"),
-        "An error as in torch, whose kernel for integers is missing; here it says what to do.",
+        "An error here as in torch, which has no kernel for integers; ours says what to do.",
         ("activations.softmax(jnp.array([1, 2]))", "TypeError"),
     ),
     Clause(
@@ -75,7 +75,7 @@ LOSSES = (
         "4.5.2",
         ("torch.func.grad(F.cross_entropy)(torch.zeros(2), torch.tensor(2))", "IndexError"),
         ("jax.grad(optax.softmax_cross_entropy_with_integer_labels)(jnp.zeros(2), jnp.array(2))", "[0.5, 0.5]"),
-        "optax gives a plausible number. Here NaN, so it is seen.",
+        "optax gives a plausible number. Here it is NaN, so that you notice.",
         ("jax.jit(jax.grad(losses.cross_entropy))(jnp.zeros(2), jnp.array(2))", "[nan, nan]"),
     ),
     Clause(
@@ -99,7 +99,7 @@ LOSSES = (
         "4.5.2",
         ("F.cross_entropy(torch.tensor([[1e6, 1e6 - 1]]), torch.tensor([0]))", "0.3133"),
         ("optax.softmax_cross_entropy_with_integer_labels(jnp.array([[1e6, 1e6 - 1]]), jnp.array([0]))", "[0.3125]"),
-        "optax computes logsumexp - logit and cancels. Here log_softmax, as torch.",
+        "optax computes logsumexp - logit, which cancels. Here it is log_softmax, as in torch.",
         ("losses.cross_entropy(jnp.array([[1e6, 1e6 - 1]]), jnp.array([0]))", "0.3133"),
     ),
     Clause(

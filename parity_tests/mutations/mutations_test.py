@@ -36,7 +36,7 @@ def test_defects_have_names_of_their_own():
 
 def test_a_defect_that_no_longer_fits_is_an_error():
     stale = Mutation("stale", "losses.squared_loss", "no such text", "", ("squared_loss",))
-    with pytest.raises(ValueError, match="stands 0 times"), planted(stale):
+    with pytest.raises(ValueError, match="occurs 0 times"), planted(stale):
         pass
 
 

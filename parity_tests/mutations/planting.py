@@ -15,7 +15,7 @@ class Mutation(NamedTuple):
 
     name: what is wrong.
     function: where, as a path below `jaxd2l`, for example "losses.cross_entropy".
-    old, new: source text; `old` stands in the function exactly once.
+    old, new: source text; `old` occurs in the function exactly once.
     cases: beginnings of the names of the cases that judge it.
     """
 
@@ -33,7 +33,7 @@ def defects(function: str, *rows: tuple[str, str, str, str]) -> tuple[Mutation, 
 
 @contextmanager
 def planted(mutation: Mutation) -> Iterator[None]:
-    """The package with the defect in it. Code is exchanged in place, so whoever holds the function has the defect.
+    """The package with the defect in it. Code is exchanged in place, so every reference to the function has the defect.
 
     Raises:
       ValueError: if `old` is not in the function's source, or more than once.
@@ -41,7 +41,7 @@ def planted(mutation: Mutation) -> Iterator[None]:
     function = _find(mutation.function)
     source = textwrap.dedent(inspect.getsource(function))
     if source.count(mutation.old) != 1:
-        raise ValueError(f"{mutation.name}: {mutation.old!r} stands {source.count(mutation.old)} times in the source")
+        raise ValueError(f"{mutation.name}: {mutation.old!r} occurs {source.count(mutation.old)} times in the source")
     names = dict(function.__globals__)
     exec(compile(source.replace(mutation.old, mutation.new), "<mutation>", "exec"), names)
     mutant = inspect.unwrap(names[function.__name__])
@@ -66,7 +66,7 @@ def _find(path: str) -> FunctionType:
 
 
 def _forget_traces() -> None:
-    """What our own jitted functions were compiled to before the defect, or with it."""
+    """Discards what our jitted functions were compiled to before the defect, or with it."""
     for name, module in list(sys.modules.items()):
         if name.split(".")[0] == "jaxd2l":
             for value in list(vars(module).values()):

@@ -1,4 +1,4 @@
-"""Activations (D2L 4.1, 5.1): softmax and its logarithm, and the functions that act on each element by itself."""
+"""Activations (D2L 4.1, 5.1): softmax and its logarithm, and the elementwise functions."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ def cases() -> Iterator[Case]:
 
 
 def softmax(axis: int = -1) -> FunctionPair:
-    """The book's softmax, by torch.
+    """torch's softmax and ours.
 
     `p_i` inherits the roundings of the exponentials: relative error `2 + |x_i - max| + sum_k p_k |x_k - max|`.
     """
@@ -88,7 +88,7 @@ def elementwise(theirs: Callable[..., Any], ours: Callable[..., Any], value: Fun
 
 
 def leaky_relu(negative_slope: float = 0.01) -> FunctionPair:
-    """Exact but for one product."""
+    """Exact except for one product."""
     return elementwise(
         lambda x: functional.leaky_relu(x, negative_slope),
         lambda x: activations.leaky_relu(x, negative_slope),

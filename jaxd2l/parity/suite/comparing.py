@@ -1,7 +1,7 @@
 """One function, written once in torch and once in JAX, and what it takes to compare the two.
 
-Float32 is judged against float64 (accuracy), float64 against float64 (meaning); the value and the gradient of every
-input each give a row per level. Arrays are copied on their way across, for neither side may see the other's memory.
+Float32 is compared with float64 (accuracy), float64 with float64 (meaning). The value, and the gradient of every input,
+give one row for each. Arrays are copied on their way across: neither side may see the other's memory.
 """
 
 from collections.abc import Callable, Sequence
@@ -53,7 +53,7 @@ def compare(name: str, pair: FunctionPair, inputs: Sequence[np.ndarray], seed: i
     """Compares values and gradients of a pair, in float32 and in float64.
 
     Args:
-      name: what the rows are called by.
+      name: the rows' names begin with it.
       pair: the two functions.
       inputs: their arguments; they are rounded to float32 first, so that each precision sees the same numbers.
       seed: decides the cotangent, the weights of the outputs in the sum whose gradient is taken.
@@ -79,7 +79,7 @@ def compare(name: str, pair: FunctionPair, inputs: Sequence[np.ndarray], seed: i
 def torch_results(
     function: Callable[..., torch.Tensor], inputs: Sequence[np.ndarray], cotangent: np.ndarray, dtype: torch.dtype
 ) -> Side:
-    """Value and gradients by torch; an input that is not reached has gradient 0."""
+    """Value and gradients by torch; the gradient of an input that is not used is 0."""
     tensors = [torch.tensor(x, dtype=dtype, requires_grad=True) for x in inputs]
     value = function(*tensors)
     gradients = tuple(torch.zeros_like(x) for x in tensors)

@@ -1,4 +1,4 @@
-"""Dropout (D2L 5.6) with the same noise on both sides: what is compared is what is done with it."""
+"""Dropout (D2L 5.6) with the same noise on both sides, so that only the use of the noise is compared."""
 
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -44,7 +44,7 @@ def dropout(rate: float, seed: int = 0) -> FunctionPair:
 
 
 def book_dropout(x: torch.Tensor, rate: float, noise: Numbers) -> torch.Tensor:
-    """The book's `dropout_layer`, told its random numbers."""
+    """The book's `dropout_layer` with given random numbers."""
     if rate == 1:
         return torch.zeros_like(x)
     mask = (torch.tensor(noise) > rate).to(x.dtype)
@@ -52,18 +52,18 @@ def book_dropout(x: torch.Tensor, rate: float, noise: Numbers) -> torch.Tensor:
 
 
 def with_noise(function: Callable[..., Any], seed: int) -> Callable[..., Any]:
-    """The same function, but its Bernoulli draws compare given noise with the probability."""
+    """The same function, but its Bernoulli draws compare the given noise with the probability."""
 
     def draws() -> Callable[..., jax.Array]:
         order = count()
         # The book keeps where noise > rate; an event of probability p is then noise > 1 - p.
         return lambda key, p=0.5, shape=(): jnp.array(_noise(seed, next(order), shape) > 1 - p)
 
-    def told(*args: Any) -> Any:
+    def with_given_draws(*args: Any) -> Any:
         with mock.patch.object(jax.random, "bernoulli", draws()):
             return function(*args)
 
-    return told
+    return with_given_draws
 
 
 def _noise(seed: int, layer: int, shape: tuple[int, ...]) -> Numbers:

@@ -1,6 +1,6 @@
 """How far roundings carry through a perceptron: condition scales by running error analysis, in NumPy float64.
 
-Next to each value goes its error in roundings: what it inherits through the derivative of each step, plus the
+Each value carries its error in roundings: what it inherits through the derivative of each step, plus the
 magnitudes that the step itself combines. All first order, all sums of magnitudes.
 """
 

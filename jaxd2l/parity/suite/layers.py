@@ -117,8 +117,8 @@ def _draw(sizes: Sequence[int], activation: str = "relu", n: int = 16) -> Draw:
 def draw(rng: np.random.Generator, sizes: Sequence[int], activation: str, n: int) -> list[np.ndarray]:
     """Inputs and parameters of ordinary size, as float32.
 
-    Examples that bring a unit within rounding errors of a kink are passed over: which slope holds there is a matter
-    of the last bit, on either side.
+    Examples that bring a unit within rounding errors of a kink are left out: there, the last bit decides which slope
+    holds, in either library.
     """
     parameters = []
     for num_in, num_out in pairwise(sizes):

@@ -18,7 +18,7 @@ REDUCTIONS: tuple[Reduction, ...] = ("none", "mean", "sum")
 
 
 class Options(NamedTuple):
-    """What cross-entropy can be told; `weight` is one factor per class, or None."""
+    """Options of cross-entropy; `weight` is one factor per class, or None."""
 
     weight: np.ndarray | None = None
     ignore_index: int = -100
@@ -35,9 +35,9 @@ def cases() -> Iterator[Case]:
         options = f"weight={weighted} ignore={ignored} smoothing={smoothing} {reduction}"
         yield _hard_case(f"cross_entropy {options}", weighted, ignored, smoothing, reduction)
     for weighted, smoothing, reduction in product((False, True), (0.0, 0.1, 1.0), REDUCTIONS):
-        told = Options(_weights(5) if weighted else None, -100, smoothing, reduction)
+        chosen = Options(_weights(5) if weighted else None, -100, smoothing, reduction)
         name = f"cross_entropy soft labels weight={weighted} smoothing={smoothing} {reduction}"
-        yield case(name, cross_entropy_soft(told), _soft_inputs)
+        yield case(name, cross_entropy_soft(chosen), _soft_inputs)
     yield _hard_case("cross_entropy logits + 1e4", False, -100, 0.0, "mean", offset=1e4)
     yield _hard_case("cross_entropy wide logits", False, -100, 0.0, "mean", width=100.0)
     yield _hard_case("cross_entropy 1000 classes", False, -100, 0.1, "mean", num_classes=1000)
@@ -187,7 +187,3 @@ def _hard_case(
 
 def _soft_inputs(rng: np.random.Generator) -> tuple[Numbers, ...]:
     return 3 * rng.standard_normal((32, 5)), rng.dirichlet(np.ones(5), 32)
-
-
-def _two_columns(rng: np.random.Generator) -> list[Numbers]:
-    return [rng.standard_normal((64, 1)), rng.standard_normal((64, 1))]

@@ -1,4 +1,4 @@
-"""Accuracy, and the rates that a confusion matrix holds (D2L 4.3, 4.7)."""
+"""Accuracy, and the rates computed from a confusion matrix (D2L 4.3, 4.7)."""
 
 from collections.abc import Iterator
 from typing import Any
