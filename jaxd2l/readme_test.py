@@ -106,7 +106,7 @@ def test_the_names_in_its_tables_exist() -> None:
     text = README.read_text(encoding="utf-8")
     table = text[text.index("| Section | Functions |") : text.index("The book's classes")]
     count = 0
-    for line in table.splitlines()[2:]:
+    for line in table.strip().splitlines()[2:]:
         for cell in line.split("|")[2].split(";"):
             names = re.findall(r"`([\w.]+)`", cell)
             within = re.match(r"\s*`([\w.]+)`:", cell)  # "`metrics`: `accuracy`, `recall`"

@@ -68,7 +68,7 @@ def read_safetensors(path: str | os.PathLike[str], like: Params, *, weights: Wei
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: as `from_torch`; a damaged file, or a dtype that NumPy does not have.
+      ValueError: as `from_torch`, or a damaged file.
     """
     arrays = read_tensors(path)
     return arrays_to_params(arrays, like, pair(_shapes(arrays), _shapes(named_leaves(like)), weights=weights))
@@ -114,12 +114,19 @@ def require_finite(weights: Mapping[str, np.ndarray]) -> None:
 
 def to_numpy(tensor: torch.Tensor) -> np.ndarray:
     """A copy: torch's in-place steps must not change JAX's arrays, nor XLA's reuse of memory torch's."""
-    return tensor.detach().cpu().numpy().copy()
+    tensor = tensor.detach().cpu()
+    return np.array((tensor.float() if tensor.dtype in _NOT_NUMPYS else tensor).numpy())
 
 
 def to_tensor(array: np.ndarray, dtype: torch.dtype | None = None) -> torch.Tensor:
     """A copy, for the same reason."""
+    if array.dtype.name == "bfloat16":
+        return torch.tensor(array.astype(np.float32), dtype=dtype or torch.bfloat16)
     return torch.tensor(np.array(array), dtype=dtype)
+
+
+_NOT_NUMPYS = (torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2)
+"""Types that NumPy does not have; float32 holds every number of theirs."""
 
 
 def _shapes(arrays: Mapping[str, Any]) -> dict[str, Shape]:

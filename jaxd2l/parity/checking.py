@@ -1,96 +1,124 @@
 """`check`: a torch module against its JAX port, level by level, from the weights to a training run."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
+import jax
 import numpy as np
 import torch
 
 from jaxd2l._checks.numbers import require_whole
 from jaxd2l.parity import jax_side, trajectory
-from jaxd2l.parity.jax_side import Evaluators, evaluator
 from jaxd2l.parity.merging import consequences
-from jaxd2l.parity.optimizer_level import (
-    GIVEN_GRADIENTS,
-    OptimizerPair,
-    Training,
-    optimizer_level,
-    step_level,
-    training_of,
-)
-from jaxd2l.parity.pairing import Weights
+from jaxd2l.parity.optimizer_level import GIVEN_GRADIENTS, OptimizerPair, optimizer_level, step_level, training_of
 from jaxd2l.parity.report import Report, context
 from jaxd2l.parity.rule import Row, compare_accuracy, compare_meaning
-from jaxd2l.parity.sides import LossPair, Sides, both_sides, narrow_dtypes, output_shape
-from jaxd2l.parity.torch_side import OUTPUTS, SAME_LOSS, Values
+from jaxd2l.parity.samples import Call, arrays
+from jaxd2l.parity.sides import LossPair, Mode, Question, Sides, both_sides, output_shapes, types_inside
+from jaxd2l.parity.torch_side import SAME_LOSS, Values, updated
+from jaxd2l.parity.unseen import unseen
 from jaxd2l.parity.values_level import values_level
 
 
 def check(
     torch_module: torch.nn.Module,
     jax_model: Any,
-    batch: tuple[Any, Any],
+    batch: Any,
     *,
-    weights: Weights = "auto",
+    weights: Any = "auto",
     loss: LossPair | None = None,
     optim: OptimizerPair | None = None,
     steps: int = 100,
     oracle: str = "float64",
+    to_jax: str | Callable[[Any], Any] | None = None,
+    outputs: tuple[Callable[[Any], Any], Callable[[Any], Any]] | None = None,
+    mode: Mode = "eval",
     seed: int = 0,
 ) -> Report:
     """Compares a torch module with its JAX port, and says what differs and why.
 
-    Both get torch's weights and the same batch, without dropout. Every quantity is compared twice. In float64 both
-    must agree to 8 roundings of the numbers combined: then they mean the same. In float32 both are measured against
-    torch in float64, and JAX may err twice as much as torch plus 4 roundings: then it is as accurate. You pick no
-    tolerance. The levels: weights, outputs, layers, loss, gradients, the optimiser, one step, a training run.
+    Both get torch's weights and the same batch. Every quantity is compared twice. In float64 both must agree to 8
+    roundings of the numbers combined: then they mean the same. In float32 both are measured against torch in float64,
+    and JAX may err twice as much as torch plus 4 roundings: then it is as accurate. You pick no tolerance. The levels:
+    weights, outputs, layers, loss, gradients, the optimiser, one step, a training run.
 
     Args:
-      torch_module: any module with one tensor in and one out. It is copied, not changed.
-      jax_model: a `Model(init, apply)`, a Flax Linen module, or an NNX module or a function `rngs -> nnx.Module`.
-      batch: `(inputs, labels)`: arrays of NumPy, JAX or torch.
-      weights: which JAX parameter is which of torch's: "auto", or a mapping as for `parity.pair`.
+      torch_module: any module. It is copied, not changed.
+      jax_model: a `Model(init, apply)`; a Linen, NNX, Equinox or Haiku module, a function `rngs -> nnx.Module`; or a
+        pair `(init, apply)` with `apply(variables, *inputs)`.
+      batch: `(inputs, labels)`, or a list of such pairs, which the training run takes in turn. Inputs are an array, a
+        tuple of arrays (by position) or a dictionary of arrays (by keyword), of NumPy, JAX or torch.
+      weights: how torch's weights become JAX's: "auto"; a mapping `{torch name: jax name}` as for `parity.pair`; a
+        mapping `{jax name: Weight}`, see `parity.take`; or a function from torch's arrays by name to the variables.
+        Gradients are taken through it. Buffers travel like weights.
       loss: `(torch_loss, jax_loss)`, each `loss(outputs, labels)`, a scalar. Without it, the gradients of a fixed
         random sum of the outputs are compared.
       optim: `(torch_factory, tx)`, for example `(lambda params: torch.optim.SGD(params, lr=0.1), optax.sgd(0.1))`.
         Needs a loss. Without it, no step is compared.
       steps: length of the training run.
       oracle: "float64", torch's own. There is no other yet.
+      to_jax: what the JAX side gets of torch's inputs: a layout, "NCHW->NHWC", which outputs and gradients are then
+        turned back from; or a function of an array.
+      outputs: `(torch_function, jax_function)`, what to compare of the outputs. Otherwise all arrays in them, by name.
+      mode: "eval", or "train": batch statistics, running averages afterwards, and one dropout mask for both.
       seed: decides the noise that measures how far roundings carry.
 
+    Returns:
+      A report: `report.ok`, `report.assert_ok()`, `report.table()`, `report.to_html(path)`, ...; `report.unseen` says
+      what this check did not look at.
+
     Raises:
-      TypeError: an argument of the wrong kind; a model that returns more than one array.
+      TypeError: an argument of the wrong kind.
       ValueError: an empty batch, labels that the loss refuses, NaN or inf in weights or inputs, shapes that a model
-        cannot take, weights that cannot be paired (see `parity.pair`).
+        cannot take, outputs that do not match, weights that cannot be paired (see `parity.pair`), a module that draws
+        at random in evaluation mode.
 
     >>> import torch
-    >>> port, batch = models.linear_regression(2), (np.ones((4, 2), np.float32), np.zeros(4, np.int32))
-    >>> check(torch.nn.Linear(2, 1), port, batch).ok
+    >>> port = models.linear_regression(2)
+    >>> report = check(torch.nn.Linear(2, 1), port, (np.ones((4, 2), np.float32), np.zeros(4, np.int32)))
+    >>> report.ok
     True
     """
     _require_arguments(torch_module, loss, optim, steps, oracle, seed)
-    sides = both_sides(torch_module, jax_model, batch, weights, loss, seed)
-    facts, rows = context() | _batch_context(sides, steps if optim else 0), [_weights_row(sides)]
-    shape = output_shape(sides)
-    if shape != sides.outputs.shape:
-        rows.append(compare_meaning(OUTPUTS, sides.outputs, np.zeros(shape, np.float32), 1.0))
-        return Report(tuple(rows), facts, sides.ours.pairs)
-    narrow = narrow_dtypes(sides)
-    if narrow == ["float32"]:  # right for a float32 model, and no reason to call it imprecise
-        sides = sides._replace(ours=sides.ours._replace(wide=True))
-        facts["float64 in JAX"] = "the model has float32 written into its code; widened to float64 for the comparison"
-    evaluators: Evaluators = {dtype: evaluator(sides.ours, dtype, sides.outputs) for dtype in (np.float32, np.float64)}
-    values = values_level(sides, evaluators, narrow)
-    report = Report((*rows, *values.rows), facts, sides.ours.pairs, values.layers, values.first_diverging)
+    _require_choices(outputs, mode, to_jax)
+    sides = both_sides(torch_module, jax_model, Question(batch, weights, to_jax, outputs, loss, mode, seed))
+    facts, rows = context() | _batch_context(sides, steps if optim else 0, mode), [_weights_row(sides)]
+    open_points = unseen(torch_module, sides, mode)
+    facts |= {"not looked at": "; ".join(open_points)} if open_points else {}
+    report = Report(tuple(rows), facts, sides.ours.weights.pairs, unseen=open_points)
+    if wrong := _misshapen(sides):
+        return report._replace(rows=(*rows, *wrong))
+    inside = types_inside(sides)
+    if inside:
+        facts["types in JAX's code"] = f"{', '.join(inside)}; float64 in their place for the float64 rows"
+    values = values_level(sides, inside)
+    report = report._replace(rows=(*rows, *values.rows), layers=values.layers, first_diverging=values.first_diverging)
     if optim is not None:
-        report = _with_training(report, sides, training_of(optim, sides.ours), evaluators, steps)
-    return report._replace(rows=consequences(report.rows, (OUTPUTS, SAME_LOSS, GIVEN_GRADIENTS)))
+        training = training_of(optim, sides.ours)
+        more = optimizer_level(sides, training), *step_level(sides, training)
+        run = trajectory.run(sides, training, steps)
+        report = report._replace(rows=(*report.rows, *more, *run.rows), traces=run.traces, flips=run.flips)
+    averages = [updated(name) for name in sides.start]
+    return report._replace(rows=consequences(report.rows, (*sides.outputs, SAME_LOSS, *averages, GIVEN_GRADIENTS)))
 
 
-def _with_training(report: Report, sides: Sides, training: Training, evaluators: Evaluators, steps: int) -> Report:
-    rows = optimizer_level(sides, training), *step_level(sides, training)
-    run = trajectory.run(sides, training, evaluators[np.float32], steps)
-    return report._replace(rows=(*report.rows, *rows, *run.rows), curves=run.curves, flips=run.flips)
+def _require_choices(outputs: Any, mode: Any, to_jax: Any) -> None:
+    if outputs is not None:
+        _require_pair("outputs", "(torch_function, jax_function)", outputs, callable, callable)
+    if mode not in get_args(Mode):
+        raise ValueError(f"mode must be 'eval' or 'train', got {mode!r}")
+    if not (to_jax is None or isinstance(to_jax, str) or callable(to_jax)):
+        raise TypeError(f"to_jax must be a layout such as 'NCHW->NHWC' or a function, got {to_jax!r}")
+
+
+def _misshapen(sides: Sides) -> list[Row]:
+    """A row for each output that has another shape in JAX."""
+    shapes = output_shapes(sides)
+    return [
+        compare_meaning(name, theirs, np.zeros(shapes[name], theirs.dtype), 1.0)
+        for name, theirs in sides.outputs.items()
+        if shapes[name] != theirs.shape
+    ]
 
 
 def _require_arguments(module: Any, loss: Any, optim: Any, steps: Any, oracle: Any, seed: Any) -> None:
@@ -120,16 +148,28 @@ def _is_transformation(tx: Any) -> bool:
 
 def _weights_row(sides: Sides) -> Row:
     """Torch's weights against themselves, there and back again."""
-    ours, theirs = sides.ours, _flat(sides.start)
-    back = jax_side.from_params(ours, jax_side.to_params(ours, sides.start))
-    return compare_accuracy("weights", theirs, _flat(back), theirs, 1.0)
+    weights, arrays = sides.ours.weights, jax_side.cast(sides.start, np.float32)
+    back = weights.shown(weights.variables(arrays))
+    with jax.enable_x64(True):
+        theirs = weights.shown_of_torch(arrays)
+    ours, exact = (_flat({name: x[name] for name in back}) for x in (back, theirs))
+    return compare_accuracy("weights", exact, ours, exact, 1.0)
 
 
 def _flat(values: Values) -> np.ndarray:
-    return np.concatenate([value.ravel() for value in values.values()] or [np.zeros(0, np.float32)])
+    flat = [np.asarray(value, np.float32).ravel() for value in values.values()]
+    return np.concatenate(flat or [np.zeros(0, np.float32)])
 
 
-def _batch_context(sides: Sides, steps: int) -> dict[str, Any]:
-    arrays = {"inputs": sides.ours.inputs, "labels": sides.ours.labels}
-    shapes = {name: f"{array.dtype} {array.shape}" for name, array in arrays.items()}
-    return shapes | {"steps": steps, "seed": sides.seed}
+def _batch_context(sides: Sides, steps: int, mode: str) -> dict[str, Any]:
+    sample = sides.ours.samples[0]
+    shapes = {name: f"{x.dtype} {x.shape}" for name, x in zip(_names(sample.call), arrays(sample.call), strict=True)}
+    labels = ", ".join(f"{x.dtype} {x.shape}" for x in jax.tree.leaves(sample.labels))
+    batches = {"batches": len(sides.ours.samples)} if len(sides.ours.samples) > 1 else {}
+    return shapes | {"labels": labels} | batches | {"mode": mode, "steps": steps, "seed": sides.seed}
+
+
+def _names(call: Call) -> list[str]:
+    if len(arrays(call)) == 1:
+        return ["inputs"]
+    return [f"inputs[{i}]" for i in range(len(call.args))] + [f"inputs.{name}" for name in sorted(call.kwargs)]

@@ -36,8 +36,9 @@ class Findings(NamedTuple):
     pairs: which JAX parameter is which torch parameter.
     layers: torch's layers in the order in which they run, each looked for in JAX, in float64.
     first_diverging: the torch layer from which on JAX computes nothing that torch does; "" if the outputs agree.
-    curves: losses and distances over the training run.
+    traces: losses and distances over the training run.
     flips: where float32 took another branch of a relu, say, than float64.
+    unseen: what the check did not look at, a sentence each.
     """
 
     rows: tuple[Row, ...]
@@ -45,13 +46,19 @@ class Findings(NamedTuple):
     pairs: tuple[Pair, ...] = ()
     layers: tuple[LayerMatch, ...] = ()
     first_diverging: str = ""
-    curves: tuple[Curve, ...] = ()
+    traces: tuple[Curve, ...] = ()
     flips: tuple[Flip, ...] = ()
+    unseen: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
         """Whether everything holds."""
         return all(map(holds, self.rows))
+
+    @property
+    def curves(self) -> dict[str, list[float]]:
+        """The traces by name, such as "loss, JAX float32"; one number per step."""
+        return {f"{trace.quantity}, {trace.run}": trace.values for trace in self.traces}
 
     @property
     def failures(self) -> tuple[Row, ...]:

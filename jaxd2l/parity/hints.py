@@ -10,11 +10,21 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from jaxd2l.parity.bridge import to_numpy, to_tensor
+from jaxd2l.parity.bridge import to_numpy
 from jaxd2l.parity.jax_side import JaxSide
 from jaxd2l.parity.replacements import replacements, with_replacement
 from jaxd2l.parity.rule import DOUBLE, largest_magnitude
-from jaxd2l.parity.torch_side import TorchSide, Values, outputs_of, parameters, set_parameters
+from jaxd2l.parity.torch_side import (
+    TorchSide,
+    Values,
+    batch_size,
+    first_input,
+    in_dtype,
+    outputs_of,
+    parameters,
+    running,
+    set_parameters,
+)
 
 
 class Alternative(NamedTuple):
@@ -48,14 +58,14 @@ def explain(value: Any, original: Any, scale: Any, alternatives: Iterable[Altern
     return ""
 
 
-def explain_outputs(double: TorchSide, ours: JaxSide, value: np.ndarray, theirs: np.ndarray, scale: np.ndarray) -> str:
-    """Why the outputs differ."""
-    return explain(value, theirs, scale, _output_alternatives(double, ours, theirs))
-
-
-def explain_loss(
-    double: TorchSide, outputs: np.ndarray, value: np.ndarray, theirs: np.ndarray, scale: np.ndarray
+def explain_outputs(
+    double: TorchSide, ours: JaxSide, name: str, value: np.ndarray, theirs: np.ndarray, scale: np.ndarray
 ) -> str:
+    """Why an output differs."""
+    return explain(value, theirs, scale, _output_alternatives(double, ours, name, theirs))
+
+
+def explain_loss(double: TorchSide, outputs: Any, value: np.ndarray, theirs: np.ndarray, scale: np.ndarray) -> str:
     """Why the losses of the same outputs differ."""
     return explain(value, theirs, scale, _loss_alternatives(double, outputs))
 
@@ -71,34 +81,38 @@ def explain_gradient(name: str, batch_size: int, value: np.ndarray, theirs: np.n
     return explain(value, theirs, scale, alternatives)
 
 
-def _output_alternatives(double: TorchSide, ours: JaxSide, theirs: np.ndarray) -> Iterator[Alternative]:
-    jax_names = {pair.torch: pair.jax for pair in ours.pairs}
+def _output_alternatives(double: TorchSide, ours: JaxSide, output: str, theirs: np.ndarray) -> Iterator[Alternative]:
     start = parameters(double.module)
+    jax_names = {name: name for name in start} | {p.torch: name for name, p in ours.weights.plain.items()}
 
-    yield from _transposed_kernels(double, start, jax_names)
+    yield from _transposed_kernels(double, output, start, jax_names)
     for hint, replace in replacements():
-        yield Alternative(hint, partial(with_replacement, double, replace))
+        yield Alternative(hint, partial(with_replacement, double, output, replace))
     for name, value in start.items():
         if value.ndim == 1:
             zero = {name: np.zeros_like(value)}
             hint = f"{jax_names[name]} ({name}) is missing or not used"
-            yield Alternative(hint, partial(_with_parameters, double, start, zero))
+            yield Alternative(hint, partial(_with_parameters, double, output, start, zero))
     for name, module in double.module.named_modules():
         if name and not list(module.children()):
-            yield Alternative(f"layer {name} ({type(module).__name__}) is missing", partial(_without, double, module))
+            yield Alternative(
+                f"layer {name} ({type(module).__name__}) is missing", partial(_without, double, output, module)
+            )
     yield from _activated(theirs)
     yield Alternative("the outputs are transposed", lambda: theirs.swapaxes(-1, -2))
-    yield from _ratios("JAX's outputs", theirs, len(double.inputs), double.inputs.shape[1:])
+    yield from _ratios("JAX's outputs", theirs, batch_size(double), first_input(double).shape[1:])
 
 
-def _transposed_kernels(double: TorchSide, start: Values, jax_names: dict[str, str]) -> Iterator[Alternative]:
+def _transposed_kernels(
+    double: TorchSide, output: str, start: Values, jax_names: dict[str, str]
+) -> Iterator[Alternative]:
     square = {n: np.swapaxes(v, 0, 1) for n, v in start.items() if v.ndim > 1 and v.shape[0] == v.shape[1]}
     for name, value in square.items():
-        changed = partial(_with_parameters, double, start, {name: value})
+        changed = partial(_with_parameters, double, output, start, {name: value})
         yield Alternative(f"kernel transposed: {jax_names[name]} ({name})", changed)
     if len(square) > 1:
         hint = f"kernels transposed: {', '.join(jax_names[name] for name in square)}"
-        yield Alternative(hint, partial(_with_parameters, double, start, square))
+        yield Alternative(hint, partial(_with_parameters, double, output, start, square))
 
 
 def _activated(outputs: np.ndarray) -> Iterator[Alternative]:
@@ -114,12 +128,16 @@ def _activated(outputs: np.ndarray) -> Iterator[Alternative]:
         yield Alternative(f"JAX applies {name} to the outputs, torch does not", function)
 
 
-def _loss_alternatives(double: TorchSide, outputs: np.ndarray) -> Iterator[Alternative]:
-    given, labels = to_tensor(outputs, torch.float64), double.labels
+def _loss_alternatives(double: TorchSide, outputs: Any) -> Iterator[Alternative]:
+    given, labels = in_dtype(outputs, torch.float64), double.samples[0].labels
 
-    def loss(outputs: torch.Tensor = given, labels: torch.Tensor = labels) -> np.ndarray:
-        return to_numpy(double.loss(outputs, labels))
+    def loss(outputs: Any = given, labels: Any = labels) -> np.ndarray:
+        with running(double), torch.no_grad():
+            return to_numpy(double.loss(outputs, labels))
 
+    if not isinstance(given, torch.Tensor) or not isinstance(labels, torch.Tensor):
+        yield from _ratios("JAX's loss", loss(), batch_size(double), ())
+        return
     yield from _ratios("JAX's loss", loss(), len(given), given.shape[1:])
     if not labels.is_floating_point() and given.ndim > 1:
         classes = given.shape[-1]
@@ -153,19 +171,19 @@ def _ratios(what: str, value: np.ndarray, n: int, rest: Sequence[int]) -> list[A
     return [Alternative(f"{hint} ({what})", partial(np.multiply, value, factor)) for hint, factor in factors.items()]
 
 
-def _with_parameters(side: TorchSide, start: Values, changed: Values) -> np.ndarray:
+def _with_parameters(side: TorchSide, output: str, start: Values, changed: Values) -> np.ndarray:
     """The outputs with some parameters changed; they are put back afterwards."""
     try:
         set_parameters(side.module, changed)
-        return outputs_of(side)
+        return outputs_of(side)[output]
     finally:
         set_parameters(side.module, start)
 
 
-def _without(side: TorchSide, module: torch.nn.Module) -> np.ndarray:
+def _without(side: TorchSide, output: str, module: torch.nn.Module) -> np.ndarray:
     """The outputs with one layer left out."""
     handle = module.register_forward_hook(lambda module, args, output: args[0])
     try:
-        return outputs_of(side)
+        return outputs_of(side)[output]
     finally:
         handle.remove()

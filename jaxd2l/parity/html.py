@@ -45,7 +45,7 @@ def page(found: Findings) -> str:
     ]
     if found.layers:
         parts += ["<h2>Layers</h2>", _layers(found)]
-    if found.curves:
+    if found.traces:
         parts += ["<h2>Training</h2>", _training(found)]
     if rows := [row for row in found.rows if sum(row.histogram)]:
         parts += ["<h2>Errors of JAX, element by element</h2>", _histograms(rows)]
@@ -94,10 +94,10 @@ def _training(found: Findings) -> str:
     marks = sorted({flip.step + 1 for flip in found.flips if flip.side == "JAX"})
     ticks = " Ticks at the top: steps in which JAX's float32 run takes another branch at a kink." if marks else ""
     return (
-        f"<figure>{figures.distances(found.curves, marks)}<figcaption>Distance of each run's parameters from those of "
+        f"<figure>{figures.distances(found.traces, marks)}<figcaption>Distance of each run's parameters from those of "
         "torch in float64. The perturbed runs are torch in float64 with every operation off by one float32 "
         f"rounding, as in any correct float32 run.{ticks}</figcaption></figure>"
-        f"<figure>{figures.losses(found.curves)}<figcaption>Loss of each step, before its update."
+        f"<figure>{figures.losses(found.traces)}<figcaption>Loss of each step, before its update."
         "</figcaption></figure>" + (_flips(found) if found.flips else "")
     )
 

@@ -1,215 +1,202 @@
-"""What JAX computes, under torch's names and in torch's orientation, ready to compare with torch's values."""
+"""What JAX computes at torch's weights, ready to compare with what torch computes."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from jaxd2l._files import named_leaves
-from jaxd2l.parity import jaxpr
-from jaxd2l.parity.bridge import arrays_to_params
+from jaxd2l.parity.assignment import Assignment
+from jaxd2l.parity.draws import Draws
 from jaxd2l.parity.flips import Flip, find_flips
-from jaxd2l.parity.pairing import Pair, orient
-from jaxd2l.parity.torch_side import INPUT_GRADIENT, LOSS, OUTPUTS, SAME_LOSS, Values, gradient_of
-from jaxd2l.types import Apply, Params
+from jaxd2l.parity.frameworks import Port
+from jaxd2l.parity.leaves import named_arrays
+from jaxd2l.parity.programs import jax_watched
+from jaxd2l.parity.programs.jax_wide import narrow_dtypes, widened_call
+from jaxd2l.parity.programs.jaxpr import trace
+from jaxd2l.parity.samples import Call, Sample
+from jaxd2l.parity.torch_side import LOSS, SAME_LOSS, Values, gradient_of, input_names, updated
 
-Evaluators = dict[type, Callable[[Values], Values]]
-"""By dtype: from parameters to every quantity, both under torch's names."""
+Traced = dict[str, Any]
+"""Arrays by name, while JAX traces a program of them or after."""
 
 
 class JaxSide(NamedTuple):
-    """A model and one batch, ready to run.
+    """A port and its batches, ready to run.
 
-    `like` holds the shapes of its params, `pairs` their torch names. `wide` means that the model has float32 written
-    into its code, so that its program must be widened to run in float64.
+    port: the model.
+    weights: how torch's weights become its variables.
+    trained: torch's parameters for which there are gradients.
+    samples: the batches, in the layout that the model takes.
+    loss: `loss(outputs, labels)`.
+    pick: `pick(outputs)`, what is compared of the outputs.
+    names: JAX's name for each of torch's outputs.
+    layout: `layout(array)`, from JAX's layout of an output to torch's; and of an input's gradient.
+    draws: the random numbers that both sides draw in training mode; None in evaluation mode.
     """
 
-    apply: Apply
-    like: Params
-    pairs: tuple[Pair, ...]
-    inputs: np.ndarray
-    labels: np.ndarray
-    loss: Callable[..., Any]
-    wide: bool = False
-
-
-class JaxValues(NamedTuple):
-    """What JAX computes at given params; None where a quantity does not apply."""
-
-    outputs: Any
-    loss: Any
-    gradients: Params
-    same_loss: Any = None
-    input_gradient: Any = None
-
-
-class JaxStep(NamedTuple):
-    """The parameters after a training step, the loss before it, and the arguments of the kinks it met."""
-
-    parameters: Values
-    loss: float
-    kinks: Values
+    port: Port
+    weights: Assignment
+    trained: tuple[str, ...]
+    samples: tuple[Sample, ...]
+    loss: Callable[[Any, Any], Any]
+    pick: Callable[[Any], Any] = lambda outputs: outputs
+    names: dict[str, str] = {}  # noqa: RUF012  # read only, and a NamedTuple's default
+    layout: Callable[[Any], Any] = lambda array: array
+    draws: Draws | None = None
 
 
 @contextmanager
 def precision(dtype: type) -> Any:
-    """JAX as users run it: float64 only on request, and dtypes promoted as in NumPy."""
-    with jax.enable_x64(dtype is np.float64), jax.numpy_dtype_promotion("standard"):
+    """JAX as users run it: float64 only on request, and dtypes promoted as in NumPy; products in full precision."""
+    with (
+        jax.enable_x64(dtype is np.float64),
+        jax.numpy_dtype_promotion("standard"),
+        jax.default_matmul_precision("highest"),
+    ):
         yield
 
 
-def compiled(side: JaxSide, dtype: type, function: Callable[..., Any]) -> Callable[..., Any]:
-    """`jax.jit(function)`, widened in float64 if the side needs it."""
-    if side.wide and dtype is np.float64:
-        return jax.jit(lambda *args: jaxpr.widened(function, *args))
-    return jax.jit(function)
+def compiled(dtype: type, function: Callable[..., Any]) -> Callable[..., Any]:
+    """`jax.jit(function)`; in float64 with every narrower type that its code names replaced by float64."""
+    return jax.jit((lambda *args: widened_call(function, *args)) if dtype is np.float64 else function)
 
 
-def to_params(side: JaxSide, values: Values) -> Params:
-    """Parameters under torch's names as JAX params, in the dtype of the values."""
-    dtypes = {pair.jax: values[pair.torch].dtype for pair in side.pairs}
-    names = named_leaves(side.like)
-    like = jax.tree.unflatten(
-        jax.tree.structure(side.like), [jax.ShapeDtypeStruct(x.shape, dtypes[name]) for name, x in names.items()]
-    )
-    return arrays_to_params(values, like, side.pairs)
+def run(side: JaxSide, variables: Any, call: Call) -> tuple[Any, Any]:
+    """The port's outputs, and its variables afterwards."""
+    with nullcontext() if side.draws is None else side.draws.in_jax():
+        return side.port.run(variables, call, train=side.draws is not None, key=jax.random.key(0))
 
 
-def from_params(side: JaxSide, params: Params) -> Values:
-    """JAX params (or gradients) under torch's names: copies."""
-    leaves = named_leaves(params)
-    return {p.torch: np.array(orient(np.asarray(leaves[p.jax]), p.orientation, to="torch")) for p in side.pairs}
+def jax_values(side: JaxSide, same_outputs: Values | None = None, batch: int = 0) -> Callable[[Traced, Call], Traced]:
+    """A pure function of torch's arrays and the inputs that computes what `torch_values` does, under torch's names."""
+    labels = side.samples[batch].labels
 
+    def loss_and_rest(trained: Traced, floats: list[Any], rest: Traced, call: Call) -> tuple[Any, Any]:
+        outputs, after = run(side, side.weights.variables({**rest, **trained}), _with_floats(call, floats))
+        return side.loss(outputs, labels), (outputs, after)
 
-def at(side: JaxSide, dtype: type) -> JaxSide:
-    """The same with inputs and labels of another floating-point dtype."""
-
-    def cast(x: np.ndarray) -> np.ndarray:
-        return x.astype(dtype if x.dtype.kind == "f" else np.int32)
-
-    return side._replace(inputs=cast(side.inputs), labels=cast(side.labels))
-
-
-def jax_values(side: JaxSide, same_outputs: np.ndarray | None = None) -> Callable[[Params], JaxValues]:
-    """A pure function of the params that computes what `torch_values` does."""
-
-    def loss_and_outputs(params: Params, inputs: Any) -> tuple[Any, Any]:
-        outputs = side.apply(params, inputs)
-        return side.loss(outputs, side.labels), outputs
-
-    def values(params: Params) -> JaxValues:
-        inputs = jnp.asarray(side.inputs)
-        wanted = (0, 1) if side.inputs.dtype.kind == "f" else (0,)
-        (loss, outputs), grads = jax.value_and_grad(loss_and_outputs, argnums=wanted, has_aux=True)(params, inputs)
-        same = None if same_outputs is None else side.loss(jnp.asarray(same_outputs, float), side.labels)
-        return JaxValues(outputs, loss, grads[0], same, *grads[1:])
+    def values(arrays: Traced, call: Call) -> Traced:
+        trained = {name: arrays[name] for name in side.trained}
+        rest = {name: x for name, x in arrays.items() if name not in trained}
+        floats = [x for x in _leaves(call) if jnp.issubdtype(x.dtype, jnp.floating)]
+        both = jax.value_and_grad(loss_and_rest, argnums=(0, 1), has_aux=True)
+        (loss, (outputs, after)), (gradients, of_inputs) = both(trained, floats, rest, call)
+        found = dict(named_arrays(side.pick(outputs)))
+        result = {name: side.layout(found[ours]) for name, ours in side.names.items()}
+        if same_outputs is not None:
+            result[SAME_LOSS] = side.loss(_filled(side, outputs, same_outputs), labels)
+        result |= {LOSS: loss} | {gradient_of(name): gradient for name, gradient in gradients.items()}
+        names = [
+            n for n, x in zip(input_names(call), _leaves(call), strict=True) if jnp.issubdtype(x.dtype, jnp.floating)
+        ]
+        result |= {name: side.layout(gradient) for name, gradient in zip(names, of_inputs, strict=True)}
+        return result | (_state(side, after) if side.draws is not None else {})
 
     return values
 
 
-def under_torch_names(side: JaxSide, values: JaxValues) -> Values:
-    """What `jax_values` computed, as NumPy arrays under the names that `torch_values` uses."""
-    named = {
-        OUTPUTS: values.outputs,
-        LOSS: values.loss,
-        SAME_LOSS: values.same_loss,
-        INPUT_GRADIENT: values.input_gradient,
+def _leaves(call: Call) -> list[Any]:
+    return jax.tree.leaves((call.args, call.kwargs))
+
+
+def _with_floats(call: Call, floats: list[Any]) -> Call:
+    """The call with other floating-point inputs."""
+    leaves, structure = jax.tree.flatten((call.args, call.kwargs))
+    new = iter(floats)
+    return Call(
+        *jax.tree.unflatten(structure, [next(new) if jnp.issubdtype(x.dtype, jnp.floating) else x for x in leaves])
+    )
+
+
+def _filled(side: JaxSide, outputs: Any, same_outputs: Values) -> Any:
+    """JAX's outputs with torch's numbers in them."""
+    of_jax = {ours: same_outputs[name] for name, ours in side.names.items()}
+    by_id = {id(x): name for name, x in named_arrays(side.pick(outputs))}
+
+    def fill(x: Any) -> Any:
+        if id(x) not in by_id or by_id[id(x)] not in of_jax:
+            return x
+        given = jnp.asarray(of_jax[by_id[id(x)]], x.dtype)
+        return given if given.shape == x.shape else _inverse(side.layout, given)
+
+    return jax.tree.map(fill, outputs)
+
+
+def _inverse(layout: Callable[[Any], Any], x: Any) -> Any:
+    """An array in JAX's layout: a permutation of axes undone."""
+    order = np.argsort(layout(np.empty([*range(2, 2 + x.ndim)])).shape)
+    return jnp.transpose(x, [int(i) for i in order])
+
+
+def _state(side: JaxSide, after: Any) -> Traced:
+    leaves, plain = named_leaves(after), side.weights.plain
+    return {
+        updated(of.torch): leaves[name] for name, of in plain.items() if of.torch not in side.trained and name in leaves
     }
-    gradients = from_params(side, values.gradients)
-    rest = {name: np.array(value) for name, value in named.items() if value is not None}
-    return rest | {gradient_of(name): value for name, value in gradients.items()}
 
 
-def evaluator(side: JaxSide, dtype: type, same_outputs: np.ndarray | None = None) -> Callable[[Values], Values]:
-    """`jax_values` in one dtype, compiled once: a function of the parameters, under torch's names."""
-    side = at(side, dtype)
-    run = compiled(side, dtype, jax_values(side, same_outputs))
+def at(side: JaxSide, dtype: type, batch: int = 0) -> Call:
+    """The inputs of a batch in another floating-point dtype."""
+    args, kwargs = jax.tree.map(
+        lambda x: x.astype(dtype) if x.dtype.kind == "f" else x,
+        (side.samples[batch].call.args, side.samples[batch].call.kwargs),
+    )
+    return Call(args, kwargs)
 
-    def evaluate(values: Values) -> Values:
+
+def evaluator(side: JaxSide, dtype: type, same_outputs: Values | None = None) -> Callable[..., Values]:
+    """`jax_values` in one dtype, compiled once per batch: `evaluate(arrays, batch=0)`."""
+    programs = {i: compiled(dtype, jax_values(side, same_outputs, i)) for i in range(len(side.samples))}
+
+    def evaluate(arrays: Values, batch: int = 0) -> Values:
         with precision(dtype):
-            return under_torch_names(side, run(to_params(side, _as(values, dtype))))
+            found = programs[batch](cast(arrays, dtype), at(side, dtype, batch))
+            return {name: np.array(value) for name, value in found.items()}
 
     return evaluate
 
 
-def narrow_dtypes(side: JaxSide, values: Values, same_outputs: np.ndarray | None) -> list[str]:
-    """Floating-point dtypes that the model or the loss falls back to although all its arguments are float64."""
-    with precision(np.float64):
-        side = at(side, np.float64)
-        return jaxpr.narrow_dtypes(jax_values(side, same_outputs), to_params(side, _as(values, np.float64)))
+def types_inside(side: JaxSide, arrays: Values, same_outputs: Values | None) -> list[str]:
+    """Floating-point types narrower than float64 that the model's or the loss's own code names."""
+    return narrow_dtypes(trace(jax_values(side, same_outputs), cast(arrays, np.float64), at(side, np.float64))[0])
 
 
-def intermediates(side: JaxSide, values: Values, dtype: type) -> list[np.ndarray]:
+def intermediates(side: JaxSide, arrays: Values, dtype: type) -> list[np.ndarray]:
     """Every floating-point array that the model computes on the way, in order."""
-    with precision(dtype):
-        side = at(side, dtype)
-        params, wide = to_params(side, _as(values, dtype)), side.wide and dtype is np.float64
-        found = jax.jit(lambda params, x: jaxpr.intermediates(side.apply, params, x, wide=wide))(params, side.inputs)
-        return [np.asarray(x) for x in found]
+    return [np.asarray(x) for x in _watcher(jax_watched.intermediates, side, dtype)(arrays)]
 
 
 def flip_finder(side: JaxSide) -> Callable[[Values, int], list[Flip]]:
-    """A function of parameters and a step's number: the branches that the model takes in float32 and not in float64."""
-    single, double = (_kinks(side, dtype) for dtype in (np.float32, np.float64))
-    return lambda values, step: find_flips(step, "JAX", single(values), double(values))
+    """A function of torch's arrays and a step's number: the branches that JAX takes in float32 and not in float64."""
+    single, double = (_watcher(jax_watched.kinks, side, dtype) for dtype in (np.float32, np.float64))
+
+    def find(arrays: Values, step: int) -> list[Flip]:
+        met = [{name: np.asarray(x) for name, x in watch(arrays).items()} for watch in (single, double)]
+        return find_flips(step, "JAX", met[0], met[1])
+
+    return find
 
 
-def _kinks(side: JaxSide, dtype: type) -> Callable[[Values], Values]:
-    """The arguments of the model's kinks, compiled once: a function of the parameters."""
-    side = at(side, dtype)
-    wide = side.wide and dtype is np.float64
-    run = jax.jit(lambda params, x: jaxpr.kinks(side.apply, params, x, wide=wide))
+def _watcher(watch: Callable[..., Any], side: JaxSide, dtype: type) -> Callable[[Values], Any]:
+    """What the model meets on the way, compiled once: a function of torch's arrays."""
 
-    def kinks(values: Values) -> Values:
+    def model(arrays: Traced, call: Call) -> Any:
+        return list(jax.tree.leaves(run(side, side.weights.variables(arrays), call)[0]))
+
+    program = jax.jit(partial(watch, model, wide=dtype is np.float64))
+
+    def meet(arrays: Values) -> Any:
         with precision(dtype):
-            return {n: np.asarray(x) for n, x in run(to_params(side, _as(values, dtype)), side.inputs).items()}
+            return program(cast(arrays, dtype), at(side, dtype))
 
-    return kinks
-
-
-def step_program(side: JaxSide, tx: optax.GradientTransformation, dtype: type) -> Callable[..., Any]:
-    """One training step, compiled: from params and optimiser state to the next, the loss, and the kinks' arguments."""
-    side = at(side, dtype)
-
-    def step(params: Params, opt_state: Any) -> tuple[Params, Any, Any, dict[str, Any]]:
-        inputs = jnp.asarray(side.inputs)
-        loss, grads = jax.value_and_grad(lambda p: side.loss(side.apply(p, inputs), side.labels))(params)
-        updates, opt_state = tx.update(grads, opt_state, params)
-        return optax.apply_updates(params, updates), opt_state, loss, jaxpr.kinks(side.apply, params, inputs)
-
-    return compiled(side, dtype, step)
+    return meet
 
 
-def jax_steps(
-    side: JaxSide, tx: optax.GradientTransformation, start: Values, dtype: type, program: Callable[..., Any]
-) -> Iterator[JaxStep]:
-    """Trains, step after step without end."""
-    with precision(dtype):
-        params = to_params(side, _as(start, dtype))
-        opt_state = tx.init(params)
-    while True:
-        with precision(dtype):  # not across a yield: the caller has settings of its own
-            params, opt_state, loss, arguments = program(params, opt_state)
-            kinks = {name: np.asarray(x) for name, x in arguments.items()}
-            result = JaxStep(from_params(side, params), float(loss), kinks)
-        yield result
-
-
-def jax_path(side: JaxSide, tx: optax.GradientTransformation, start: Values, gradients: list[Values]) -> list[Values]:
-    """The parameters after each of the given gradients: the optax transformation on its own, in float64."""
-    with precision(np.float64):
-        params = to_params(side, _as(start, np.float64))
-        opt_state, path = tx.init(params), []
-        for step in gradients:
-            updates, opt_state = tx.update(to_params(side, step), opt_state, params)
-            params = optax.apply_updates(params, updates)
-            path.append(from_params(side, params))
-    return path
-
-
-def _as(values: Values, dtype: type) -> Values:
-    return {name: value.astype(dtype) for name, value in values.items()}
+def cast(arrays: Values, dtype: type) -> Values:
+    """The floating-point arrays in another dtype."""
+    return {name: x.astype(dtype) if x.dtype.kind == "f" else x for name, x in arrays.items()}

@@ -11,10 +11,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from jaxd2l.parity import jax_side
 from jaxd2l.parity.bridge import to_numpy
 from jaxd2l.parity.findings import LayerMatch
-from jaxd2l.parity.noise import condition_scales, is_view
+from jaxd2l.parity.noise import condition_scales
+from jaxd2l.parity.programs.torch_rounding import is_view
 from jaxd2l.parity.rule import compare_meaning, holds
 from jaxd2l.parity.sides import Sides
-from jaxd2l.parity.torch_side import TorchSide, Values
+from jaxd2l.parity.torch_side import TorchSide, Values, call, running
 
 
 def match_layers(sides: Sides) -> tuple[LayerMatch, ...]:
@@ -44,8 +45,8 @@ def layer_outputs(side: TorchSide) -> Values:
     anything in a module written from scratch.
     """
     leaves = {module: name for name, module in side.module.named_modules() if not list(module.children()) and name}
-    with _Recording(leaves) as recording, torch.no_grad():
-        side.module(side.inputs)
+    with running(side), torch.no_grad(), _Recording(leaves) as recording:
+        call(side, side.samples[0])
     return recording.outputs
 
 

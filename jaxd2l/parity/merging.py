@@ -19,7 +19,7 @@ def worst(quantity: str, rows: Sequence[Row]) -> Row:
         row = failed[0]
         hint = f"first in {row.quantity}" + (f": {row.hint}" if row.hint else "")
     else:
-        row = max(rows, key=lambda row: (row.verdict == "kink-flip", row.jax_error / row.bound))
+        row = max(rows, key=lambda row: (row.verdict in ("kink-flip", "known-difference"), row.jax_error / row.bound))
         verdicts = {row.verdict for row in rows}
         row = row._replace(verdict="within-oracle") if verdicts == {"bitwise", "within-oracle"} else row
         hint = "; ".join(filter(None, (f"worst in {row.quantity}", row.hint)))

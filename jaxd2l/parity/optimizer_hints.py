@@ -1,6 +1,6 @@
 """Why two optimisers differ, found as in `hints`: torch's is changed in one known way and then gives what JAX gives."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,38 +14,52 @@ _EPSILONS = (1e-16, 1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-3)
 _RATE_FACTORS = (10.0, 0.1, 2.0, 0.5, -1.0)
 
 
-class _Run(NamedTuple):
-    """Torch's optimiser on given gradients, ready to be changed; `settings` are those that the factory makes."""
+class Run(NamedTuple):
+    """Torch's optimiser on given gradients, ready to be changed.
+
+    show: `show(parameters)`, the form in which both sides' parameters are compared.
+    """
 
     factory: OptimizerFactory
     start: Values
     gradients: list[Values]
-    settings: dict[str, Any]
+    show: Callable[[Values], Values]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Those that the factory makes."""
+        return self.factory([torch.zeros(1, dtype=torch.float64, requires_grad=True)]).param_groups[0]
+
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        """The groups of parameters that the factory makes."""
+        return self.factory([torch.tensor(value, requires_grad=True) for value in self.start.values()]).param_groups
 
     def path(self, **options: Any) -> np.ndarray:
         """All parameters after all steps, as one vector; options as for `torch_path`."""
-        return _flat(torch_path(self.factory, self.start, self.gradients, **options))
+        return self.flat(torch_path(self.factory, self.start, self.gradients, **options))
+
+    def flat(self, path: list[Values]) -> np.ndarray:
+        """Parameters of all steps, in the form in which they are compared, as one vector."""
+        return _flat([self.show(step) for step in path])
 
 
-def explain_optimizer(
-    factory: OptimizerFactory,
-    start: Values,
-    gradients: list[Values],
-    ours: list[Values],
-    theirs: list[Values],
-    scale: Values,
-) -> str:
+def explain_optimizer(run: Run, ours: list[Values], theirs: list[Values], scale: Values) -> str:
     """Why the paths of parameters differ although the gradients are the same."""
-    settings = factory([torch.zeros(1, dtype=torch.float64, requires_grad=True)]).param_groups[0]
-    run = _Run(factory, start, gradients, settings)
     return explain(_flat(ours), _flat(theirs), _flat([scale]), _alternatives(run, ours))
 
 
-def _alternatives(run: _Run, ours: list[Values]) -> Iterator[Alternative]:
-    still = [name for name in run.start if all(np.array_equal(step[name], run.start[name]) for step in ours)]
-    if 0 < len(still) < len(run.start):
+def _alternatives(run: Run, ours: list[Values]) -> Iterator[Alternative]:
+    start = run.show(run.start)
+    still = [name for name in start if all(np.array_equal(step[name], start[name]) for step in ours)]
+    if 0 < len(still) < len(start) and all(name in run.gradients[0] for name in still):
         yield Alternative(f"not updated in JAX: {', '.join(still)}", partial(_frozen, run, still))
-    if run.settings.get("weight_decay"):
+    decays = {float(group.get("weight_decay") or 0.0) for group in run.groups}
+    if len(decays) > 1:
+        strongest = max(decays)
+        hint = "JAX decays all parameters, torch only some (biases, for example, not)"
+        yield Alternative(hint, partial(run.path, tweak={"weight_decay": strongest}))
+    if run.settings.get("weight_decay") and len(decays) == 1:
         yield from _decays(run, run.settings["weight_decay"])
     if run.settings.get("momentum"):
         yield from _momenta(run, run.settings["momentum"])
@@ -58,7 +72,7 @@ def _alternatives(run: _Run, ours: list[Values]) -> Iterator[Alternative]:
         yield Alternative(f"JAX has {what}", partial(_with_rate, run, factor))
 
 
-def _decays(run: _Run, decay: float) -> Iterator[Alternative]:
+def _decays(run: Run, decay: float) -> Iterator[Alternative]:
     """Weight decay in another place, or none."""
     undecayed = {"weight_decay": 0.0}
     to_step = "decay after momentum: JAX adds weight_decay * p to the step, not to the gradient"
@@ -78,7 +92,7 @@ def _decays(run: _Run, decay: float) -> Iterator[Alternative]:
     yield Alternative("JAX does not decay biases, torch does", lambda: _bias_spared(run, undecayed))
 
 
-def _momenta(run: _Run, momentum: float) -> Iterator[Alternative]:
+def _momenta(run: Run, momentum: float) -> Iterator[Alternative]:
     """No momentum, or of another kind."""
     yield Alternative("momentum is missing in JAX", lambda: run.path(tweak={"momentum": 0.0, "nesterov": False}))
     is_wanted = not run.settings.get("nesterov", False)
@@ -93,22 +107,22 @@ def _momenta(run: _Run, momentum: float) -> Iterator[Alternative]:
         yield Alternative(hint, lambda: run._replace(gradients=damped).path(tweak={"dampening": 0.0}))
 
 
-def _frozen(run: _Run, names: list[str]) -> np.ndarray:
+def _frozen(run: Run, names: list[str]) -> np.ndarray:
     masked = [{n: np.zeros_like(g) if n in names else g for n, g in step.items()} for step in run.gradients]
     frozen = {name: run.start[name] for name in names}
-    return _flat([step | frozen for step in torch_path(run.factory, run.start, masked)])
+    return run.flat([step | frozen for step in torch_path(run.factory, run.start, masked)])
 
 
-def _with_rate(run: _Run, factor: float) -> np.ndarray:
+def _with_rate(run: Run, factor: float) -> np.ndarray:
     if factor < 0:
         return run._replace(gradients=[{n: -g for n, g in step.items()} for step in run.gradients]).path()
     return run.path(tweak={"lr": run.settings["lr"] * factor})
 
 
-def _bias_spared(run: _Run, undecayed: dict[str, Any]) -> np.ndarray:
+def _bias_spared(run: Run, undecayed: dict[str, Any]) -> np.ndarray:
     decayed, plain = (torch_path(run.factory, run.start, run.gradients, tweak=tweak) for tweak in ({}, undecayed))
     steps = zip(decayed, plain, strict=True)
-    return _flat([{n: (p if v.ndim < 2 else d)[n] for n, v in run.start.items()} for d, p in steps])
+    return run.flat([{n: (p if v.ndim < 2 else d)[n] for n, v in run.start.items()} for d, p in steps])
 
 
 def _flat(path: list[Values]) -> np.ndarray:

@@ -46,14 +46,14 @@ def replacements() -> Iterator[Replacement]:
         yield Replacement(f"leaky_relu: matches with negative_slope={slope:g}", _with_slope(slope))
 
 
-def with_replacement(side: TorchSide, replace: Replace) -> np.ndarray:
-    """The outputs with operations replaced.
+def with_replacement(side: TorchSide, output: str, replace: Replace) -> np.ndarray:
+    """An output with operations replaced.
 
     Raises:
       ValueError: if the module has no such operation.
     """
     with _Replacing(replace) as mode:
-        outputs = outputs_of(side)
+        outputs = outputs_of(side)[output]
     if not mode.count:
         raise ValueError("nothing to replace")
     return outputs

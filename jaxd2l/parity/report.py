@@ -25,14 +25,19 @@ class Report(Findings):
     def __str__(self) -> str:
         return self.summary()
 
-    def assert_ok(self) -> None:
-        """Raises an AssertionError that says what differs, and why if that is known."""
-        if not self.ok:
+    def assert_ok(self, *, strict: bool = False) -> None:
+        """Raises an AssertionError that says what differs, and why if that is known.
+
+        Args:
+          strict: also raise if the check left something open (`unseen`).
+        """
+        if not self.ok or (strict and self.unseen):
             raise AssertionError(self.summary())
 
     def summary(self) -> str:
         """A few lines: how many rows hold, and each that does not."""
         lines = [f"{len(self.rows) - len(self.failures)} of {len(self.rows)} comparisons hold"]
+        lines += [f"not looked at: {sentence}" for sentence in self.unseen]
         if self.first_diverging:
             lines.append(f"first diverging layer: {self.first_diverging}")
         lines += [" | ".join(filter(None, cells(row))) for row in self.failures]
@@ -47,7 +52,7 @@ class Report(Findings):
             table.add_column(heading, justify="right" if is_number else "left", no_wrap=heading != "quantity")
         for row in self.rows:
             quantity, _, torch, ours, bound, _, _, verdict, hint = cells(row)
-            is_shown = hint and (not holds(row) or row.verdict == "kink-flip")
+            is_shown = hint and (not holds(row) or row.verdict in ("kink-flip", "known-difference"))
             text = Text(f"{quantity}\n  {hint}" if is_shown else quantity)
             style = None if holds(row) else "bold red"
             table.add_row(text, "64" if row.level == "meaning" else "32", torch, ours, bound, verdict, style=style)
@@ -55,7 +60,7 @@ class Report(Findings):
 
     def markdown(self) -> str:
         """The rows as a Markdown table, the legend and the context."""
-        parts = ["# Parity with PyTorch", self._caption()]
+        parts = ["# Parity with PyTorch", self._caption(), *(f"Not looked at: {sentence}." for sentence in self.unseen)]
         parts.append(markdown_table(HEADINGS, map(cells, self.rows), "llrrrrlll"))
         for title, entries in (("How to read it", LEGEND), ("Context", self.context)):
             parts += [f"## {title}", "\n".join(f"- {name}: {value}" for name, value in entries.items())]
@@ -66,12 +71,13 @@ class Report(Findings):
         content = {
             "ok": self.ok,
             "first_diverging": self.first_diverging,
+            "unseen": self.unseen,
             "context": self.context,
             "ulp_edges": ULP_EDGES,
             "rows": [row._asdict() for row in self.rows],
             "pairs": [p._asdict() for p in self.pairs],
             "layers": [{"layer": name, "nearest": row and row._asdict()} for name, row in self.layers],
-            "curves": {f"{curve.quantity}, {curve.run}": curve.values for curve in self.curves},
+            "curves": self.curves,
             "flips": [flip._asdict() for flip in self.flips],
         }
         return json.dumps(_finite(content), indent=2, allow_nan=False)

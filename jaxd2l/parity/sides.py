@@ -1,23 +1,52 @@
-"""Both sides of a check, made of its arguments: the same weights and the same batch in torch and in JAX."""
+"""Both sides of a check, made of its arguments: the same weights and the same batches in torch and in JAX."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
 
-from jaxd2l._files import named_leaves
 from jaxd2l.parity import jax_side
-from jaxd2l.parity.bridge import require_finite, to_numpy
+from jaxd2l.parity.assignment import assignment
+from jaxd2l.parity.bridge import require_finite
+from jaxd2l.parity.draws import Draws
+from jaxd2l.parity.frameworks import as_port
 from jaxd2l.parity.jax_side import JaxSide
-from jaxd2l.parity.pairing import Weights, pair
-from jaxd2l.parity.torch_side import LossFunction, TorchSide, Values, evaluated, outputs_of, parameters, torch_side
-from jaxd2l.types import Model
+from jaxd2l.parity.leaves import matched, named_arrays
+from jaxd2l.parity.pairing import Weights
+from jaxd2l.parity.samples import Call, Sample, as_samples
+from jaxd2l.parity.torch_side import (
+    LossFunction,
+    TorchSide,
+    Values,
+    buffers,
+    call,
+    copied,
+    outputs_of,
+    parameters,
+    running,
+    torch_side,
+)
+from jaxd2l.parity.weights import Weight
 
 LossPair = tuple[LossFunction, Callable[[Any, Any], Any]]
 """`(torch_loss, jax_loss)`, each `loss(outputs, labels)`."""
+
+Mode = Literal["eval", "train"]
+
+
+class Question(NamedTuple):
+    """What `check` was asked, besides the module and the model; see there."""
+
+    batch: Any
+    weights: Weights | Mapping[str, Weight] | Callable[[Any], Any] = "auto"
+    to_jax: str | Callable[[Any], Any] | None = None
+    outputs: tuple[Callable[[Any], Any], Callable[[Any], Any]] | None = None
+    loss: LossPair | None = None
+    mode: Mode = "eval"
+    seed: int = 0
 
 
 class Sides(NamedTuple):
@@ -25,8 +54,9 @@ class Sides(NamedTuple):
 
     single, double: torch in float32 and in float64.
     ours: the JAX port.
-    start: torch's weights, from which both sides start.
-    outputs: torch's float32 outputs at these weights.
+    start: torch's weights and buffers, from which both sides start; float64 where torch has them so.
+    outputs: torch's float32 outputs at these weights, by name.
+    whole: the same as the module returned them.
     seed: decides all noise.
     """
 
@@ -34,100 +64,125 @@ class Sides(NamedTuple):
     double: TorchSide
     ours: JaxSide
     start: Values
-    outputs: np.ndarray
+    outputs: Values
+    whole: Any
     seed: int
 
 
-def both_sides(
-    module: torch.nn.Module, jax_model: Any, batch: Any, weights: Weights, loss: LossPair | None, seed: int
-) -> Sides:
-    """Reads the arguments of `check`, and runs torch once.
+def both_sides(module: torch.nn.Module, jax_model: Any, question: Question) -> Sides:
+    """Reads the arguments of `check`, and runs both sides once.
 
     Raises:
       TypeError, ValueError: as `check`.
     """
-    inputs, labels = _arrays(batch)
-    start = {name: value.astype(np.float32) for name, value in parameters(evaluated(module, torch.float32)).items()}
+    samples = as_samples(question.batch)
+    module = copied(module)
+    start = {name: _at_least_single(value) for name, value in (parameters(module) | buffers(module)).items()}
     require_finite(start)
-    model = as_model(jax_model, inputs[:1])
-    like = jax.eval_shape(model.init, jax.random.key(0))
-    shapes = {name: tuple(leaf.shape) for name, leaf in named_leaves(like).items()}
-    pairs = pair({name: value.shape for name, value in start.items()}, shapes, weights=weights)
-    torch_loss, jax_loss = loss or _probe(seed)
+    draws = Draws(question.seed, _layouts(question.to_jax)) if question.mode == "train" else None
+    pick = (question.outputs or (_everything, _everything))[0]
+    torch_loss = question.loss[0] if question.loss else _torch_probe(question.seed, pick)
     single, double = (
-        torch_side(module, (inputs, labels), torch_loss, dtype) for dtype in (torch.float32, torch.float64)
+        torch_side(module, samples, torch_loss, dtype, pick, draws) for dtype in (torch.float32, torch.float64)
     )
-    theirs = _torch_runs("the module fails on the inputs", lambda: outputs_of(single))
-    if not np.isfinite(theirs).all():
-        raise ValueError("torch's own outputs hold NaN or inf, so nothing can be compared with them")
-    _torch_runs("the loss refuses the batch", lambda: _require_scalar(single.loss(torch.tensor(theirs), single.labels)))
-    return Sides(single, double, JaxSide(model.apply, like, pairs, inputs, labels, jax_loss), start, theirs, seed)
+    whole = _torch_runs("the module fails on the inputs", lambda: _run_once(single))
+    theirs = outputs_of(single)
+    _require_outputs(single, theirs)
+    _torch_runs("the loss refuses the batch", lambda: _require_scalar(_loss_of(single, whole)))
+    ours = _named(_our_side(jax_model, question, single, draws), start, theirs)
+    ours = ours._replace(loss=question.loss[1] if question.loss else _jax_probe(question.seed, ours))
+    return Sides(single, double, ours, start, theirs, whole, question.seed)
 
 
-def as_model(jax_model: Any, example: np.ndarray) -> Model:
-    """A `Model`, whatever kind of model it is given.
-
-    Raises:
-      TypeError: if it is neither a Model nor a Flax module.
-    """
-    if isinstance(jax_model, Model):
-        return jax_model
-    from jaxd2l.models import from_flax
-
-    return from_flax(jax_model, example_input=example)
-
-
-def output_shape(sides: Sides) -> tuple[int, ...]:
-    """The shape of the JAX model's outputs, without computing them.
-
-    Raises:
-      TypeError: if it returns anything but one array.
-      ValueError: if it cannot take the inputs.
-    """
-    params = jax_side.to_params(sides.ours, sides.start)
-    try:
-        outputs = jax.eval_shape(sides.ours.apply, params, jnp.asarray(sides.ours.inputs))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"the JAX model cannot take the inputs: {error}") from error
-    if not isinstance(outputs, jax.ShapeDtypeStruct):
-        raise TypeError(f"the JAX model must give one array, got {type(outputs).__name__}")
-    return outputs.shape
-
-
-def narrow_dtypes(sides: Sides) -> list[str]:
-    """Names of the dtypes narrower than float64 that the JAX model or loss uses on float64 inputs and weights.
+def types_inside(sides: Sides) -> list[str]:
+    """Names of the types narrower than float64 that the JAX model's or loss's own code names.
 
     Raises:
       ValueError: if the loss or its gradient cannot be computed.
     """
     try:
-        return jax_side.narrow_dtypes(sides.ours, sides.start, sides.outputs)
+        return jax_side.types_inside(sides.ours, sides.start, sides.outputs)
     except (TypeError, ValueError, IndexError) as error:
         raise ValueError(f"the JAX loss or its gradient cannot be computed: {error}") from error
 
 
-def _arrays(batch: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs and labels as float32 or int32."""
-    if not isinstance(batch, tuple | list) or len(batch) != 2:
-        raise TypeError(f"the batch must be a pair (inputs, labels), got {type(batch).__name__}")
-    inputs, labels = (to_numpy(x) if isinstance(x, torch.Tensor) else np.array(x) for x in batch)
-    if not inputs.size or not inputs.ndim:
-        raise ValueError(f"the batch is empty: inputs of shape {inputs.shape}")
-    if labels.ndim and len(labels) != len(inputs):
-        raise ValueError(f"the batch has {len(inputs)} inputs but {len(labels)} labels")
-    return _as_32_bits("inputs", inputs), _as_32_bits("labels", labels)
+def _our_side(jax_model: Any, question: Question, theirs: TorchSide, draws: Draws | None) -> JaxSide:
+    to_jax = _to_jax(question.to_jax)
+    turned = tuple(
+        Sample(Call(*jax.tree.map(to_jax, (s.call.args, s.call.kwargs))), s.labels) for s in as_samples(question.batch)
+    )
+    one = Call(*jax.tree.map(lambda x: x[:1], (turned[0].call.args, turned[0].call.kwargs)))
+    port = as_port(jax_model, one)
+    try:
+        like = jax.eval_shape(port.init, jax.random.key(0))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the JAX model cannot take the inputs: {error}") from error
+    shapes = [{n: v.shape for n, v in kept(theirs.module).items()} for kept in (parameters, buffers)]
+    weights = assignment(shapes[0], shapes[1], like, question.weights)
+    trained = tuple(name for name, p in theirs.module.named_parameters() if p.requires_grad)
+    pick = (question.outputs or (_everything, _everything))[1]
+    return JaxSide(port, weights, trained, turned, _no_loss, pick, {}, _to_torch(question.to_jax), draws)
 
 
-def _as_32_bits(name: str, array: np.ndarray) -> np.ndarray:
-    if array.dtype.kind not in "fiub":
-        raise ValueError(f"the {name} must be numbers, got {array.dtype}")
-    dtype = np.dtype(np.float32 if array.dtype.kind == "f" else np.int32)
-    limits = np.finfo(np.float32) if dtype.kind == "f" else np.iinfo(np.int32)
-    inside = (array >= limits.min) & (array <= limits.max)  # NaN is not
-    if not inside.all():
-        where = tuple(int(i) for i in np.argwhere(~inside)[0])
-        raise ValueError(f"the {name} hold {array[where]} at index {where}, outside of {dtype}'s range")
-    return array.astype(dtype)
+def _named(ours: JaxSide, start: Values, theirs: Values) -> JaxSide:
+    """With JAX's name for each of torch's outputs.
+
+    Raises:
+      ValueError: outputs that do not match, or a model that cannot take the inputs.
+    """
+    single = jax_side.cast(start, np.float32)
+
+    def outputs(arrays: dict[str, Any], inputs: Call) -> Any:
+        return dict(named_arrays(ours.pick(jax_side.run(ours, ours.weights.variables(arrays), inputs)[0])))
+
+    try:
+        with jax_side.precision(np.float32):
+            found = jax.eval_shape(outputs, single, jax_side.at(ours, np.float32))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the JAX model cannot take the inputs: {error}") from error
+    return ours._replace(names=matched(theirs, found))
+
+
+def output_shapes(sides: Sides) -> dict[str, tuple[int, ...]]:
+    """The shape of each of torch's outputs in JAX, in torch's layout, without computing them."""
+    ours = sides.ours
+
+    def outputs(arrays: dict[str, Any], inputs: Call) -> Any:
+        found = dict(named_arrays(ours.pick(jax_side.run(ours, ours.weights.variables(arrays), inputs)[0])))
+        return {name: ours.layout(found[of_jax]) for name, of_jax in ours.names.items()}
+
+    with jax_side.precision(np.float32):
+        arrays = jax_side.cast(sides.start, np.float32)
+        found = jax.eval_shape(outputs, arrays, jax_side.at(ours, np.float32))
+    return {name: x.shape for name, x in found.items()}
+
+
+def _run_once(side: TorchSide) -> Any:
+    with running(side), torch.no_grad():
+        return call(side, side.samples[0])
+
+
+def _loss_of(side: TorchSide, outputs: Any) -> torch.Tensor:
+    with running(side), torch.no_grad():
+        return side.loss(outputs, side.samples[0].labels)
+
+
+def _require_outputs(single: TorchSide, theirs: Values) -> None:
+    if not theirs:
+        raise ValueError("torch's module returns no tensor; choose what to compare with outputs=(torch, jax)")
+    if not all(np.isfinite(x).all() for x in theirs.values()):
+        raise ValueError("torch's own outputs hold NaN or inf, so nothing can be compared with them")
+    again = outputs_of(single)
+    random = [name for name, x in theirs.items() if not np.array_equal(x, again[name], equal_nan=True)]
+    if random:
+        raise ValueError(
+            f"torch's module returns other {', '.join(random)} for the same inputs each time: it draws at random "
+            "although it is in evaluation mode; is a functional dropout missing training=self.training?"
+        )
+
+
+def _at_least_single(value: np.ndarray) -> np.ndarray:
+    return value if value.dtype == np.float64 else value.astype(np.float32)
 
 
 def _torch_runs(complaint: str, compute: Callable[[], Any]) -> Any:
@@ -137,18 +192,69 @@ def _torch_runs(complaint: str, compute: Callable[[], Any]) -> Any:
         raise ValueError(f"torch: {complaint}: {error}") from error
 
 
-def _require_scalar(loss: torch.Tensor) -> None:
-    if loss.ndim:
-        raise ValueError(f"it must be a scalar, got shape {tuple(loss.shape)}; use a mean or a sum")
+def _require_scalar(loss: Any) -> None:
+    if not isinstance(loss, torch.Tensor) or loss.ndim:
+        what = f"shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else type(loss).__name__
+        raise ValueError(f"it must be a scalar, got {what}; use a mean or a sum")
 
 
-def _probe(seed: int) -> LossPair:
+def _everything(outputs: Any) -> Any:
+    return outputs
+
+
+def _no_loss(outputs: Any, labels: Any) -> Any:
+    raise AssertionError("the loss is not known yet")
+
+
+def _factors(seed: int, shape: Sequence[int], number: int) -> np.ndarray:
+    # Not the stream of default_rng(seed), from which the caller may have drawn the inputs.
+    return np.random.default_rng([seed, 0x9B0BE, number]).normal(size=tuple(shape)).astype(np.float32)
+
+
+def _torch_probe(seed: int, pick: Callable[[Any], Any]) -> LossFunction:
     """A loss that shows every output: the sum of the outputs times fixed random numbers."""
 
-    def factors(shape: Sequence[int]) -> np.ndarray:
-        return np.random.default_rng(seed).normal(size=tuple(shape)).astype(np.float32)
+    def probe(outputs: Any, labels: Any) -> Any:
+        found = [x for _, x in named_arrays(pick(outputs)) if x.is_floating_point()]
+        return sum((x * torch.tensor(_factors(seed, x.shape, i), dtype=x.dtype)).sum() for i, x in enumerate(found))
 
-    return (
-        lambda outputs, labels: (outputs * torch.tensor(factors(outputs.shape), dtype=outputs.dtype)).sum(),
-        lambda outputs, labels: jnp.sum(outputs * jnp.asarray(factors(outputs.shape), outputs.dtype)),
-    )
+    return probe
+
+
+def _jax_probe(seed: int, ours: JaxSide) -> Callable[[Any, Any], Any]:
+    """The same sum in JAX, of the same outputs in torch's layout."""
+
+    def probe(outputs: Any, labels: Any) -> Any:
+        by_name = dict(named_arrays(ours.pick(outputs)))
+        found = [ours.layout(by_name[name]) for name in ours.names.values()]
+        found = [x for x in found if jnp.issubdtype(x.dtype, jnp.floating)]
+        return sum(jnp.sum(x * jnp.asarray(_factors(seed, x.shape, i), x.dtype)) for i, x in enumerate(found))
+
+    return probe
+
+
+def _order(text: str) -> tuple[int, ...]:
+    """The permutation that a layout such as "NCHW->NHWC" means."""
+    before, _, after = text.replace(" ", "").partition("->")
+    if sorted(before) != sorted(after) or len(set(before)) < len(before) or not before:
+        raise ValueError(f"to_jax must be a layout such as 'NCHW->NHWC', or a function; got {text!r}")
+    return tuple(before.index(axis) for axis in after)
+
+
+def _layouts(to_jax: Any) -> dict[int, tuple[int, ...]]:
+    return {len(order): order} if isinstance(to_jax, str) and (order := _order(to_jax)) else {}
+
+
+def _to_jax(to_jax: str | Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    if isinstance(to_jax, str):
+        order = _order(to_jax)
+        return lambda x: np.transpose(x, order) if x.ndim == len(order) else x
+    return to_jax or _everything
+
+
+def _to_torch(to_jax: Any) -> Callable[[Any], Any]:
+    """From JAX's layout of an array back to torch's."""
+    if not isinstance(to_jax, str):
+        return _everything
+    order = tuple(int(i) for i in np.argsort(_order(to_jax)))
+    return lambda x: x.transpose(order) if x.ndim == len(order) else x

@@ -2,12 +2,19 @@
 
 import copy
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 import torch
+from torch.utils._pytree import tree_map
 
 from jaxd2l.parity.bridge import to_numpy, to_tensor
+from jaxd2l.parity.draws import Draws
+from jaxd2l.parity.leaves import named_arrays
+from jaxd2l.parity.programs.torch_wide import wide
+from jaxd2l.parity.samples import Call, Sample
 
 Values = dict[str, np.ndarray]
 """Quantities by name. Parameters and gradients have torch's names, shapes and orientation."""
@@ -23,34 +30,77 @@ INPUT_GRADIENT = "gradient of the inputs"
 
 
 class TorchSide(NamedTuple):
-    """A module and one batch, ready to run: copies, in evaluation mode, in one dtype."""
+    """A module and its batches, ready to run: copies, in one dtype.
+
+    module: in the mode in which it is compared.
+    samples: tensors; floating-point ones in the dtype.
+    loss: `loss(outputs, labels)`.
+    dtype: float32 or float64.
+    pick: `pick(outputs)`, what is compared of the outputs.
+    draws: the random numbers that both sides draw in training mode; None in evaluation mode.
+    """
 
     module: torch.nn.Module
-    inputs: torch.Tensor
-    labels: torch.Tensor
+    samples: tuple[Sample, ...]
     loss: LossFunction
+    dtype: torch.dtype
+    pick: Callable[[Any], Any]
+    draws: Draws | None = None
 
 
 class TorchStep(NamedTuple):
-    """The parameters after a training step, and the loss before it."""
+    """The parameters and buffers after a training step, and the loss before it."""
 
     parameters: Values
     loss: float
 
 
 def torch_side(
-    module: torch.nn.Module, batch: tuple[np.ndarray, np.ndarray], loss: LossFunction, dtype: torch.dtype
+    module: torch.nn.Module,
+    samples: tuple[Sample, ...],
+    loss: LossFunction,
+    dtype: torch.dtype,
+    pick: Callable[[Any], Any] = lambda outputs: outputs,
+    draws: Draws | None = None,
 ) -> TorchSide:
     """Copies everything, so that the check changes nothing of the caller's."""
-    inputs, labels = (to_tensor(x, dtype if x.dtype.kind == "f" else torch.long) for x in batch)
     if isinstance(loss, torch.nn.Module):
-        loss = copy.deepcopy(loss).to(dtype)
-    return TorchSide(evaluated(module, dtype), inputs, labels, loss)
+        loss = copied(loss).to(dtype)
+    ready = jax.tree.map(lambda x: to_tensor(x, _torch_dtype(x, dtype)), samples)
+    return TorchSide(in_mode(module, dtype, train=draws is not None), ready, loss, dtype, pick, draws)
 
 
-def evaluated(module: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Module:
-    """A copy in evaluation mode, in the given dtype."""
-    return copy.deepcopy(module).to(dtype).eval()
+def in_mode(module: torch.nn.Module, dtype: torch.dtype, *, train: bool = False) -> torch.nn.Module:
+    """A copy in the given mode, in the given dtype."""
+    return copied(module).to(dtype).train(train)
+
+
+def _torch_dtype(x: np.ndarray, dtype: torch.dtype) -> torch.dtype:
+    return {"f": dtype, "b": torch.bool}.get(x.dtype.kind, torch.long)
+
+
+def copied(module: torch.nn.Module) -> torch.nn.Module:
+    """A deep copy. Tensors that the module computed and kept, such as an attention map, are copied as values."""
+    kept = [value for m in module.modules() for value in vars(m).values() if isinstance(value, torch.Tensor)]
+    computed = {id(value): value.detach().clone() for value in kept if not value.is_leaf}
+    return copy.deepcopy(module, computed)
+
+
+@contextmanager
+def running(side: TorchSide) -> Iterator[None]:
+    """torch with gradients on, whatever the caller has switched off; in float64, nothing narrower on the way.
+
+    In training mode it draws the numbers that JAX draws too, and what the module counts is put back afterwards.
+    """
+    draws = nullcontext() if side.draws is None else side.draws.in_torch()
+    kept = [] if side.draws is None else [(buffer, buffer.clone()) for buffer in side.module.buffers()]
+    try:
+        with torch.enable_grad(), wide() if side.dtype is torch.float64 else nullcontext(), draws:
+            yield
+    finally:
+        with torch.no_grad():
+            for buffer, before in kept:
+                buffer.copy_(before)
 
 
 def parameters(module: torch.nn.Module) -> Values:
@@ -58,47 +108,94 @@ def parameters(module: torch.nn.Module) -> Values:
     return {name: to_numpy(p) for name, p in module.named_parameters()}
 
 
+def buffers(module: torch.nn.Module) -> Values:
+    """Copies of the buffers that hold real numbers: running averages, tables of positions."""
+    return {name: to_numpy(b) for name, b in module.named_buffers() if b.is_floating_point()}
+
+
 def set_parameters(module: torch.nn.Module, values: Values) -> None:
-    """Overwrites the parameters whose names are given."""
+    """Overwrites the parameters and buffers whose names are given."""
     with torch.no_grad():
-        for name, parameter in module.named_parameters():
+        for name, tensor in (*module.named_parameters(), *module.named_buffers()):
             if name in values:
-                parameter.copy_(to_tensor(values[name], parameter.dtype))
+                tensor.copy_(to_tensor(values[name], tensor.dtype))
 
 
-def outputs_of(side: TorchSide) -> np.ndarray:
-    """The outputs alone."""
-    with torch.no_grad():
-        outputs = side.module(side.inputs)
-    if not isinstance(outputs, torch.Tensor):
-        raise TypeError(f"it must give one tensor, got {type(outputs).__name__}")
-    return to_numpy(outputs)
+def call(side: TorchSide, sample: Sample) -> Any:
+    """What the module returns. It gets copies: it may change what it is given."""
+    args, kwargs = jax.tree.map(torch.clone, (sample.call.args, sample.call.kwargs))
+    return side.module(*args, **kwargs)
 
 
-def torch_values(side: TorchSide, same_outputs: np.ndarray | None = None) -> Values:
-    """Outputs, loss, and the gradient of every parameter and of the inputs.
+def batch_size(side: TorchSide) -> int:
+    """How many examples the first batch has."""
+    return len(first_input(side))
+
+
+def first_input(side: TorchSide) -> torch.Tensor:
+    """The first input of the first batch."""
+    sample = side.samples[0]
+    return jax.tree.leaves((sample.call.args, sample.call.kwargs))[0]
+
+
+def outputs_of(side: TorchSide, batch: int = 0) -> Values:
+    """The outputs alone, by name."""
+    with running(side), torch.no_grad():
+        return {name: to_numpy(x) for name, x in named_arrays(side.pick(call(side, side.samples[batch])))}
+
+
+def torch_values(side: TorchSide, same_outputs: Any = None, batch: int = 0) -> Values:
+    """Outputs, loss, the gradients of parameters and inputs, and in training mode the buffers afterwards.
 
     Args:
       side: what to run.
-      same_outputs: if given, their loss is computed as well.
+      same_outputs: outputs, structured like the module's; if given, their loss is computed as well.
+      batch: which of the batches.
     """
-    inputs = side.inputs.clone().requires_grad_(side.inputs.is_floating_point())
-    side.module.zero_grad(set_to_none=True)
-    outputs = side.module(inputs)
-    loss = side.loss(outputs, side.labels)
-    loss.backward()
-    values = {OUTPUTS: to_numpy(outputs)}
-    if same_outputs is not None:
-        with torch.no_grad():
-            values[SAME_LOSS] = to_numpy(side.loss(to_tensor(same_outputs, outputs.dtype), side.labels))
-    values[LOSS] = to_numpy(loss)
-    values |= {
-        gradient_of(name): to_numpy(torch.zeros_like(p) if p.grad is None else p.grad)
-        for name, p in side.module.named_parameters()
-    }
-    if inputs.grad is not None:
-        values[INPUT_GRADIENT] = to_numpy(inputs.grad)
-    return values
+    sample = side.samples[batch]
+    leaves, structure = jax.tree.flatten((sample.call.args, sample.call.kwargs))
+    leaves = [x.clone().requires_grad_(x.is_floating_point()) for x in leaves]
+    args, kwargs = jax.tree.unflatten(structure, leaves)
+    named = {name: p for name, p in side.module.named_parameters() if p.requires_grad}
+    of_inputs = {name: x for name, x in zip(input_names(sample.call), leaves, strict=True) if x.requires_grad}
+    values: Values = {}
+    with running(side):
+        outputs = call(side, Sample(Call(args, kwargs), sample.labels))
+        loss = side.loss(outputs, sample.labels)
+        wanted = {**{gradient_of(name): p for name, p in named.items()}, **of_inputs}
+        found = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True) if loss.requires_grad else ()
+        values |= {name: to_numpy(x) for name, x in named_arrays(side.pick(outputs))}
+        if same_outputs is not None:
+            with torch.no_grad():
+                values[SAME_LOSS] = to_numpy(side.loss(in_dtype(same_outputs, side.dtype), sample.labels))
+        values[LOSS] = to_numpy(loss)
+        if side.draws is not None:
+            values |= {updated(name): value for name, value in buffers(side.module).items()}
+    gradients = dict(zip(wanted, found or [None] * len(wanted), strict=True))
+    zero = {name: torch.zeros_like(x) for name, x in wanted.items()}
+    return values | {n: to_numpy(zero[n] if gradient is None else gradient) for n, gradient in gradients.items()}
+
+
+def in_dtype(outputs: Any, dtype: torch.dtype) -> Any:
+    """Outputs of any structure with their floating-point tensors in another type."""
+
+    def cast(x: Any) -> Any:
+        return x.to(dtype) if isinstance(x, torch.Tensor) and x.is_floating_point() else x
+
+    return tree_map(cast, outputs)
+
+
+def input_names(call: Call) -> list[str]:
+    """What the gradient of each input is called; of a single one simply INPUT_GRADIENT."""
+    if len(jax.tree.leaves((call.args, call.kwargs))) == 1:
+        return [INPUT_GRADIENT]
+    names = [f"inputs[{i}]" for i in range(len(call.args))] + [f"inputs.{name}" for name in sorted(call.kwargs)]
+    return [gradient_of(name) for name in names]
+
+
+def updated(name: str) -> str:
+    """What a buffer is called after a call in training mode."""
+    return f"{name} updated"
 
 
 def gradient_of(name: str) -> str:
@@ -107,15 +204,27 @@ def gradient_of(name: str) -> str:
 
 
 def torch_steps(side: TorchSide, factory: OptimizerFactory) -> Iterator[TorchStep]:
-    """Trains a copy, step after step without end."""
-    module = copy.deepcopy(side.module)
-    optimizer = factory(module.parameters())
+    """Trains a copy on the batches in turn, step after step without end."""
+    module = copied(side.module)
+    side = side._replace(module=module)
+    optimizer = factory(list(module.parameters()))
+    step = 0
     while True:
-        optimizer.zero_grad()
-        loss = side.loss(module(side.inputs), side.labels)
-        loss.backward()
-        optimizer.step()
-        yield TorchStep(parameters(module), loss.item())
+        sample = side.samples[step % len(side.samples)]
+        with running(side):  # not across a yield: the caller has settings of its own
+            optimizer.zero_grad()
+            loss = side.loss(call(side, sample), sample.labels)
+            loss.backward()
+            optimizer.step()
+            after = {**parameters(module), **buffers(module)}
+        set_parameters(module, buffers_of(after, module))
+        yield TorchStep(after, loss.item())
+        step += 1
+
+
+def buffers_of(values: Values, module: torch.nn.Module) -> Values:
+    """Those of the values that are buffers."""
+    return {name: values[name] for name, _ in module.named_buffers() if name in values}
 
 
 def torch_path(
@@ -130,19 +239,21 @@ def torch_path(
     Args:
       factory: makes the optimiser from a list of parameters.
       start: the initial parameters.
-      gradients: one set per step.
+      gradients: one set per step; a parameter without one is frozen.
       tweak: hyperparameters that replace those set by the factory.
       after: `after(optimizer, old, new) -> newer`, applied to each parameter after each step.
     """
-    tensors = {name: to_tensor(value, torch.float64).requires_grad_() for name, value in start.items()}
+    tensors = {name: to_tensor(value, torch.float64) for name, value in start.items()}
+    for name, tensor in tensors.items():
+        tensor.requires_grad_(name in gradients[0])
     optimizer = factory(list(tensors.values()))
     for group in optimizer.param_groups:
         group.update({k: v for k, v in (tweak or {}).items() if k in group})
     path = []
     for step in gradients:
         old = {name: tensor.detach().clone() for name, tensor in tensors.items()}
-        for name, tensor in tensors.items():
-            tensor.grad = to_tensor(step[name], torch.float64)
+        for name, gradient in step.items():
+            tensors[name].grad = to_tensor(gradient, torch.float64)
         optimizer.step()
         if after is not None:
             with torch.no_grad():

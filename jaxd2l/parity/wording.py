@@ -16,6 +16,8 @@ LEGEND = {
     "bitwise, within-oracle": "the values agree: in every bit, or within the bound.",
     "kink-flip": "no failure: rounding pushed a number across a kink, such as the one of relu at 0, so a gradient "
     "jumped.",
+    "known-difference": "no failure: the library that JAX uses is less accurate there than torch, which explains "
+    "all of it.",
     "precision-defect": "a failure: the right function, computed with too many digits lost.",
     "semantic-mismatch": "a failure: JAX computes another function.",
     "follows from": "this failure is a consequence of another one; fix that one first.",

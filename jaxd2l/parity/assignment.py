@@ -1,0 +1,145 @@
+"""From the argument `weights` of `check` to a function from torch's arrays to the JAX model's variables."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxd2l._files import named_leaves
+from jaxd2l.parity.pairing import Pair, Weights, orient, pair
+from jaxd2l.parity.weights import Arrays, Weight, assemble, take
+
+
+class Assignment(NamedTuple):
+    """How torch's weights and buffers become the JAX model's variables.
+
+    like: the shapes of the variables.
+    variables: `variables(arrays) -> pytree`, differentiable; arrays by torch's names.
+    pairs: each JAX array and what it is in torch, for people to read.
+    plain: the pairs that are one weight of torch's as it is or turned, by JAX's name; all others have no inverse.
+    """
+
+    like: Any
+    variables: Callable[[Arrays], Any]
+    pairs: tuple[Pair, ...]
+    plain: dict[str, Pair]
+
+    def shown(self, variables: Any) -> dict[str, np.ndarray]:
+        """JAX's arrays as they are compared: plain ones under torch's name and in its orientation."""
+        found = {}
+        for name, leaf in named_leaves(variables).items():
+            of = self.plain.get(name)
+            found[of.torch if of else name] = np.array(
+                orient(np.asarray(leaf), of.orientation, to="torch") if of else leaf
+            )
+        return found
+
+    def shown_of_torch(self, arrays: Arrays) -> dict[str, np.ndarray]:
+        """Torch's arrays in the same form."""
+        names = named_leaves(self.like)
+        if len(self.plain) == len(names):
+            return {self.plain[name].torch: np.asarray(arrays[self.plain[name].torch]) for name in names}
+        with jax.enable_x64(True):
+            return self.shown(self.variables(arrays))
+
+    def gradients_of_torch(self, gradients: Any, arrays: Arrays, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+        """The gradients of these weights of torch's that follow from given gradients of the variables."""
+        with jax.enable_x64(True):
+            trained = {name: jnp.asarray(arrays[name]) for name in names}
+            rest = {name: x for name, x in arrays.items() if name not in trained}
+            _, back = jax.vjp(lambda trained: self.variables({**rest, **trained}), trained)
+            return {name: np.array(x) for name, x in back(gradients)[0].items()}
+
+
+def assignment(
+    trained: Mapping[str, tuple[int, ...]],
+    buffers: Mapping[str, tuple[int, ...]],
+    like: Any,
+    weights: Weights | Mapping[str, Weight] | Callable[[Arrays], Any],
+) -> Assignment:
+    """Reads `weights`.
+
+    Args:
+      trained: shapes of torch's parameters by name.
+      buffers: shapes of torch's buffers by name; they travel like weights where JAX has a place for them.
+      like: the JAX model's variables, or their shapes.
+      weights: "auto"; a mapping `{torch name: jax name}` as for `parity.pair`; a mapping `{jax name: Weight}`; or a
+        function from torch's arrays by name to the variables.
+
+    Raises:
+      TypeError, ValueError: as `parity.pair`; a mapping that names what is not there; a function whose result has not
+        the structure and the shapes of the variables.
+    """
+    if weights != "auto" and not isinstance(weights, Mapping) and not callable(weights):
+        raise TypeError(f"weights must be 'auto' or a mapping of names or a function, got {weights!r}")
+    if callable(weights):
+        return _of_function({**trained, **buffers}, like, weights)
+    leaves = {name: tuple(leaf.shape) for name, leaf in named_leaves(like).items()}
+    given = weights if isinstance(weights, Mapping) else {}
+    written = {_full(name, leaves): w for name, w in given.items() if isinstance(w, Weight)}
+    _require_known(written, leaves, {**trained, **buffers})
+    used = {source for weight in written.values() for source in weight.sources}
+    rest = {name: w for name, w in given.items() if not isinstance(w, Weight)}
+    open_leaves = {name: shape for name, shape in leaves.items() if name not in written}
+    open_torch = {name: shape for name, shape in trained.items() if name not in used}
+    open_buffers = {name: shape for name, shape in buffers.items() if name not in used}
+    pairs: tuple[Pair, ...] = ()
+    if open_leaves or open_torch:
+        wanted = _with_buffers(open_torch, open_buffers, open_leaves)
+        pairs = pair(wanted, open_leaves, weights="auto" if weights == "auto" else rest)
+    plain = {p.jax: p for p in pairs}
+    plain |= {name: Pair(w.sources[0], name, w.plain) for name, w in written.items() if w.plain}
+    table = {**{p.jax: take(p.torch).T if p.orientation == "transpose" else take(p.torch) for p in pairs}, **written}
+    shown = tuple(plain.get(name) or Pair(repr(weight), name, "same") for name, weight in table.items())
+    return Assignment(like, assemble(table, like), shown if written else pairs, plain)
+
+
+def _with_buffers(
+    trained: Mapping[str, tuple[int, ...]],
+    buffers: Mapping[str, tuple[int, ...]],
+    leaves: Mapping[str, tuple[int, ...]],
+) -> dict[str, tuple[int, ...]]:
+    """The arrays to pair. Buffers are among them if JAX has leaves for them: running statistics, or all."""
+    spare = len(leaves) - len(trained)
+    wanted = dict(trained)
+    if spare > 0:
+        statistics = {name: shape for name, shape in buffers.items() if name.rpartition(".")[2].startswith("running_")}
+        wanted |= statistics if len(statistics) == spare else dict(buffers) if len(buffers) == spare else {}
+    return wanted
+
+
+def _of_function(shapes: Mapping[str, tuple[int, ...]], like: Any, function: Callable[[Arrays], Any]) -> Assignment:
+    arrays = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in shapes.items()}
+    made = jax.eval_shape(function, arrays)
+    expected, found = named_leaves(like), named_leaves(made)
+    wrong = [
+        f"{name}: expected {_shape(expected.get(name))}, got {_shape(found.get(name))}"
+        for name in {**expected, **found}
+        if _shape(expected.get(name)) != _shape(found.get(name))
+    ]
+    if wrong:
+        raise ValueError(f"the weights function does not return the JAX model's variables: {'; '.join(wrong)}")
+    pairs = tuple(Pair("(a function)", name, "same") for name in expected)
+    structure = jax.tree.structure(like)
+    return Assignment(like, lambda a: jax.tree.unflatten(structure, jax.tree.leaves(function(a))), pairs, {})
+
+
+def _require_known(
+    written: Mapping[str, Weight], leaves: Mapping[str, tuple[int, ...]], torch_shapes: Mapping[str, tuple[int, ...]]
+) -> None:
+    for name, weight in written.items():
+        if name not in leaves:
+            raise ValueError(f"the mapping names {name!r}, but JAX has: {list(leaves)}")
+        for source in weight.sources:
+            if source not in torch_shapes:
+                raise ValueError(f"{weight} names {source!r}, but torch has: {list(torch_shapes)}")
+
+
+def _full(name: str, leaves: Mapping[str, Any]) -> str:
+    return name if name in leaves or f"params.{name}" not in leaves else f"params.{name}"
+
+
+def _shape(leaf: Any) -> tuple[int, ...] | None:
+    return None if leaf is None else tuple(leaf.shape)
