@@ -82,7 +82,7 @@ def test_a_missing_spec_and_a_useless_only(spec, capsys) -> None:
 
 
 def test_without_a_spec_our_own_suite_runs(monkeypatch, capsys) -> None:
-    cases = [suite.Case(n, lambda seed, value=v: [compare_meaning("values", 1.0, value, 1.0)]) for n, v in _VALUES]
+    cases = [suite.Case(n, lambda seed, n=n, v=v: [compare_meaning(f"{n}: values", 1.0, v, 1.0)]) for n, v in _VALUES]
     monkeypatch.setattr(suite, "cases", lambda: tuple(cases))
     assert cli.run(["parity", "--only", "right", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"][0]["quantity"] == "right: values"

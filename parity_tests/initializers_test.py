@@ -14,18 +14,20 @@ from jaxd2l import initializers
 NUM_INPUTS, NUM_OUTPUTS = 300, 200
 
 # Ours, and torch's on a (out, in) weight. Sizes differ, so that fan_in and fan_out cannot be confused.
-PAIRS = {
+NORMAL = {
     "normal": (initializers.normal(0.01), lambda w: init.normal_(w, std=0.01)),
     "normal 2": (initializers.normal(2.0), lambda w: init.normal_(w, std=2.0)),
     "xavier_normal": (initializers.xavier_normal(), init.xavier_normal_),
     "xavier_normal gain": (initializers.xavier_normal(5 / 3), lambda w: init.xavier_normal_(w, gain=5 / 3)),
-    "xavier_uniform": (initializers.xavier_uniform(), init.xavier_uniform_),
-    "xavier_uniform gain": (initializers.xavier_uniform(5 / 3), lambda w: init.xavier_uniform_(w, gain=5 / 3)),
     "kaiming_normal": (initializers.kaiming_normal(), lambda w: init.kaiming_normal_(w, nonlinearity="relu")),
     "kaiming_normal fan_out": (
         initializers.kaiming_normal(mode="fan_out"),
         lambda w: init.kaiming_normal_(w, mode="fan_out", nonlinearity="relu"),
     ),
+}
+UNIFORM = {
+    "xavier_uniform": (initializers.xavier_uniform(), init.xavier_uniform_),
+    "xavier_uniform gain": (initializers.xavier_uniform(5 / 3), lambda w: init.xavier_uniform_(w, gain=5 / 3)),
     "kaiming_uniform": (initializers.kaiming_uniform(), lambda w: init.kaiming_uniform_(w, nonlinearity="relu")),
     "kaiming_uniform linear": (
         initializers.kaiming_uniform(gain=1.0, mode="fan_out"),
@@ -34,19 +36,19 @@ PAIRS = {
 }
 
 
-@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("name", [*NORMAL, *UNIFORM])
 def test_kernels_have_torch_s_distribution(name):
-    ours, theirs = PAIRS[name]
+    ours, theirs = (NORMAL | UNIFORM)[name]
     layer = ours(jax.random.key(0), NUM_INPUTS, NUM_OUTPUTS)
     torch.manual_seed(0)
     weight = theirs(torch.empty(NUM_OUTPUTS, NUM_INPUTS)).numpy()
     same_distribution(np.asarray(layer["kernel"]), weight)
     assert not np.any(layer["bias"])
-    if "uniform" in name:
+    if name in UNIFORM:
         same_bounds(np.asarray(layer["kernel"]), weight)
 
 
-def test_torch_linear_is_what_nn_linear_does_by_itself():
+def test_torch_linear_is_what_nn_linear_does_by_default():
     layer = initializers.torch_linear()(jax.random.key(0), NUM_INPUTS, NUM_OUTPUTS)
     torch.manual_seed(0)
     modules = [torch.nn.Linear(NUM_INPUTS, NUM_OUTPUTS) for _ in range(10)]
@@ -59,7 +61,7 @@ def test_torch_linear_is_what_nn_linear_does_by_itself():
 
 
 def same_distribution(ours: np.ndarray, theirs: np.ndarray) -> None:
-    """Mean and standard deviation within five standard errors of each other, and one law by Kolmogorov-Smirnov."""
+    """Mean and standard deviation within five standard errors of each other, and one distribution by Kolmogorov-Smirnov."""
     n, deviation = ours.size, theirs.std()
     assert abs(ours.mean() - theirs.mean()) < 5 * deviation * math.sqrt(2 / n)
     assert abs(ours.std() - deviation) < 5 * deviation / math.sqrt(n)

@@ -180,6 +180,9 @@ REPLAYS: dict[str, Callable[[Any], Sample]] = {
 }
 """How a sample of torch's operation becomes a pair of ours and its inputs."""
 
+ALONG_AN_AXIS = frozenset(("softmax", "log_softmax", "select", "index_select", "nn.Softmax", "nn.LogSoftmax"))
+"""Operations and modules whose axis is no keyword."""
+
 OPS = tuple(op for op in op_db if op.name in REPLAYS and op.variant_test_name != "complex")
 
 NOT_OURS: dict[str, Callable[[Any], bool]] = {
@@ -192,7 +195,7 @@ NOT_OURS: dict[str, Callable[[Any], bool]] = {
 
 def is_ours(name: str, sample: Any) -> bool:
     """Whether a sample of an operation is one for us."""
-    has_axis = "dim" in sample.kwargs or any(word in name for word in ("softmax", "select"))
+    has_axis = "dim" in sample.kwargs or name in ALONG_AN_AXIS
     return bool(sample.input.ndim or not has_axis) and not NOT_OURS.get(name, lambda sample: False)(sample)
 
 
@@ -249,7 +252,7 @@ def replays() -> Iterator[tuple[str, list[Sample]]]:
         samples = []
         for each in given:
             inputs = [*each.forward_input.args, *each.forward_input.kwargs.values()]
-            if inputs[0].ndim or "Softmax" not in name:
+            if inputs[0].ndim or name not in ALONG_AN_AXIS:
                 constructor = each.constructor_input
                 samples.append(MODULES[name](inputs, *constructor.args, **constructor.kwargs))
         yield name, samples

@@ -85,8 +85,8 @@ def suite_report(only: str | None = None, seed: int = 0) -> Report:
     chosen = [case for case in cases if not only or only in case.name]
     if not chosen:
         raise ValueError(f"no case is named {only!r}; there are: {', '.join(case.name for case in cases)}")
-    rows = [row._replace(quantity=_named(case.name, row.quantity)) for case in chosen for row in case.run(seed)]
-    return Report(tuple(rows), context=context() | {"cases": len(chosen), "seed": seed})
+    rows = tuple(row for case in chosen for row in case.run(seed))
+    return Report(rows, context=context() | {"cases": len(chosen), "seed": seed})
 
 
 def _located(path: Path, error: Exception) -> str:
@@ -94,7 +94,3 @@ def _located(path: Path, error: Exception) -> str:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     where = f"{path}, line {lines[-1]}" if lines else str(path)
     return f"{where}: {type(error).__name__}: {error}"
-
-
-def _named(case: str, quantity: str) -> str:
-    return quantity if quantity.startswith(case) else f"{case}: {quantity}"

@@ -38,7 +38,11 @@ class FunctionPair(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A named comparison: `run(seed)` draws inputs and gives the rows. Our functions are looked up at each run."""
+    """A named comparison. Our functions are looked up at each run.
+
+    name: the function, then the options: cases of one function have a common beginning.
+    run: `run(seed)` draws inputs and gives the rows, whose quantities begin with the name.
+    """
 
     name: str
     run: Callable[[int], list[Row]]

@@ -84,7 +84,7 @@ def _rate_rows(seed: int) -> list[Row]:
             theirs, oracle = (book_rate(name, table, average, dtype) for dtype in (torch.float32, torch.float64))
             rate: Any = getattr(metrics, name)
             ours = np.array(rate(jnp.array(table, np.int32), average=average))
-            rows.append(compare_accuracy(f"{name} average={average}", theirs, ours, oracle, oracle))
+            rows.append(compare_accuracy(f"rates: {name} average={average}", theirs, ours, oracle, oracle))
     return rows
 
 
