@@ -61,7 +61,7 @@ def test_torch_linear_is_what_nn_linear_does_by_default():
 
 
 def same_distribution(ours: np.ndarray, theirs: np.ndarray) -> None:
-    """Mean and standard deviation within five standard errors of each other, and one distribution by Kolmogorov-Smirnov."""
+    """Mean and standard deviation within five standard errors, and one distribution by Kolmogorov-Smirnov."""
     n, deviation = ours.size, theirs.std()
     assert abs(ours.mean() - theirs.mean()) < 5 * deviation * math.sqrt(2 / n)
     assert abs(ours.std() - deviation) < 5 * deviation / math.sqrt(n)
