@@ -62,7 +62,7 @@ def main() -> int:
     if options.json:
         options.json.write_text(json.dumps([{"kills": [k._asdict() for k in r.kills], "fault": r.fault} for r in runs]))
     page = report(runs, f"python -m bench.kills --kills {options.kills} --seed {options.seed}")
-    print(page)
+    print(page, end="")
     if options.markdown:
         options.markdown.write_text(page)
     return 0 if not any(run.fault for run in runs) else 1
