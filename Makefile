@@ -1,7 +1,8 @@
 # `make train` and `make test` are all you need: each makes .venv and installs what it uses.
 PYTHON ?= python3
 VENV ?= .venv
-PIP = $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+# --no-compile: Python compiles what is imported; pip would spend half a minute on all the rest.
+PIP = $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt
 
 .PHONY: train test test-long notebooks lint types dist audit clean
 

@@ -24,12 +24,6 @@ hypothesis.settings.register_profile("jaxd2l", deadline=None, max_examples=40, d
 hypothesis.settings.load_profile("jaxd2l")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _room_in_the_cache() -> None:
-    """JAX counts what a function was compiled to only while its cache of 8192 programs has room for one more."""
-    jax.clear_caches()
-
-
 @pytest.fixture(autouse=True)
 def _annotations_off_for_bad_input(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wrong input must meet our own error, not the annotation checker's."""
