@@ -16,9 +16,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m notebooks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="ch02, ch02_03, ...; default: all")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="the folder with the files of Fashion-MNIST")
+    parser.add_argument("--table", action="store_true", help="execute nothing, only write README.md")
     options = parser.parse_args()
     texts = [t for t in running.texts() if not options.names or t.name.startswith(tuple(options.names))]
-    if not texts:
+    if options.table:
+        texts = []
+    elif not texts:
         parser.error(f"no notebook's name begins with {' or '.join(options.names)}")
     failed = 0
     with Progress(console=Console(stderr=True)) as progress:

@@ -57,7 +57,7 @@ def test_every_notebook_is_executed_and_begins_with_its_section():
 
 
 def test_the_table_is_current():
-    assert contents.PATH.read_text(encoding="utf-8") == contents.text(), "run python -m notebooks"
+    assert contents.PATH.read_text(encoding="utf-8") == contents.text(), "run python -m notebooks --table"
 
 
 def test_every_link_of_the_page_leads_to_a_file():
