@@ -40,8 +40,8 @@ def torch_deviation(function, *args: np.ndarray, samples: int = 16) -> np.ndarra
 @pytest.mark.parametrize("deviation", [jax_deviation, torch_deviation])
 def test_a_sum_is_off_by_the_magnitudes_it_adds(deviation) -> None:
     cancelling = np.array([[1e4, -1e4, 1.0]])
-    np.testing.assert_allclose(deviation(lambda x: x.sum(-1), cancelling), [2e4 + 1], rtol=1e-9)
-    np.testing.assert_allclose(deviation(lambda x: x @ x.T, cancelling), [[2e8 + 1]], rtol=1e-9)
+    np.testing.assert_allclose(deviation(lambda x: x.sum(-1), cancelling), [2e4 + 1], rtol=1e-6)
+    np.testing.assert_allclose(deviation(lambda x: x @ x.T, cancelling), [[2e8 + 1]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("deviation", [jax_deviation, torch_deviation])
@@ -56,7 +56,7 @@ def test_what_moves_or_chooses_numbers_rounds_nothing(deviation) -> None:
         (lambda x: jax.nn.log_softmax(x, -1), lambda x: torch.log_softmax(x, -1)),
         (lambda x: jax.nn.gelu(x, approximate=False), torch.nn.functional.gelu),
         (lambda x: jnp.var(x, -1), lambda x: x.var(-1, correction=0)),
-        (lambda x: jnp.linalg.norm(x), torch.linalg.vector_norm),
+        (lambda x: jnp.linalg.norm(x, axis=-1), lambda x: torch.linalg.vector_norm(x, dim=-1)),
         (lambda x: jax.nn.logsumexp(x, -1), lambda x: x.logsumexp(-1)),
     ],
     ids=["log_softmax", "gelu", "var", "norm", "logsumexp"],
