@@ -73,9 +73,24 @@ class Weight:
     def __getitem__(self, index: Any) -> "Weight":
         return self._then(f"[{index!r}]", lambda x: x[index], dot="")
 
-    def __add__(self, other: "Weight") -> "Weight":
+    def __add__(self, other: "Weight | float") -> "Weight":
+        if not isinstance(other, Weight):
+            return Weight(self.sources, lambda arrays: self.compute(arrays) + other, f"({self} + {other})")
         return Weight(
             (*self.sources, *other.sources), lambda a: self.compute(a) + other.compute(a), f"({self} + {other})"
+        )
+
+    def then(self, function: Callable[..., Any], *others: "Weight") -> "Weight":
+        """A function in jnp of this weight, and of others.
+
+        >>> take("a").then(jnp.multiply, take("b")).compute({"a": 2.0, "b": 3.0}).item()
+        6.0
+        """
+        weights = (self, *others)
+        return Weight(
+            tuple(source for weight in weights for source in weight.sources),
+            lambda arrays: function(*(weight.compute(arrays) for weight in weights)),
+            f"{getattr(function, '__name__', 'function')}({', '.join(map(repr, weights))})",
         )
 
     def _then(self, text: str, change: Callable[[Any], Any], dot: str = ".") -> "Weight":
@@ -89,6 +104,11 @@ def _part(i: int, parts: int, axis: int, x: Any) -> Any:
 def take(name: str) -> Weight:
     """One of torch's weights, by its name in the state_dict."""
     return Weight((name,), lambda arrays: arrays[name], f"take({name!r})", "same")
+
+
+def constant(value: Any, shape: tuple[int, ...] = ()) -> Weight:
+    """An array of one number that torch does not have, such as the zeros of a bias."""
+    return Weight((), lambda arrays: jnp.full(shape, value), f"constant({value}, {shape})")
 
 
 def concatenate(weights: Sequence[Weight], axis: int = 0) -> Weight:
