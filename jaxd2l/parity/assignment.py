@@ -1,14 +1,17 @@
 """From the argument `weights` of `check` to a function from torch's arrays to the JAX model's variables."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import torch
 
 from jaxd2l._files import named_leaves
-from jaxd2l.parity.pairing import Pair, Weights, orient, pair
+from jaxd2l.parity.automatic import find
+from jaxd2l.parity.pairing import Pair, Weights, orient, pair, ways_out
 from jaxd2l.parity.weights import Arrays, Weight, assemble, take
 
 
@@ -58,8 +61,10 @@ def assignment(
     buffers: Mapping[str, tuple[int, ...]],
     like: Any,
     weights: Weights | Mapping[str, Weight] | Callable[[Arrays], Any],
+    module: torch.nn.Module | None = None,
+    framework: str = "",
 ) -> Assignment:
-    """Reads `weights`.
+    """Reads `weights`. What it leaves open is found by the layers' kinds, and then by names and shapes alone.
 
     Args:
       trained: shapes of torch's parameters by name.
@@ -67,33 +72,82 @@ def assignment(
       like: the JAX model's variables, or their shapes.
       weights: "auto"; a mapping `{torch name: jax name}` as for `parity.pair`; a mapping `{jax name: Weight}`; or a
         function from torch's arrays by name to the variables.
+      module: torch's, whose layers are recognised; without it, there are names and shapes only.
+      framework: the JAX model's, as in `Port`.
 
     Raises:
       TypeError, ValueError: as `parity.pair`; a mapping that names what is not there; a function whose result has not
-        the structure and the shapes of the variables.
+        the structure and the shapes of the variables; layers that no weights make equal, or that may be several.
     """
     if weights != "auto" and not isinstance(weights, Mapping) and not callable(weights):
         raise TypeError(f"weights must be 'auto' or a mapping of names or a function, got {weights!r}")
+    shapes = {**trained, **buffers}
     if callable(weights):
-        return _of_function({**trained, **buffers}, like, weights)
+        return _of_function(shapes, like, weights)
     leaves = {name: tuple(leaf.shape) for name, leaf in named_leaves(like).items()}
     given = weights if isinstance(weights, Mapping) else {}
     written = {_full(name, leaves): w for name, w in given.items() if isinstance(w, Weight)}
-    _require_known(written, leaves, {**trained, **buffers})
-    used = {source for weight in written.values() for source in weight.sources}
+    _require_known(written, leaves, shapes)
     rest = {name: w for name, w in given.items() if not isinstance(w, Weight)}
-    open_leaves = {name: shape for name, shape in leaves.items() if name not in written}
+    table = {**_recognised(module, framework, leaves, written, rest), **written}
+    used = {source for weight in table.values() for source in weight.sources}
+    open_leaves = {name: shape for name, shape in leaves.items() if name not in table}
     open_torch = {name: shape for name, shape in trained.items() if name not in used}
     open_buffers = {name: shape for name, shape in buffers.items() if name not in used}
+    rest = {name: target for name, target in rest.items() if _target(target, leaves) not in table}
     pairs: tuple[Pair, ...] = ()
-    if open_leaves or open_torch:
+    if open_leaves or open_torch or rest:
         wanted = _with_buffers(open_torch, open_buffers, open_leaves)
         pairs = pair(wanted, open_leaves, weights="auto" if weights == "auto" else rest)
-    plain = {p.jax: p for p in pairs}
-    plain |= {name: Pair(w.sources[0], name, w.plain) for name, w in written.items() if w.plain}
-    table = {**{p.jax: take(p.torch).T if p.orientation == "transpose" else take(p.torch) for p in pairs}, **written}
+    table |= {p.jax: take(p.torch).T if p.orientation == "transpose" else take(p.torch) for p in pairs}
+    table = {name: table[name] for name in leaves}
+    plain = _plain(table, shapes)
     shown = tuple(plain.get(name) or Pair(repr(weight), name, "same") for name, weight in table.items())
-    return Assignment(like, assemble(table, like), shown if written else pairs, plain)
+    return Assignment(like, assemble(table, like), shown, plain)
+
+
+_FRAMEWORKS = ("Linen", "NNX", "Equinox", "Haiku")
+
+
+def _recognised(
+    module: torch.nn.Module | None,
+    framework: str,
+    leaves: Mapping[str, tuple[int, ...]],
+    written: Mapping[str, Weight],
+    rest: Mapping[str, Any],
+) -> dict[str, Weight]:
+    """The leaves of layers that are known, unless the mapping says otherwise."""
+    if module is None:
+        return {}
+    named = {_target(target, leaves): name for name, target in rest.items()}
+    known = {leaf: (name,) for leaf, name in named.items()}
+    found = find(module, leaves, framework, known | {leaf: weight.sources for leaf, weight in written.items()})
+    if found.impossible:
+        reasons = "".join(f"\n  {leaf} {leaves[leaf]}: {why}" for leaf, why in found.impossible.items())
+        raise ValueError(f"torch's weights do not become these JAX parameters by themselves:{reasons}{ways_out({})}")
+    if found.ambiguous and framework in _FRAMEWORKS:
+        raise ValueError(
+            "several of torch's layers may be meant:"
+            + "".join(f"\n  {leaf} {leaves[leaf]}: {', '.join(which)}" for leaf, which in found.ambiguous.items())
+            + ways_out({leaf: repr(found.guesses.get(leaf, "...")) for leaf in found.ambiguous})
+        )
+    oriented = {_target(target, leaves) for target in rest.values() if not isinstance(target, str)}
+    return {leaf: w for leaf, w in found.weights.items() if leaf not in oriented and named.get(leaf, *w.sources[:1]) in w.sources}
+
+
+def _target(target: Any, leaves: Mapping[str, Any]) -> str:
+    """The full name of the JAX parameter in a mapping `{torch name: jax name}`."""
+    return _full(target if isinstance(target, str) else target[0], leaves)
+
+
+def _plain(table: Mapping[str, Weight], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Pair]:
+    """The leaves that are one weight of torch's, as it is or turned, which no other leaf is."""
+    times = Counter(source for weight in table.values() for source in weight.sources)
+    return {
+        name: Pair(w.sources[0], name, w.plain if len(shapes[w.sources[0]]) > 1 else "same")
+        for name, w in table.items()
+        if w.plain and times[w.sources[0]] == 1
+    }
 
 
 def _with_buffers(

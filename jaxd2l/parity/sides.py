@@ -118,7 +118,7 @@ def _our_side(jax_model: Any, question: Question, theirs: TorchSide, draws: Draw
     except (TypeError, ValueError) as error:
         raise ValueError(f"the JAX model cannot take the inputs: {error}") from error
     shapes = [{n: v.shape for n, v in kept(theirs.module).items()} for kept in (parameters, buffers)]
-    weights = assignment(shapes[0], shapes[1], like, question.weights)
+    weights = assignment(shapes[0], shapes[1], like, question.weights, theirs.module, port.framework)
     trained = tuple(name for name, p in theirs.module.named_parameters() if p.requires_grad)
     pick = (question.outputs or (_everything, _everything))[1]
     return JaxSide(port, weights, trained, turned, _no_loss, pick, {}, _to_torch(question.to_jax), draws)

@@ -1,6 +1,6 @@
 """From a torch module and the leaves of a JAX model to the weights of every leaf that leaves no doubt."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -20,11 +20,15 @@ class Found(NamedTuple):
     """What is known of the leaves.
 
     weights: the leaves that are certain.
-    doubts: why others, whose kind is known, are not.
+    impossible: why others, of layers that are known, cannot be made of torch's weights, or not by their shapes alone.
+    ambiguous: leaves that may belong to several of torch's layers, and these layers.
+    guesses: the weights of ambiguous leaves if the layers had the same order on both sides.
     """
 
     weights: dict[str, Weight]
-    doubts: dict[str, str]
+    impossible: dict[str, str]
+    ambiguous: dict[str, tuple[str, ...]]
+    guesses: dict[str, Weight]
 
 
 class _Layers(NamedTuple):
@@ -53,23 +57,28 @@ def find(
     """
     ours = jax_layers(leaves, framework)
     theirs = with_stacks(choose_variants(entities(module), ours), ours)
-    readings, doubts = _readings(theirs, ours)
+    readings, impossible = _readings(theirs, ours)
     sides = _named(theirs, ours, readings, framework)
     given = _given(sides, known)
     pairings = [*given, *_matched(sides, given, known)]
     distrusted = crossed(pairings, sides.their_names, sides.our_names)
     distrusted |= misnamed(pairings, sides.their_names, sides.our_names, {j: r.kind for j, r in readings.items()})
+    trusted = [p for p in pairings if p in given or p.theirs not in distrusted]
     weights: dict[str, Weight] = {}
-    for pairing in pairings:
-        if pairing.theirs not in distrusted or pairing in given:
-            made = _made(theirs[pairing.theirs], readings[pairing.ours])
-            if isinstance(made, str):
-                doubts |= dict.fromkeys(ours[pairing.ours].leaves, made)
-            else:
-                weights |= made
-    open_ours = {leaf for j in readings for leaf in ours[j].leaves if leaf not in weights and leaf not in doubts}
-    doubts |= {leaf: why for leaf, why in _candidates(sides, pairings, distrusted).items() if leaf in open_ours}
-    return Found(weights, {leaf: why for leaf, why in doubts.items() if leaf not in known})
+    for pairing in trusted:
+        made = _made(theirs[pairing.theirs], readings[pairing.ours])
+        if isinstance(made, str):
+            impossible |= dict.fromkeys(ours[pairing.ours].leaves, made)
+        else:
+            weights |= made
+    ambiguous, guesses = _open(sides, trusted)
+    told = {leaf for layer in ours if known.keys() & set(layer.leaves) for leaf in layer.leaves}
+    return Found(
+        weights,
+        {leaf: why for leaf, why in impossible.items() if leaf not in told},
+        {leaf: which for leaf, which in ambiguous.items() if leaf not in told},
+        guesses,
+    )
 
 
 _FLIPPED_OR_NOT = (
@@ -82,17 +91,17 @@ def _readings(theirs: list[TorchLayer], ours: list[JaxLayer]) -> tuple[dict[int,
     """The reading of each JAX layer that torch has a layer for; and those of which there are several."""
     signatures = {signature(layer) for layer in theirs}
     found: dict[int, Reading] = {}
-    doubts: dict[str, str] = {}
+    impossible: dict[str, str] = {}
     for j, layer in enumerate(ours):
         fitting = choose_reading(layer, signatures)
         if len(fitting) == 1:
             found[j] = fitting[0]
         elif fitting and fitting[0].kind == "conv_transpose":
-            doubts |= dict.fromkeys(layer.leaves, _FLIPPED_OR_NOT)
+            impossible |= dict.fromkeys(layer.leaves, _FLIPPED_OR_NOT)
         elif fitting:
             kinds = ", ".join(sorted({reading.kind for reading in fitting}))
-            doubts |= dict.fromkeys(layer.leaves, f"it may be any of: {kinds}")
-    return found, doubts
+            impossible |= dict.fromkeys(layer.leaves, f"it may be any of: {kinds}")
+    return found, impossible
 
 
 def _named(theirs: list[TorchLayer], ours: list[JaxLayer], readings: dict[int, Reading], framework: str) -> _Layers:
@@ -167,12 +176,18 @@ def _made(layer: TorchLayer, reading: Reading) -> dict[str, Weight] | str:
     return f"it has no place for {', '.join(left)}" if left else made
 
 
-def _candidates(sides: _Layers, pairings: list[Pairing], distrusted: set[int]) -> dict[str, str]:
-    """The layers of torch's that are open, for each leaf that fits them."""
-    paired = Counter(p.theirs for p in pairings if p.theirs not in distrusted)
-    found: dict[str, str] = {}
+def _open(sides: _Layers, trusted: list[Pairing]) -> tuple[dict[str, tuple[str, ...]], dict[str, Weight]]:
+    """The open layers of torch's that each open leaf fits; and what the leaves are if both sides have one order."""
+    their_closed, our_closed = ({p[side] for p in trusted} for side in (0, 1))
+    fitting: dict[str, tuple[str, ...]] = {}
+    guesses: dict[str, Weight] = {}
+    guessed: set[int] = set()
     for j, reading in sides.readings.items():
-        fitting = [x for t, x in enumerate(sides.theirs) if not paired[t] and signature(x) == signature(reading)]
-        if fitting:
-            found |= dict.fromkeys(sides.ours[j].leaves, f"it may be {' or '.join(x.path for x in fitting)}")
-    return found
+        alike = [t for t, x in enumerate(sides.theirs) if signature(x) == signature(reading) and t not in their_closed]
+        if j not in our_closed and alike:
+            fitting |= dict.fromkeys(sides.ours[j].leaves, tuple(sides.theirs[t].path for t in alike))
+            first = next((t for t in alike if t not in guessed), alike[0])
+            made = _made(sides.theirs[first], reading)
+            guesses |= made if isinstance(made, dict) else {}
+            guessed.add(first)
+    return fitting, guesses
