@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from jaxd2l._files import named_leaves
+from jaxd2l.parity.advice import ways_out
 from jaxd2l.parity.automatic import find
-from jaxd2l.parity.pairing import Pair, Weights, orient, pair, ways_out
+from jaxd2l.parity.pairing import Pair, Weights, orient, pair
 from jaxd2l.parity.weights import Arrays, Weight, assemble, take
 
 
@@ -132,7 +133,11 @@ def _recognised(
             + ways_out({leaf: repr(found.guesses.get(leaf, "...")) for leaf in found.ambiguous})
         )
     oriented = {_target(target, leaves) for target in rest.values() if not isinstance(target, str)}
-    return {leaf: w for leaf, w in found.weights.items() if leaf not in oriented and named.get(leaf, *w.sources[:1]) in w.sources}
+    return {
+        leaf: weight
+        for leaf, weight in found.weights.items()
+        if leaf not in oriented and (leaf not in named or named[leaf] in weight.sources)
+    }
 
 
 def _target(target: Any, leaves: Mapping[str, Any]) -> str:

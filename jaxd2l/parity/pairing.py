@@ -6,6 +6,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from jaxd2l.parity.advice import guesses, ways_out
+
 Orientation = Literal["same", "transpose"]
 Weights = Literal["auto"] | Mapping[str, str | tuple[str, Orientation]]
 Shape = tuple[int, ...]
@@ -48,10 +50,22 @@ def pair(
     found = {name: _explicit(name, target, torch_shapes, jax_shapes) for name, target in given.items()}
     if len({p.jax for p in found.values()}) < len(found):
         raise ValueError(f"the mapping gives one JAX parameter to several torch parameters: {given}")
-    while new := _unambiguous(_options(torch_shapes, jax_shapes, found), found):
+    clashing = _clashing(torch_shapes, jax_shapes, found)
+    while new := _unambiguous(_options(torch_shapes, jax_shapes, found, clashing), found):
         found |= {t: Pair(t, j, _orientation(t, j, torch_shapes, jax_shapes)) for t, j in new.items()}
-    _require_all_paired(torch_shapes, jax_shapes, found)
+    _require_all_paired(torch_shapes, jax_shapes, found, clashing)
     return tuple(found[name] for name in torch_shapes)
+
+
+def _clashing(torch_shapes: Mapping[str, Shape], jax_shapes: Mapping[str, Shape], found: "Found") -> dict[str, str]:
+    """Parameters of one name and of shapes that do not fit: neither may be paired with another by its shape.
+
+    Names with numbers are left out, since people count differently.
+    """
+    by_name = {_plain(name): name for name in jax_shapes if not re.search(r"\d", name)}
+    taken = {p.jax for p in found.values()}
+    namesakes = {t: by_name[_plain(t)] for t in torch_shapes if _plain(t) in by_name and t not in found}
+    return {t: j for t, j in namesakes.items() if j not in taken and not _fits(t, j, torch_shapes, jax_shapes)}
 
 
 def orient(array: np.ndarray, orientation: Orientation, *, to: Literal["jax", "torch"]) -> np.ndarray:
@@ -117,10 +131,13 @@ Options = Mapping[str, list[str]]
 Found = Mapping[str, Pair]
 
 
-def _options(torch_shapes: Mapping[str, Shape], jax_shapes: Mapping[str, Shape], found: Found) -> Options:
+def _options(
+    torch_shapes: Mapping[str, Shape], jax_shapes: Mapping[str, Shape], found: Found, clashing: Mapping[str, str]
+) -> Options:
     """For each torch parameter that is not paired yet, the JAX parameters that fit and are free."""
-    free = [name for name in jax_shapes if name not in {p.jax for p in found.values()}]
-    unpaired = [name for name in torch_shapes if name not in found]
+    taken = {p.jax for p in found.values()} | set(clashing.values())
+    free = [name for name in jax_shapes if name not in taken]
+    unpaired = [name for name in torch_shapes if name not in found and name not in clashing]
     return {t: [j for j in free if _fits(t, j, torch_shapes, jax_shapes)] for t in unpaired}
 
 
@@ -130,16 +147,24 @@ def _unambiguous(options: Options, found: Found) -> dict[str, str]:
     return next(filter(None, chosen), {})
 
 
-def _require_all_paired(torch_shapes: Mapping[str, Shape], jax_shapes: Mapping[str, Shape], found: Found) -> None:
-    options = _options(torch_shapes, jax_shapes, found)
+def _require_all_paired(
+    torch_shapes: Mapping[str, Shape], jax_shapes: Mapping[str, Shape], found: Found, clashing: Mapping[str, str]
+) -> None:
+    options = _options(torch_shapes, jax_shapes, found, clashing)
     lines = [f"  {t} {torch_shapes[t]}: {', '.join(candidates)}" for t, candidates in options.items() if candidates]
+    left_torch = {name: shape for name, shape in torch_shapes.items() if name not in found}
+    left_jax = {n: shape for n, shape in jax_shapes.items() if n not in {p.jax for p in found.values()}}
     if lines:
         problem = "several JAX parameters may be meant; name them in weights={'torch name': 'jax.name'}"
-        raise ValueError("\n".join([f"{problem}:", *lines]))
-    left_torch = [f"{name} {torch_shapes[name]}" for name in options]
-    left_jax = [f"{n} {shape}" for n, shape in jax_shapes.items() if n not in {p.jax for p in found.values()}]
-    if left_torch or left_jax:
-        raise ValueError(f"parameters are left over: torch {left_torch}, JAX {left_jax}")
+        text = "\n".join([f"{problem}:", *lines])
+    elif left_torch or left_jax:
+        theirs, ours = ([f"{name} {shape}" for name, shape in left.items()] for left in (left_torch, left_jax))
+        text = f"parameters are left over: torch {theirs}, JAX {ours}"
+    else:
+        return
+    same = [f"{t} {torch_shapes[t]} and {j} {jax_shapes[j]}" for t, j in clashing.items()]
+    text += f"; these have the same name and other shapes: {', '.join(same)}" if same else ""
+    raise ValueError(text + ways_out(guesses(left_torch, left_jax)))
 
 
 def _mutual(choices: Mapping[str, str], options: Options) -> dict[str, str]:
