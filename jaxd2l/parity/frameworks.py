@@ -148,41 +148,9 @@ def _nnx(module: Any, call: Call) -> Port:
 
 
 def _equinox(module: Any, call: Call) -> Port:
-    import equinox as eqx
+    from jaxd2l.parity.equinox_model import functions
 
-    arrays, static = eqx.partition(module, eqx.is_array)
-    leaves, structure = jax.tree.flatten(arrays)
-    names = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in jax.tree.leaves_with_path(arrays)]
-    signature = inspect.signature(type(module).__call__)
-    takes_key = "key" in signature.parameters
-
-    def on_batch(variables: Any, call: Call, train: bool, key: Any) -> Any:
-        built = eqx.nn.inference_mode(
-            eqx.combine(jax.tree.unflatten(structure, [variables[name] for name in names]), static), not train
-        )
-        given = {"key": key} if takes_key and train else {}
-        return built(*call.args, **call.kwargs, **given)
-
-    def each(variables: Any, call: Call, train: bool, key: Any) -> Any:
-        n = len(arrays(call)[0])
-        keys = jax.random.split(key, n)
-        return jax.vmap(lambda one, key: on_batch(variables, one, train, key))(call, keys)
-
-    def fits(way: Callable[..., Any]) -> bool:
-        """Equinox's own layers take one example; people's modules may take a batch."""
-        try:
-            outputs = jax.eval_shape(lambda: way(dict(zip(names, leaves, strict=True)), call, False, jax.random.key(0)))
-        except (TypeError, ValueError, AssertionError):
-            return False
-        n = len(arrays(call)[0])
-        return all(x.ndim and x.shape[0] == n for x in jax.tree.leaves(outputs))
-
-    way = each if fits(each) or not fits(on_batch) else on_batch
-
-    def run(variables: Any, call: Call, /, *, train: bool, key: Any) -> tuple[Any, Any]:
-        return way(variables, call, train, key), variables
-
-    return Port("Equinox", lambda key: dict(zip(names, leaves, strict=True)), run)
+    return Port("Equinox", *functions(module, call))
 
 
 def _haiku(transformed: Any, call: Call) -> Port:
@@ -190,7 +158,8 @@ def _haiku(transformed: Any, call: Call) -> Port:
     signature = inspect.signature(inspect.unwrap(transformed.apply))
 
     def init(key: Any) -> Any:
-        made = transformed.init(key, *call.args, **call.kwargs)
+        given = call.kwargs | _modes(signature, True)  # in which a norm makes its averages
+        made = transformed.init(key, *call.args, **given)
         return {"params": made[0], "state": made[1]} if keeps_state else made
 
     def run(variables: Any, call: Call, /, *, train: bool, key: Any) -> tuple[Any, Any]:
