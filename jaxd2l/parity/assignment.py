@@ -11,7 +11,7 @@ import torch
 
 from jaxd2l._files import named_leaves
 from jaxd2l.parity.advice import ways_out
-from jaxd2l.parity.automatic import find
+from jaxd2l.parity.automatic import Found, find
 from jaxd2l.parity.pairing import Pair, Weights, orient, pair
 from jaxd2l.parity.weights import Arrays, Weight, assemble, take
 
@@ -90,21 +90,33 @@ def assignment(
     written = {_full(name, leaves): w for name, w in given.items() if isinstance(w, Weight)}
     _require_known(written, leaves, shapes)
     rest = {name: w for name, w in given.items() if not isinstance(w, Weight)}
-    table = {**_recognised(module, framework, leaves, written, rest), **written}
-    used = {source for weight in table.values() for source in weight.sources}
-    open_leaves = {name: shape for name, shape in leaves.items() if name not in table}
-    open_torch = {name: shape for name, shape in trained.items() if name not in used}
-    open_buffers = {name: shape for name, shape in buffers.items() if name not in used}
+    found = _recognised(module, framework, leaves, written, rest)
+    table = {**found.weights, **written}
     rest = {name: target for name, target in rest.items() if _target(target, leaves) not in table}
-    pairs: tuple[Pair, ...] = ()
-    if open_leaves or open_torch or rest:
-        wanted = _with_buffers(open_torch, open_buffers, open_leaves)
-        pairs = pair(wanted, open_leaves, weights="auto" if weights == "auto" else rest)
-    table |= {p.jax: take(p.torch).T if p.orientation == "transpose" else take(p.torch) for p in pairs}
+    try:
+        table |= _by_shape(trained, buffers, leaves, table, "auto" if weights == "auto" else rest)
+    except ValueError as error:
+        raise ValueError("; ".join([*found.misses, str(error)])) from error
     table = {name: table[name] for name in leaves}
     plain = _plain(table, shapes)
     shown = tuple(plain.get(name) or Pair(repr(weight), name, "same") for name, weight in table.items())
     return Assignment(like, assemble(table, like), shown, plain)
+
+
+def _by_shape(
+    trained: Mapping[str, tuple[int, ...]],
+    buffers: Mapping[str, tuple[int, ...]],
+    leaves: Mapping[str, tuple[int, ...]],
+    table: Mapping[str, Weight],
+    weights: Weights,
+) -> dict[str, Weight]:
+    """The leaves that are not in the table, by names and shapes alone."""
+    used = {source for weight in table.values() for source in weight.sources}
+    open_leaves = {name: shape for name, shape in leaves.items() if name not in table}
+    open_torch = {name: shape for name, shape in trained.items() if name not in used}
+    open_buffers = {name: shape for name, shape in buffers.items() if name not in used}
+    pairs = pair(_with_buffers(open_torch, open_buffers, open_leaves), open_leaves, weights=weights)
+    return {p.jax: take(p.torch).T if p.orientation == "transpose" else take(p.torch) for p in pairs}
 
 
 _FRAMEWORKS = ("Linen", "NNX", "Equinox", "Haiku")
@@ -116,10 +128,10 @@ def _recognised(
     leaves: Mapping[str, tuple[int, ...]],
     written: Mapping[str, Weight],
     rest: Mapping[str, Any],
-) -> dict[str, Weight]:
+) -> Found:
     """The leaves of layers that are known, unless the mapping says otherwise."""
     if module is None:
-        return {}
+        return Found({}, {}, {}, {}, ())
     named = {_target(target, leaves): name for name, target in rest.items()}
     known = {leaf: (name,) for leaf, name in named.items()}
     found = find(module, leaves, framework, known | {leaf: weight.sources for leaf, weight in written.items()})
@@ -133,11 +145,12 @@ def _recognised(
             + ways_out({leaf: repr(found.guesses.get(leaf, "...")) for leaf in found.ambiguous})
         )
     oriented = {_target(target, leaves) for target in rest.values() if not isinstance(target, str)}
-    return {
+    certain = {
         leaf: weight
         for leaf, weight in found.weights.items()
         if leaf not in oriented and (leaf not in named or named[leaf] in weight.sources)
     }
+    return found._replace(weights=certain)
 
 
 def _target(target: Any, leaves: Mapping[str, Any]) -> str:

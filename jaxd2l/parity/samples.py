@@ -43,7 +43,7 @@ def as_samples(batch: Any) -> tuple[Sample, ...]:
     return samples
 
 
-def arrays(call: Call) -> list[np.ndarray]:
+def arrays(call: Call) -> list[Any]:
     """All arrays of a call, those given by position first."""
     return [x for x in jax.tree.leaves((call.args, call.kwargs)) if x is not None]
 

@@ -50,7 +50,7 @@ _Found = dict[str, dict[str, tuple[str, Shape]]]
 
 _GATES = {"ii", "if", "if_", "ig", "io", "hi", "hf", "hg", "ho", "ir", "iz", "in", "hr", "hz", "hn"}
 
-_STATE = r"(?:(?:batch_state|ema_state|ema_first_time)_index|batch_counter)\.init"
+_STATE = r"(?:batch|ema)_state_index\.init|batch_counter|ema_first_time_index"
 
 _PARTS: tuple[tuple[str, Callable[[set[str]], bool]], ...] = (
     (r"(?:(.*)\.)?(i[ifgorzn]|if_|h[ifgorzn])", lambda inner: len(inner & _GATES) >= 6),

@@ -1,7 +1,8 @@
 """Readings of kernels: linear layers, convolutions, transposed convolutions, with or without a weight norm.
 
 Flax calls it `kernel` (*window, in, out), Haiku `w` in the same order, Equinox `weight` in torch's order, except that
-the transposed convolution of Haiku is (*window, out, in), and that of Equinox (out, in, *window) and flipped.
+the transposed convolution of Haiku is (*window, out, in) and flipped, and that of Equinox (out, in, *window) and
+flipped; Flax has (*window, in, out) and flipped, or with transpose_kernel=True (*window, out, in) and not flipped.
 """
 
 from collections.abc import Iterator
@@ -74,8 +75,9 @@ def _convolutions(leaves: Leaves, weight: str, bias: str, *, is_haiku: bool) -> 
         return {full: turned(part).weight, **_rest(layer, leaves, bias)}
 
     def flipped(layer: TorchLayer) -> dict[str, Weight]:
-        part = layer.parts["weight"].weight.transpose(*(i + 2 for i in axes), 0, 1).flip(*axes)
-        return {full: part, **_rest(layer, leaves, bias)}
+        part = layer.parts["weight"].weight
+        moved = part.T if is_haiku else part.transpose(*(i + 2 for i in axes), 0, 1)
+        return {full: moved.flip(*axes), **_rest(layer, leaves, bias)}
 
     def fits(out: int) -> bool:
         return bias not in leaves or leaves[bias][1] == (out,)
@@ -85,7 +87,8 @@ def _convolutions(leaves: Leaves, weight: str, bias: str, *, is_haiku: bool) -> 
     if window and "g" not in leaves:
         transposed = []
         if fits(before):
-            transposed.append(_reading("conv_transpose", (last, before, *window), leaves, bias, as_it_is))
+            recipe = flipped if is_haiku else as_it_is
+            transposed.append(_reading("conv_transpose", (last, before, *window), leaves, bias, recipe))
         if fits(last) and not is_haiku:
             transposed.append(_reading("conv_transpose", (before, last, *window), leaves, bias, flipped))
         yield from (r._replace(shapes={**r.shapes, "groups": (1,)}) for r in transposed)

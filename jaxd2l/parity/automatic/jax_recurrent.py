@@ -13,6 +13,8 @@ from jaxd2l.parity.weights import Weight, concatenate, constant
 def recurrent(path: str, leaves: Leaves) -> Iterator[Reading]:
     """The cell that the leaves make up, if they do."""
     names = set(leaves)
+    if any(len(shape) != (1 if _is_bias(name) else 2) for name, (_, shape) in leaves.items()):
+        return
     for wanted, make in (
         (_LINEN_LSTM, _linen_lstm),
         (_LINEN_GRU, _linen_gru),
@@ -32,6 +34,10 @@ _LINEN_LSTM = {f"{side}{gate}.kernel" for side in "ih" for gate in "ifgo"}
 _LINEN_GRU = {f"{side}{gate}.kernel" for side in "ih" for gate in "rzn"}
 _DENSE = {"dense_i.kernel", "dense_h.kernel"}
 _SIMPLE = {"i.kernel", "h.kernel"}
+
+
+def _is_bias(name: str) -> bool:
+    return name.rpartition(".")[2] in ("bias", "bias_n", "b")
 
 
 def _is_lstm(path: str) -> bool:

@@ -7,6 +7,8 @@ from jaxd2l.parity.automatic.layers import Entity, Own, Part, TorchLayer
 
 _ROLES = {"weight_ih": "w_ih", "weight_hh": "w_hh", "bias_ih": "b_ih", "bias_hh": "b_hh"}
 
+_GATES = {"lstm": 4, "gru": 3, "rnn": 1}
+
 
 def recurrent(path: str, module: Any, own: Own) -> Entity:
     """The layers `path.layer_0`, `path.layer_1.backward` and so on; a cell is one layer, `path`."""
@@ -23,7 +25,7 @@ def recurrent(path: str, module: Any, own: Own) -> Entity:
 def _layer(path: str, kind: str, number: str, backward: str, parts: dict[str, Part], *, both: bool) -> TorchLayer:
     direction = [("backward" if backward else "forward")] if both else []
     where = ".".join([*([path] if path else []), *([f"layer_{number}"] if number else []), *direction])
-    shapes = {"in": parts["w_ih"].shape[1:], "hidden": parts["w_hh"].shape[1:]}
+    shapes = {"in": parts["w_ih"].shape[1:], "hidden": (parts["w_ih"].shape[0] // _GATES[kind],)}
     names = frozenset(source for part in parts.values() for source in part.weight.sources)
     problem = "torch's LSTM has a projection (proj_size), which has no counterpart" if "weight_hr" in parts else ""
     return TorchLayer(where, kind, shapes, parts, names, problem=problem)
