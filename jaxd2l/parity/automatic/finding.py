@@ -11,7 +11,7 @@ from jaxd2l.parity.automatic.jax_layers import jax_layers
 from jaxd2l.parity.automatic.layers import JaxLayer, Reading, Shape, TorchLayer, signature
 from jaxd2l.parity.automatic.leftovers import made, misses, open_leaves
 from jaxd2l.parity.automatic.matching import Pairing, match
-from jaxd2l.parity.automatic.names import Tokens, pattern
+from jaxd2l.parity.automatic.names import Tokens
 from jaxd2l.parity.automatic.naming import Layers, named
 from jaxd2l.parity.automatic.torch_layers import entities
 from jaxd2l.parity.automatic.trust import crossed, misnamed
@@ -55,7 +55,7 @@ def find(
     sides = named(theirs, ours, readings, framework)
     given = _given(sides, known)
     pairings = [*given, *_matched(sides, given, known)]
-    distrusted = crossed(pairings, sides.their_names, sides.our_names)
+    distrusted = crossed(pairings)
     distrusted |= misnamed(pairings, sides.their_names, sides.our_names, {j: r.kind for j, r in readings.items()})
     trusted = [p for p in pairings if p in given or p.theirs not in distrusted]
     weights: dict[str, Weight] = {}
@@ -107,25 +107,28 @@ def _given(sides: Layers, known: Mapping[str, tuple[str, ...]]) -> list[Pairing]
         sources = {source for leaf in sides.ours[j].leaves for source in known.get(leaf, ())}
         fitting = [t for t, x in enumerate(sides.theirs) if x.names & sources and signature(x) == signature(reading)]
         if len(fitting) == 1:
-            patterns = pattern(sides.their_names[fitting[0]]), pattern(sides.our_names[j])
-            found.append(Pairing(fitting[0], j, patterns, False))
+            names = sides.their_names[fitting[0]], sides.our_names[j]
+            found.append(Pairing(fitting[0], j, names, False))
     return found
 
 
 def _matched(sides: Layers, given: list[Pairing], known: Mapping[str, tuple[str, ...]]) -> list[Pairing]:
-    """The pairs among layers of equal kind and shapes."""
+    """The pairs among layers of equal kind and shapes: by their own names, and then by conventional ones."""
     used = {source for sources in known.values() for source in sources}
-    closed = {pairing.ours for pairing in given}
-    by_signature: dict[object, tuple[dict[int, Tokens], dict[int, Tokens]]] = defaultdict(lambda: ({}, {}))
-    for t, layer in enumerate(sides.theirs):
-        if not layer.names & used:
-            by_signature[signature(layer)][0][t] = sides.their_names[t]
-    for j, reading in sides.readings.items():
-        if j not in closed and not known.keys() & set(sides.ours[j].leaves):
-            by_signature[signature(reading)][1][j] = sides.our_names[j]
-    found = []
-    for theirs, ours in by_signature.values():
-        found += match(_without_shared(theirs, sides.theirs) if len(theirs) > len(ours) else theirs, ours)
+    told = {j for j in sides.readings if known.keys() & set(sides.ours[j].leaves)}
+    found: list[Pairing] = []
+    for other_names in (({}, {}), sides.other_names):
+        names = {**sides.their_names, **other_names[0]}, {**sides.our_names, **other_names[1]}
+        closed = {p.theirs for p in found}, {p.ours for p in (*given, *found)} | told
+        by_signature: dict[object, tuple[dict[int, Tokens], dict[int, Tokens]]] = defaultdict(lambda: ({}, {}))
+        for t, layer in enumerate(sides.theirs):
+            if t not in closed[0] and not layer.names & used:
+                by_signature[signature(layer)][0][t] = names[0][t]
+        for j, reading in sides.readings.items():
+            if j not in closed[1]:
+                by_signature[signature(reading)][1][j] = names[1][j]
+        for theirs, ours in by_signature.values():
+            found += match(_without_shared(theirs, sides.theirs) if len(theirs) > len(ours) else theirs, ours)
     return found
 
 

@@ -13,13 +13,13 @@ class Pairing(NamedTuple):
     """Two layers that belong together.
 
     theirs, ours: positions in the lists of torch's and JAX's layers.
-    patterns: their names without numbers.
+    names: what they are called.
     ordered: it was the order of the numbers that decided.
     """
 
     theirs: int
     ours: int
-    patterns: tuple[Pattern, Pattern]
+    names: tuple[Tokens, Tokens]
     ordered: bool
 
 
@@ -42,7 +42,7 @@ def match(theirs: Mapping[int, Tokens], ours: Mapping[int, Tokens]) -> list[Pair
     for p, q in _pairs_of_families(left, right).items():
         if all(len({names[i] for i in ms}) == len(ms) for ms, names in ((left[p], theirs), (right[q], ours))):
             in_order = sorted(left[p], key=theirs.__getitem__), sorted(right[q], key=ours.__getitem__)
-            found += [Pairing(t, j, (p, q), len(left[p]) > 1) for t, j in zip(*in_order, strict=True)]
+            found += [Pairing(t, j, (theirs[t], ours[j]), len(left[p]) > 1) for t, j in zip(*in_order, strict=True)]
     return found
 
 

@@ -1,7 +1,6 @@
 """What the name of a layer says: words that tell layers apart, and numbers that order them."""
 
 import re
-from collections.abc import Collection
 
 Tokens = tuple[str | int, ...]
 
@@ -47,24 +46,12 @@ _GENERIC |= {"batch", "group", "rms", "transpose", "h", "w", "lstm", "gru", "opt
 _RELATIVE = {"pre", "post", "before", "after", "input"}
 """A name with one of these says where the layer stands, not what it belongs to: "post_attention_norm"."""
 
-_NORM_PAIRS = (
-    ("layernorm_before", "layernorm_after"),
-    ("input_layernorm", "post_attention_layernorm"),
-    ("attention_norm", "ffn_norm"),
-    ("attention_norm", "mlp_norm"),
-    ("attn_norm", "ffn_norm"),
-    ("attn_norm", "mlp_norm"),
-    ("norm_before", "norm_after"),
-)
-"""Names for the two norms of a transformer's block, in their order, that different people use."""
 
-
-def tokens(path: str, siblings: Collection[str] = (), *, numbered: bool = False) -> Tokens:
+def tokens(path: str, *, numbered: bool = False) -> Tokens:
     """The words and numbers of a path, with one word for what people call by several.
 
     Args:
       path: components joined by "." or "/".
-      siblings: the last components of the norms that stand beside it.
       numbered: a component without a number counts as number 0, as in Haiku: "linear", "linear_1".
 
     >>> tokens("encoder.layers_2.self_attn.q_proj"), tokens("enc.blocks.2.SelfAttention.query_proj")
@@ -74,11 +61,7 @@ def tokens(path: str, siblings: Collection[str] = (), *, numbered: bool = False)
     """
     components = [component for component in re.split(r"[./]", path) if component not in ("", "~")]
     found: list[str | int] = []
-    for i, component in enumerate(components):
-        pair = _norm_pair(component, siblings) if i == len(components) - 1 else None
-        if pair is not None:
-            found += ["norm", pair]
-            continue
+    for component in components:
         stem, number = _numbered(component)
         found += [word for word in ["_".join(_subwords(stem))] if word]
         found += [number] if number is not None else [0] if numbered else []
@@ -119,11 +102,3 @@ def _subwords(stem: str) -> list[str]:
         return [_WORD[whole]]
     parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower().split("_")
     return [_WORD.get(part, part) for part in parts if part]
-
-
-def _norm_pair(component: str, siblings: Collection[str]) -> int | None:
-    """0 or 1 if it is the first or the second of the two norms beside each other."""
-    for pair in _NORM_PAIRS:
-        if component in pair and set(siblings) == set(pair):
-            return pair.index(component)
-    return None

@@ -7,18 +7,18 @@ from jaxd2l.parity.automatic.matching import Pairing, Pattern
 from jaxd2l.parity.automatic.names import Tokens, numbers, pattern, words
 
 
-def crossed(pairings: list[Pairing], theirs: Mapping[int, Tokens], ours: Mapping[int, Tokens]) -> set[int]:
+def crossed(pairings: list[Pairing]) -> set[int]:
     """Torch's layers whose pairing by number cannot be trusted.
 
     The layers of two families that are paired in several kinds or shapes must have one order in all of them.
     """
     by_families: dict[tuple[Pattern, Pattern], list[Pairing]] = defaultdict(list)
     for pairing in pairings:
-        by_families[pairing.patterns].append(pairing)
+        theirs, ours = pairing.names
+        by_families[pattern(theirs), pattern(ours)].append(pairing)
     wrong: set[int] = set()
     for together in by_families.values():
-        in_order = sorted(together, key=lambda p: numbers(theirs[p.theirs]))
-        found = [numbers(ours[p.ours]) for p in in_order]
+        found = [numbers(p.names[1]) for p in sorted(together, key=lambda p: numbers(p.names[0]))]
         if found != sorted(found):
             wrong |= {p.theirs for p in together if p.ordered}
     return wrong
