@@ -121,3 +121,26 @@ def test_the_users_own_word_is_taken_for_the_whole_layer() -> None:
 def test_heads_flattened_channels_last_are_no_linear_layer() -> None:
     """A kernel (height, width, channels, out) after a flattening: the order of torch's columns is another one."""
     assert not structured(torch.nn.Linear(2 * 3 * 4, 5, bias=False), {"params.kernel": (3, 4, 2, 5)}, "Linen")
+
+
+def convolution(path, inputs, window):
+    return {f"params.{path}.kernel": (window, window, inputs, 8)}
+
+
+def batch_norm(path):
+    places = {"params": ("scale", "bias"), "batch_stats": ("mean", "var")}
+    return {f"{place}.{path}.{leaf}": (8,) for place, leaves in places.items() for leaf in leaves}
+
+
+def test_a_norm_belongs_to_its_convolution() -> None:
+    shortcut = Named(convolution=torch.nn.Conv2d(4, 8, 1, bias=False), normalization=torch.nn.BatchNorm2d(8))
+    layers = [torch.nn.Conv2d(n, 8, 3, bias=False) for n in (4, 8)]
+    module = Named(conv1=layers[0], bn1=torch.nn.BatchNorm2d(8), conv2=layers[1], bn2=torch.nn.BatchNorm2d(8))
+    module.add_module("shortcut", shortcut)
+    leaves = convolution("Conv_0", 4, 1) | convolution("Conv_1", 4, 3) | convolution("Conv_2", 8, 3)
+    leaves |= batch_norm("BatchNorm_0") | batch_norm("BatchNorm_1") | batch_norm("BatchNorm_2")
+    found = layers_of(structured(module, leaves, "Linen"))
+    assert found["BatchNorm_0"] == "shortcut.normalization"
+    assert (found["BatchNorm_1"], found["BatchNorm_2"]) == ("bn1", "bn2")
+    without = {name: shape for name, shape in leaves.items() if "Conv_1" not in name}
+    assert not any("BatchNorm" in leaf for leaf in structured(module, without, "Linen"))

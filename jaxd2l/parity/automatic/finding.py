@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 
 from jaxd2l.parity.automatic.choosing import choose_reading, choose_variants, with_stacks
+from jaxd2l.parity.automatic.companions import companions
 from jaxd2l.parity.automatic.jax_layers import jax_layers
 from jaxd2l.parity.automatic.layers import JaxLayer, Reading, Shape, TorchLayer, signature
 from jaxd2l.parity.automatic.leftovers import made, misses, open_leaves
@@ -58,6 +59,7 @@ def find(
     distrusted = crossed(pairings)
     distrusted |= misnamed(pairings, sides.their_names, sides.our_names, {j: r.kind for j, r in readings.items()})
     trusted = [p for p in pairings if p in given or p.theirs not in distrusted]
+    trusted += companions(sides, trusted)
     weights: dict[str, Weight] = {}
     for pairing in trusted:
         of_layer = made(theirs[pairing.theirs], readings[pairing.ours])

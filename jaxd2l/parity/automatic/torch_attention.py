@@ -10,7 +10,7 @@ _QKV = ("query", "key", "value")
 def in_projection(path: str, module: Any, own: Own) -> Entity:
     """What a `MultiheadAttention` has beside its out_proj: a fused in_proj, or three weights and a fused bias.
 
-    Raises nothing for `add_bias_kv`: its layers say that they cannot be told.
+    With `add_bias_kv` they say that they have no counterpart.
     """
     problem = "torch's attention has bias_k and bias_v, which have no counterpart" if "bias_k" in own.arrays else ""
     biases = _split(own.arrays["in_proj_bias"]) if "in_proj_bias" in own.arrays else None
@@ -29,10 +29,11 @@ def thirds(path: str, own: Own) -> tuple[Variant, ...]:
     out, size = own.arrays["weight"].shape
     if path.rpartition(".")[2] != "c_attn" or out != 3 * size:
         return ()
-    kernels = own.arrays["kernel"].weight.split(3, 1)
-    weights = tuple(Part(kernel.T, (size, size)) for kernel in kernels)
+    kernels = tuple(Part(kernel, (size, size)) for kernel in own.arrays["kernel"].weight.split(3, 1))
+    weights = tuple(Part(kernel.weight.T, (size, size)) for kernel in kernels)
     biases = _split(own.arrays["bias"]) if "bias" in own.arrays else None
-    return (_three(path.rpartition(".")[0], weights, biases, own, ""),)
+    layers = _three(path.rpartition(".")[0], weights, biases, own, "")
+    return (tuple(x._replace(parts={**x.parts, "kernel": k}) for x, k in zip(layers, kernels, strict=True)),)
 
 
 def _split(part: Part) -> tuple[Part, ...]:
@@ -50,5 +51,5 @@ def _three(path: str, weights: tuple[Part, ...], biases: tuple[Part, ...] | None
 
 
 def _linear(path: str, parts: dict[str, Part], names: frozenset[str], problem: str) -> TorchLayer:
-    shapes = {role: part.shape for role, part in parts.items()}
+    shapes = {role: part.shape for role, part in parts.items() if role != "kernel"}
     return TorchLayer(path.strip("."), "linear", shapes, parts, names, problem=problem)
