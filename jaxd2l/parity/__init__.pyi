@@ -8,3 +8,8 @@ from .pairing import Pair as Pair
 from .pairing import pair as pair
 from .report import Report as Report
 from .rule import Row as Row
+from .weights import Weight as Weight
+from .weights import concatenate as concatenate
+from .weights import constant as constant
+from .weights import stack as stack
+from .weights import take as take

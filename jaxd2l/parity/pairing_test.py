@@ -88,3 +88,26 @@ def test_kernels_of_convolutions_turn_to_channels_last_and_back() -> None:
     assert turned.shape == (4, 5, 3, 2)
     assert turned[1, 2, 0, 1] == kernel[1, 0, 1, 2]
     np.testing.assert_array_equal(orient(turned, "transpose", to="torch"), kernel)
+
+
+def test_equal_names_of_other_shapes_are_named_and_not_paired_with_others() -> None:
+    torch, jax = {"logt": (), "g": (1,)}, {"params.logt": (1,), "params.g": ()}
+    with pytest.raises(ValueError, match=r"same name and other shapes: logt \(\) and params.logt \(1,\), g \(1,\)"):
+        pair(torch, jax)
+    given = {"logt": (), "g": (1,), "weight": (2,)}, {"params.logt": (1,), "params.scale": (), "params.gain": (2,)}
+    with pytest.raises(ValueError, match=r"logt \(\) and params.logt \(1,\)"):
+        pair(*given)
+
+
+def test_what_is_left_over_comes_with_lines_to_paste() -> None:
+    torch, jax = (
+        {"slope": (1,), "proj.weight": (4, 4), "lost": (3,)},
+        {"slope": (), "proj.kernel": (2, 2, 4), "b.x": (9,)},
+    )
+    with pytest.raises(ValueError, match="left over") as caught:
+        pair(torch, jax)
+    lines = str(caught.value).splitlines()
+    assert '        "slope": take("slope").reshape(),' in lines
+    assert '        "proj.kernel": take("proj.weight").reshape(2, 2, 4),' in lines
+    assert '        "b.x": ...,' in lines
+    assert "weights=lambda arrays: {...}" in lines[-1]
