@@ -31,10 +31,12 @@ class Assignment(NamedTuple):
     plain: dict[str, Pair]
 
     def shown(self, variables: Any) -> dict[str, np.ndarray]:
-        """JAX's arrays as they are compared: plain ones under torch's name and in its orientation."""
+        """JAX's arrays as they are compared: plain ones under torch's name and in its orientation; without counters."""
         found = {}
         for name, leaf in named_leaves(variables).items():
             of = self.plain.get(name)
+            if not jnp.issubdtype(leaf.dtype, jnp.floating):
+                continue  # torch has no weight for it
             found[of.torch if of else name] = np.array(
                 orient(np.asarray(leaf), of.orientation, to="torch") if of else leaf
             )
