@@ -106,7 +106,7 @@ def take(name: str) -> Weight:
     return Weight((name,), lambda arrays: arrays[name], f"take({name!r})", "same")
 
 
-def constant(value: Any, shape: tuple[int, ...] = ()) -> Weight:
+def constant(value: Any, shape: tuple[int, ...]) -> Weight:
     """An array of one number that torch does not have, such as the zeros of a bias."""
     return Weight((), lambda arrays: jnp.full(shape, value), f"constant({value}, {shape})")
 

@@ -29,10 +29,10 @@ _ROLES = {
 _MANY = np.int32(1_000_000)
 
 _CONSTANTS = {
-    "mean_ema.counter": constant(_MANY),
-    "var_ema.counter": constant(_MANY),
-    "batch_counter.init": constant(_MANY),
-    "ema_first_time_index.init": constant(np.bool_(False)),
+    "mean_ema.counter": constant(_MANY, ()),
+    "var_ema.counter": constant(_MANY, ()),
+    "batch_counter.init": constant(_MANY, ()),
+    "ema_first_time_index.init": constant(np.bool_(False), ()),
 }
 """Counters by which Haiku and Equinox correct young averages; after so many batches nothing is left to correct."""
 
