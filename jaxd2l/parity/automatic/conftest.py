@@ -28,8 +28,9 @@ def randomised(module: torch.nn.Module) -> torch.nn.Module:
 
 def found(module: torch.nn.Module, jax_model: Any, *inputs: Any, weights: Any = "auto") -> Assignment:
     """The weights of the JAX model, as `check` finds them."""
-    port = as_port(jax_model, Call(inputs))
-    like = jax.eval_shape(port.init, jax.random.key(0))
+    with precision(np.float32):
+        port = as_port(jax_model, Call(inputs))
+        like = jax.eval_shape(port.init, jax.random.key(0))
     trained = {name: tuple(x.shape) for name, x in module.named_parameters()}
     buffers = {name: tuple(x.shape) for name, x in module.named_buffers() if x.is_floating_point()}
     return assignment(trained, buffers, like, weights, module, port.framework)
