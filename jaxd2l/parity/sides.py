@@ -115,7 +115,7 @@ def _our_side(jax_model: Any, question: Question, theirs: TorchSide, draws: Draw
     port = as_port(jax_model, one)
     try:
         like = jax.eval_shape(port.init, jax.random.key(0))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ZeroDivisionError) as error:  # an initialiser divides by the size of its input
         raise ValueError(f"the JAX model cannot take the inputs: {error}") from error
     shapes = [{n: v.shape for n, v in kept(theirs.module).items()} for kept in (parameters, buffers)]
     weights = assignment(shapes[0], shapes[1], like, question.weights, theirs.module, port.framework)

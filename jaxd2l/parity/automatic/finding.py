@@ -79,12 +79,6 @@ def find(
     )
 
 
-_FLIPPED_OR_NOT = (
-    "with as many inputs as outputs, the shape does not say whether a transposed convolution's kernel is flipped "
-    "(Flax's transpose_kernel=False) or not (transpose_kernel=True)"
-)
-
-
 def _readings(theirs: list[TorchLayer], ours: list[JaxLayer]) -> tuple[dict[int, Reading], dict[str, str]]:
     """The reading of each JAX layer that torch has a layer for; and those of which there are several."""
     signatures = {signature(layer) for layer in theirs}
@@ -95,11 +89,26 @@ def _readings(theirs: list[TorchLayer], ours: list[JaxLayer]) -> tuple[dict[int,
         if len(fitting) == 1:
             found[j] = fitting[0]
         elif fitting and fitting[0].kind == "conv_transpose":
-            impossible |= dict.fromkeys(layer.leaves, _FLIPPED_OR_NOT)
+            alike = next(x for x in theirs if signature(x) == signature(fitting[0]))
+            impossible |= _flipped_or_not(fitting, alike)
         elif fitting:
             kinds = ", ".join(sorted({reading.kind for reading in fitting}))
             impossible |= dict.fromkeys(layer.leaves, f"it may be any of: {kinds}")
     return found, impossible
+
+
+def _flipped_or_not(readings: tuple[Reading, ...], layer: TorchLayer) -> dict[str, str]:
+    """What is said of a kernel of Flax's ConvTranspose with as many inputs as outputs."""
+    unturned, flipped = (made(layer, reading) for reading in readings)
+    if isinstance(unturned, str) or isinstance(flipped, str):
+        return {}
+    return {
+        leaf: f"with as many inputs as outputs its shape does not say whether it is {flipped[leaf]} (Flax's "
+        f"transpose_kernel=False) or {weight} (transpose_kernel=True); pass the one that it is: "
+        f"weights={{{leaf!r}: parity.{flipped[leaf]}}}"
+        for leaf, weight in unturned.items()
+        if repr(weight) != repr(flipped[leaf])
+    }
 
 
 def _given(sides: Layers, known: Mapping[str, tuple[str, ...]]) -> list[Pairing]:
