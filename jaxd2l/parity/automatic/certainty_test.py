@@ -1,6 +1,7 @@
 """What is not certain is not paired: names, numbers and shapes that contradict each other, or say too little."""
 
 import itertools
+import random
 
 import pytest
 import torch
@@ -106,6 +107,13 @@ def test_a_square_kernel_of_the_users_own_making_is_left_to_the_user() -> None:
     assert len(structured(module, own, "Model")) == 2
 
 
+def test_a_kernel_of_the_users_own_making_may_stand_as_in_torch() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(3, 4, bias=False), torch.nn.Linear(4, 3, bias=False))
+    as_in_torch = {"layers.0.w": (4, 3), "layers.1.w": (3, 4)}
+    assert not structured(module, as_in_torch, "Model")
+    assert len(structured(module, as_in_torch, "Haiku")) == 2
+
+
 def test_the_users_own_word_is_taken_for_the_whole_layer() -> None:
     module = Named(up=torch.nn.Linear(4, 4), side=torch.nn.Linear(4, 4))
     leaves = {f"params.{n}.{leaf}": (4, 4)[: 2 if leaf == "kernel" else 1] for n in "ab" for leaf in ("kernel", "bias")}
@@ -144,3 +152,17 @@ def test_a_norm_belongs_to_its_convolution() -> None:
     assert (found["BatchNorm_1"], found["BatchNorm_2"]) == ("bn1", "bn2")
     without = {name: shape for name, shape in leaves.items() if "Conv_1" not in name}
     assert not any("BatchNorm" in leaf for leaf in structured(module, without, "Linen"))
+
+
+def test_the_order_of_the_leaves_does_not_matter() -> None:
+    sizes = [(3, 4), (4, 4), (4, 4), (4, 4), (4, 5)]
+    module = torch.nn.Sequential(*(torch.nn.Linear(*s) for s in sizes), torch.nn.LayerNorm(5))
+    leaves = kernels(**{f"Dense_{i}": size for i, size in enumerate(sizes)})
+    leaves |= {f"params.Dense_{i}.bias": size[1:] for i, size in enumerate(sizes)}
+    leaves |= {"params.LayerNorm_0.scale": (5,), "params.LayerNorm_0.bias": (5,)}
+    expected = {leaf: repr(weight) for leaf, weight in structured(module, leaves, "Linen").items()}
+    assert len(expected) == len(leaves)
+    for seed in range(5):
+        shuffled = dict(random.Random(seed).sample([*leaves.items()], len(leaves)))
+        found = structured(module, shuffled, "Linen")
+        assert {leaf: repr(weight) for leaf, weight in found.items()} == expected

@@ -53,12 +53,13 @@ def _single(group: Group, leaves: Leaves, gathered: list[Group], framework: str)
 
 
 def _may_be_transposed(path: str, leaves: Leaves, framework: str) -> bool:
-    """Whether a square kernel stands in a place of the user's own making, where no convention orients it."""
+    """Whether a kernel stands in a place of the user's own making, and neither its shape nor a bias orients it."""
     name = _KERNELS.get(framework, "")
     if re.search(r"(?:^|\.)(?:Dense|DenseGeneral|Conv|Embed)_\d+$", path):
         name = "kernel"  # Linen names its own modules so
-    known = {name, "embedding", "embeddings"}
-    return any(len(s) == 2 and s[0] == s[1] for last, (_, s) in leaves.items() if last not in known)
+    known = {name, "embedding", "embeddings", "bias", "b"}
+    lacks_bias = not {"bias", "b"} & set(leaves)
+    return any(len(s) == 2 and (s[0] == s[1] or lacks_bias) for last, (_, s) in leaves.items() if last not in known)
 
 
 def _joins_heads(group: Group, leaves: Leaves, gathered: list[Group]) -> bool:

@@ -42,8 +42,9 @@ def misses(sides: Layers, their_closed: set[int]) -> Iterator[str]:
             alike = [x for x in open_theirs if x.kind == reading.kind and _but_bias(x) == _but_bias(reading)]
             if alike and reading.kind in ("linear", "conv", "conv_transpose", "norm"):
                 has, they = ("a bias", "none") if "bias" in reading.shapes else ("no bias", "one")
-                names = ", ".join(repr(x.path) for x in alike)
-                yield f"JAX's {layer.path!r} has {has}, and torch's layers of this size have {they}: {names}"
+                names = ", ".join(repr(x.path) if x.path else "the module" for x in alike)
+                ours = repr(layer.path) if layer.path else "module"
+                yield f"JAX's {ours} has {has}, and torch's layers of this size have {they}: {names}"
                 break
 
 
