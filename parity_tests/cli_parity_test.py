@@ -57,7 +57,7 @@ def test_a_wrong_pair_gives_1_and_json_alone_on_stdout(spec, capsys, tmp_path) -
         ("import nothing_of_this_name\n", "spec.py, line 1: ModuleNotFoundError"),
         ("def f(:\n", "spec.py, line 1: SyntaxError"),
         (SPEC + "batch = (batch[0][:0], batch[1][:0])\n", "the batch is empty"),
-        (SPEC + "jax_model = 3\n", "expected a Flax module"),
+        (SPEC + "jax_model = 3\n", "jax_model must be a Model, a Linen, NNX"),
         (
             SPEC
             + "def apply(p, x, *, key=None):\n    return p['nothing']\njax_model = jax_model._replace(apply=apply)\n",

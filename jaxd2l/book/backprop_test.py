@@ -119,7 +119,7 @@ def test_wrong_shapes_and_decay_are_refused():
         forward(weights, x[:, :3], y, loss=SQUARED)
     with pytest.raises(ValueError, match="weight_decay must not be negative"):
         forward(weights, x, y, loss=SQUARED, weight_decay=-0.1)
-    with pytest.raises(ValueError, match="targets must have the shape"):
+    with pytest.raises(ValueError, match="predictions and targets must have the same shape"):
         forward(weights, x, y[:, :2], loss=SQUARED)
 
 

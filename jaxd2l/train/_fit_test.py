@@ -244,8 +244,11 @@ HUGE[1, 0] = 1e39  # finite only until it is a float32
         (replaced("train", inputs=HUGE), r"training inputs hold 1e\+39 at index \(1, 0\)"),
         (replaced("train", labels=np.where(np.arange(22) == 5, 3, 0)), r"training set .*labels\[5\] is 3"),
         (replaced("test", labels=-np.ones(7, int)), r"test set .*labels\[0\] is -1"),
-        (replaced("train", labels=DATA.train.labels[:, None]), r"training set .*expected \(22,\), got \(22, 1\)"),
-        (replaced("train", inputs=np.ones((22, 5), np.float32)), r"takes 4 features .*got shape \(22, 5\)"),
+        (
+            replaced("train", labels=DATA.train.labels[:, None]),
+            r"training set .*logits and labels must have shapes .*got \(22, 3\) and \(22, 1\)",
+        ),
+        (replaced("train", inputs=np.ones((22, 5), np.float32)), r"takes 4 features .*got \(22, 5\)"),
     ],
 )
 def test_damaged_data_are_refused_before_any_step(dataset, message) -> None:
@@ -259,7 +262,7 @@ def test_targets_that_hold_nan_or_lack_their_axis_are_refused() -> None:
     arguments = {"key": key(1), "epochs": 1, "batch_size": 2}
     flat = data._replace(test=data.test._replace(labels=data.test.labels[:, 0]))
     with pytest.raises(
-        ValueError, match=r"test set .*targets must have the shape of the predictions: expected \(4, 1\)"
+        ValueError, match=r"test set .*predictions and targets must have the same shape .*got \(4, 1\) and \(4,\)"
     ):
         train.fit(models.linear_regression(1), losses.squared_loss, TX, flat, **arguments)
     data.train.labels[2] = np.nan
