@@ -11,6 +11,7 @@ import pytest
 import jaxd2l
 
 POSITIONAL = {"axis", "p", "negative_slope", "beta", "stddev", "gain", "num_devices", "num_processes", "process_id"}
+POSITIONAL |= {"weights"}  # the third operand of the weight bridge, beside what it maps from and to
 """Optional and still positional: what NumPy has so, the one natural parameter of a function, an optional operand."""
 
 

@@ -28,8 +28,8 @@ AnyWeights = Weights | Mapping[str, Weight] | Callable[[Any], Any]
 def from_torch(
     state_dict: Mapping[str, torch.Tensor],
     like: Params,
-    *,
     weights: AnyWeights = "auto",
+    *,
     module: torch.nn.Module | None = None,
 ) -> Params:
     """A state_dict as JAX params: copies in the structure and the dtypes of `like`.
@@ -58,8 +58,8 @@ def from_torch(
 def to_torch(
     params: Params,
     like: Mapping[str, torch.Tensor | Shape],
-    *,
     weights: AnyWeights = "auto",
+    *,
     module: torch.nn.Module | None = None,
 ) -> dict[str, torch.Tensor]:
     """JAX params as a state_dict: copies, for `module.load_state_dict`.
@@ -97,8 +97,8 @@ def to_torch(
 def read_safetensors(
     path: str | os.PathLike[str],
     like: Params,
-    *,
     weights: AnyWeights = "auto",
+    *,
     module: torch.nn.Module | None = None,
 ) -> Params:
     """JAX params from a safetensors file with torch's names, such as the ones on model hubs.
@@ -114,8 +114,8 @@ def write_safetensors(
     path: str | os.PathLike[str],
     params: Params,
     like: Mapping[str, torch.Tensor | Shape],
-    *,
     weights: AnyWeights = "auto",
+    *,
     module: torch.nn.Module | None = None,
 ) -> None:
     """Writes JAX params with torch's names and orientation, for torch's `load_state_dict(load_file(path))`.
