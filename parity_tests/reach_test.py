@@ -266,6 +266,13 @@ def test_modules_that_keep_change_and_cast_are_copied_whole() -> None:
     parity.check(module.bfloat16(), port, (torch.tensor(X).bfloat16(), Y)).assert_ok()
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.:DeprecationWarning")
+def test_scripted_modules_are_compared_as_others() -> None:
+    scripted = torch.jit.script(nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3)))
+    port = models.mlp(6, 5, 3, activation=jnp.tanh)
+    parity.check(scripted, port, (X, Y), loss=CROSS_ENTROPY, optim=SGD, steps=2).assert_ok()
+
+
 def test_a_module_that_draws_in_evaluation_mode_is_told_apart() -> None:
     class Draws(nn.Linear):
         def forward(self, x):

@@ -44,7 +44,8 @@ def layer_outputs(side: TorchSide) -> Values:
     A layer is an innermost module, or an operation outside of all such modules, for example a functional gelu or
     anything in a module written from scratch.
     """
-    leaves = {module: name for name, module in side.module.named_modules() if not list(module.children()) and name}
+    modules = [(name, m) for name, m in side.module.named_modules() if not isinstance(m, torch.jit.ScriptModule)]
+    leaves = {module: name for name, module in modules if not list(module.children()) and name}
     with running(side), torch.no_grad(), _Recording(leaves) as recording:
         call(side, side.samples[0])
     return recording.outputs

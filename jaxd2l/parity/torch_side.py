@@ -1,6 +1,8 @@
 """What torch computes: outputs, loss, gradients, steps of its optimiser; in float32 and in float64."""
 
 import copy
+import io
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
@@ -72,7 +74,8 @@ def torch_side(
 
 def in_mode(module: torch.nn.Module, dtype: torch.dtype, *, train: bool = False) -> torch.nn.Module:
     """A copy in the given mode, in the given dtype."""
-    return copied(module).to(dtype).train(train)
+    converted = copied(module).to(dtype).train(train)
+    return copied(converted) if isinstance(module, torch.jit.ScriptModule) else converted
 
 
 def _torch_dtype(x: np.ndarray, dtype: torch.dtype) -> torch.dtype:
@@ -81,6 +84,13 @@ def _torch_dtype(x: np.ndarray, dtype: torch.dtype) -> torch.dtype:
 
 def copied(module: torch.nn.Module) -> torch.nn.Module:
     """A deep copy. Tensors that the module computed and kept, such as an attention map, are copied as values."""
+    if isinstance(module, torch.jit.ScriptModule):  # a deep copy keeps what autograd knows of the original's types
+        file = io.BytesIO()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # whoever has a scripted module has been told
+            torch.jit.save(module, file)
+            file.seek(0)
+            return torch.jit.load(file)
     kept = [value for m in module.modules() for value in vars(m).values() if isinstance(value, torch.Tensor)]
     computed = {id(value): value.detach().clone() for value in kept if not value.is_leaf}
     return copy.deepcopy(module, computed)
