@@ -79,6 +79,7 @@ def test_the_record_says_all_that_is_needed_to_repeat_the_run(trained):
     assert record["results"]["test_accuracy"] == record["history"]["test_accuracy"][-1]
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_the_recorded_command_gives_the_same_bits(trained, tmp_path, monkeypatch, capsys):
     folder, record = trained
     monkeypatch.chdir(tmp_path)
@@ -123,6 +124,7 @@ def test_linear_regression_trains_evaluates_and_predicts(tmp_path, capsys):
     assert "loss" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_flax_and_from_scratch_run_alike(tmp_path, capsys):
     histories = []
     for model in ("mlp", "flax-mlp"):
@@ -131,6 +133,7 @@ def test_flax_and_from_scratch_run_alike(tmp_path, capsys):
     np.testing.assert_allclose(*histories, rtol=1e-5)
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_runs_never_overwrite_each_other(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
@@ -142,6 +145,7 @@ def test_runs_never_overwrite_each_other(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "out" / "softmax-digits" / "run.json").read_bytes() == before
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_interrupted_training_keeps_the_finished_epochs(tmp_path, monkeypatch, capsys):
     real_fit = jaxd2l.cli.train.fit
 
@@ -175,6 +179,7 @@ def test_ctrl_c_before_the_first_epoch_leaves_nothing(tmp_path, monkeypatch, cap
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_ctrl_c_that_a_callback_swallows_still_ends_the_run(tmp_path, monkeypatch):
     real_fit = jaxd2l.cli.train.fit
 
@@ -246,6 +251,7 @@ def test_full_disk_is_told_and_leaves_no_torn_file(tmp_path):
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["params.safetensors"]
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_diverging_training_is_an_error_that_names_the_step(tmp_path, capsys):
     assert run(["train", "softmax", "--lr", "1e38", "--epochs", "1", "--out", str(tmp_path / "bad")]) == 1
     err = capsys.readouterr().err

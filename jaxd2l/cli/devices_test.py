@@ -86,7 +86,7 @@ def test_four_devices_train_as_one_and_the_record_says_so(alone, tmp_path):
     assert_same_training(alone, (record, params))
 
 
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.long)])
 def test_processes_train_as_one_and_process_0_alone_prints_and_writes(count, port, alone, tmp_path):
     results = outcomes(together(tmp_path, port, count, *TRAIN, "--json"))
     for code, _, err in results:
@@ -99,6 +99,7 @@ def test_processes_train_as_one_and_process_0_alone_prints_and_writes(count, por
     assert_same_training(alone, (record, params))
 
 
+@pytest.mark.long
 def test_after_a_kill_the_other_ends_with_4_and_one_process_or_four_go_on(port, tmp_path):
     train = ["train", "softmax", "--batch-size", "375", "--checkpoint-dir", "kept", "--resume"]
     everyone = together(tmp_path, port, 2, *train, "--epochs", "1000000", "--out", "lost")

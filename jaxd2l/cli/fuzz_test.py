@@ -112,7 +112,7 @@ def draw_call(draw: Callable[[st.SearchStrategy], Any], command: str) -> list[st
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(only_blank_pictures: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as a user may have it: a run, a file, a folder in use, links that lead nowhere, and a torn run."""
     folder = tmp_path_factory.mktemp("fuzz") / "here"
     folder.mkdir()

@@ -157,16 +157,17 @@ except processes.ProcessLostError as error:
 
 def test_a_process_that_hangs_ends_the_other_which_says_so(port) -> None:
     # Both do nothing: only the missing heartbeats can tell.
-    program = """
+    program = """processes._HEARTBEAT_SECONDS = 5
+processes.start(f'127.0.0.1:{port}', 2, me)
 import signal, time
 if me == 1:
     os.kill(os.getpid(), signal.SIGSTOP)
 time.sleep(170)
 """
-    (code, _, err), _ = run_together(START + program, port, patience=0)
+    (code, _, err), _ = run_together(PORT + program, port, patience=0)
     assert code == ExitCode.PROCESS_LOST, err
     assert err.splitlines()[-1].endswith(
-        "another process of this run was lost: it ended, or did not answer for 20 seconds"
+        "another process of this run was lost: it ended, or did not answer for 5 seconds"
     )
 
 

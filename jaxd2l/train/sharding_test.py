@@ -19,13 +19,14 @@ RNG = np.random.default_rng(0)
 DATA = Dataset(*(Batch(RNG.random((n, 4), np.float32), RNG.integers(0, 3, n).astype(np.int32)) for n in (22, 7)))
 
 
-@pytest.mark.timeout(900)  # nineteen tests in one
-def test_on_eight_devices() -> None:
+@pytest.mark.timeout(900)  # up to nineteen tests in one
+@pytest.mark.parametrize("chosen", ["5-8 or second_epoch or each_device", pytest.param("", marks=pytest.mark.long)])
+def test_on_eight_devices(chosen) -> None:
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu", "PJRT_NPROC": "16"}
     paths = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     file = Path(__file__).with_name("sharding_on_8_devices_test.py")
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider", str(file)],
+        [sys.executable, "-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider", str(file), "-k", chosen],
         cwd=file.parents[2],
         env={**os.environ, **flags, **paths},
         stdout=subprocess.PIPE,

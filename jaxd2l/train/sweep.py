@@ -73,28 +73,22 @@ def sweep(
 
     The lane of seed s and point p is what `train.fit(model, loss, make_tx(**p), dataset, key=jax.random.key(s), ...)`
     gives, to the rounding of float32: the same pure epoch, under `jax.vmap`. The points of a seed share their
-    batches, so one gather and one wide matrix product serve them all. In torch this takes as many runs.
+    batches, so one gather and one wide matrix product serve them all. In torch: as many runs.
 
     Args:
-      model: the model to train.
-      loss: `loss(outputs, labels)`, the mean over a batch.
+      model, loss, dataset, epochs, batch_size: as for `train.fit`; at least one epoch.
       make_tx: `make_tx(**point)`, an optimiser whose hyperparameters may be traced numbers: `optax.sgd`, `optim.sgd`.
-      dataset: training and test set.
       seeds: each is the `jax.random.key(seed)` of a run.
       grid: the values to try, by the names that `make_tx` has for them: `{"learning_rate": [0.01, 0.1]}`.
-      epochs: passes over the training set, at least 1.
-      batch_size: examples per step.
       on_epoch: called as `on_epoch(history)` after each epoch, for example to show progress.
 
     Raises:
-      ValueError: no seed, no value, a seed twice, a value that is not finite, sizes below 1, or a dataset that `fit`
-        refuses.
+      ValueError: no seed or value, a seed twice, a value that is not finite, sizes below 1, or what `fit` refuses.
 
     >>> data = synthetic_regression(jax.random.key(0), np.array([2.0, -3.4]), 4.2)
-    >>> result = sweep(
-    ...     models.linear_regression(2), losses.squared_loss, optax.sgd, data,
-    ...     seeds=[0, 1], grid={"learning_rate": [0.001, 0.03, 10.0]}, epochs=3, batch_size=32,
-    ... )
+    >>> grid = {"learning_rate": [0.001, 0.03, 10.0]}
+    >>> run = models.linear_regression(2), losses.squared_loss, optax.sgd, data
+    >>> result = sweep(*run, seeds=[0, 1], grid=grid, epochs=3, batch_size=32)
     >>> result.history.test_loss.shape, result.params["kernel"].shape
     ((2, 3, 3), (2, 3, 2, 1))
     >>> f"{best(result, by='test_loss').point['learning_rate']:.2f}"  # a rate of 10 diverges
@@ -104,10 +98,8 @@ def sweep(
     _require_seeds_and_grid(seeds, grid)
     require_trainable("training", dataset.train, model, loss)
     require_trainable("test", dataset.test, model, loss)
-    axes = {name: np.asarray(values, np.float64) for name, values in grid.items()}
-    points = {n: jnp.asarray(v.ravel()) for n, v in zip(axes, np.meshgrid(*axes.values(), indexing="ij"), strict=True)}
+    axes, points = _points(grid)
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-
     static: dict[str, Any] = {"model": model, "loss": loss, "make_tx": make_tx}
     states = _create_states(keys, points, model=model, make_tx=make_tx)
     train, test = jax.device_put((Batch(*dataset.train), Batch(*dataset.test)))
@@ -210,6 +202,13 @@ def _evaluate(params: Params, test: Batch, model: Model, loss: Loss) -> Evaluati
         return score(predict(model, params, test.inputs), test.labels, loss=loss)
 
     return jax.vmap(jax.vmap(lane))(params)
+
+
+def _points(grid: Mapping[str, Sequence[float]]) -> tuple[dict[str, np.ndarray], dict[str, Array]]:
+    """The values along each axis of the grid, and at each of its points."""
+    axes = {name: np.asarray(values, np.float64) for name, values in grid.items()}
+    each = np.meshgrid(*axes.values(), indexing="ij")
+    return axes, {name: jnp.asarray(values.ravel()) for name, values in zip(axes, each, strict=True)}
 
 
 def _require_seeds_and_grid(seeds: Sequence[int], grid: Mapping[str, Sequence[float]]) -> None:

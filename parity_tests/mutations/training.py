@@ -165,9 +165,9 @@ TRAINING_LOOP = (
     ),
     *defects(
         "train._fit.fit",
-        ("epochs run again when resumed", "range(done, epochs)", "range(epochs)", "resumed"),
+        ("epochs run again when resumed", "range(_epochs_done(state, task.steps), epochs)", "range(epochs)", "resumed"),
         ("caller's state taken", "jax.tree.map(jnp.copy, ", "jax.tree.map(lambda x: x, ", "resumed"),
-        ("one epoch too many", "range(done, epochs)", "range(done, epochs + 1)", "training by hand"),
+        ("one epoch too many", ", epochs):", ", epochs + 1):", "training by hand"),
     ),
     *defects(
         "train._evaluation.predict",

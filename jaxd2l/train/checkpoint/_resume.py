@@ -63,27 +63,12 @@ def save(
       notes: JSON values to save with it.
       keep: how many checkpoints to keep, this one included; older ones are removed.
 
-    Returns:
-      The new folder.
+    Returns the new folder.
 
     Raises:
       ValueError: a history that does not belong to the state, or `keep` below 1.
       TypeError: not a state, not a history, or values that JSON does not have.
       OSError: it cannot be written, for example on a full disk; earlier checkpoints are unharmed.
-
-    >>> import tempfile
-    >>> from jaxd2l.train.checkpoint import describe, join_histories, locked
-    >>> from jaxd2l.train import fit
-    >>> data, key = synthetic_regression(jax.random.key(0), np.array([2.0, -3.4]), 4.2), jax.random.key(1)
-    >>> run = (models.linear_regression(2), losses.squared_loss, optax.sgd(0.03), data)
-    >>> configuration = describe(data, key=key, batch_size=32, lr=0.03)
-    >>> with tempfile.TemporaryDirectory() as directory, locked(directory):
-    ...     state, first_two = fit(*run, key=key, epochs=2, batch_size=32)
-    ...     folder = save(directory, state, first_two, configuration=configuration)
-    ...     found = restore(directory, like=state, configuration=configuration)
-    >>> _, third = fit(*run, key=key, epochs=3, batch_size=32, state=found.state)
-    >>> join_histories(found.history, third).train_loss.shape
-    (3,)
     """
     require_whole(1, keep=keep)  # the new one counts
     for name, value, kind in (("state", state, TrainState), ("history", history, History)):
