@@ -24,6 +24,7 @@ def test_cache_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert cache_dir() == tmp_path / "here"
 
 
+@pytest.mark.long
 def test_the_second_process_finds_what_the_first_compiled(tmp_path: Path) -> None:
     inherited = {name: value for name, value in os.environ.items() if "_CACHE_" not in name}
     environment = inherited | {"JAXD2L_CACHE_DIR": str(tmp_path / "cache"), "JAX_PLATFORMS": "cpu"}

@@ -215,6 +215,7 @@ def test_large_products_are_timed_by_their_shapes_and_small_ones_not_at_all(monk
     assert roofline.rate("JAX", "bfloat16", (32, 32, 32)) > 0
 
 
+@pytest.mark.long
 def test_the_shell_is_timed_without_and_with_what_was_compiled_before():
     [row] = fresh_process.shell(("linear",), lengths=(1,), warm=1)
     assert row.epochs == 1

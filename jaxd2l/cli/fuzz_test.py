@@ -131,7 +131,11 @@ def template(only_blank_pictures: None, tmp_path_factory: pytest.TempPathFactory
     return folder
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+SHORT = ("evaluate", "export --to new", "import", "train --epochs 1")
+"""Commands that `make test` fuzzes; `make test-long` fuzzes the others."""
+
+
+@pytest.mark.parametrize("command", [c if c in SHORT else pytest.param(c, marks=pytest.mark.long) for c in COMMANDS])
 def test_every_call_gives_a_result_or_a_sentence(command: str, template: Path, tmp_path: Path, monkeypatch) -> None:
     for variable in ("JAXD2L_DATA_DIR", "JAXD2L_CACHE_DIR"):
         monkeypatch.setenv(variable, str(tmp_path))  # where no data are

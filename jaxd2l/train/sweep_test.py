@@ -135,6 +135,7 @@ def test_bad_data_is_refused_as_fit_refuses_it() -> None:
         )  # fmt: skip
 
 
+@pytest.mark.long
 def test_in_float64_lanes_and_single_runs_agree_to_rounding() -> None:
     with jax.enable_x64(True):
         x, y = jnp.asarray(RNG.normal(size=(22, 4))), jnp.asarray(DATA.train.labels)
