@@ -28,11 +28,11 @@ _TWO_PROCESSES = "jaxd2l train mlp --coordinator 127.0.0.1:8476 --num-processes 
 
 OUTCOMES = {
     "jaxd2l train mlp": Outcome(0, r"accuracy", ("out/mlp-digits/run.json", "out/mlp-digits/curves.png")),
-    "jaxd2l data prepare fashion_mnist --from DIR": Outcome(0, r"60000"),
+    "jaxd2l data prepare fashion_mnist --from DIR": Outcome(0, r"fashion_mnist is ready"),
     "jaxd2l train mlp --dataset fashion_mnist": Outcome(0, r"0?\.8[2-6]", ("out/mlp-fashion_mnist/mistakes.png",)),
     "jaxd2l evaluate out/mlp-fashion_mnist": Outcome(0, r"(?s)sandal.*recall|recall.*sandal"),
     "jaxd2l predict out/mlp-fashion_mnist": Outcome(0, r"ankle boot", ("out/mlp-fashion_mnist/predictions.png",)),
-    "jaxd2l sweep mlp --lr 0.01:1:log:8 --seeds 8 --plot map.png": Outcome(0, r"64 models[\s\S]*best", ("map.png",)),
+    "jaxd2l sweep mlp --lr 0.01:1:log:8 --seeds 8 --plot map.png": Outcome(0, r"│ best │", ("map.png",)),
     "jaxd2l bench --plot pictures": Outcome(0, r"torch eager", ("pictures/ways.png",)),
     "jaxd2l train mlp --epochs 200 --out run --checkpoint-dir ckpt --checkpoint-every 10 --resume": Outcome(
         0, r"accuracy", ("run/params.safetensors", "ckpt/step-00009400/SHA256SUMS")
