@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, PRNGKeyArray
 
 from jaxd2l._checks.numbers import is_traced, require_whole
+from jaxd2l._checks.values import random_key
 
 __all__ = ["init_key", "noise_key", "order_key"]
 
@@ -19,17 +20,20 @@ def __dir__() -> list[str]:
 
 def init_key(key: PRNGKeyArray) -> PRNGKeyArray:
     """The key that draws the initial parameters."""
+    key = random_key("key", key)
     return jax.random.fold_in(key, _INIT)
 
 
 def order_key(key: PRNGKeyArray, epoch: int | Int[Array, ""]) -> PRNGKeyArray:
     """The key that shuffles the examples of an epoch."""
+    key = random_key("key", key)
     _require_number(epoch=epoch)
     return jax.random.fold_in(jax.random.fold_in(key, _ORDER), epoch)
 
 
 def noise_key(key: PRNGKeyArray, step: int | Int[Array, ""]) -> PRNGKeyArray:
     """The key of the dropout in a step."""
+    key = random_key("key", key)
     _require_number(step=step)
     return jax.random.fold_in(jax.random.fold_in(key, _NOISE), step)
 

@@ -47,7 +47,7 @@ def accuracy(
     Raises:
       TypeError: complex logits, or labels that are not integers.
       ValueError: shapes that do not fit, or a label outside 0..C-1. Under `jit`, where labels have no values to
-        check, such an example counts as wrong.
+        check, such a label makes the accuracy NaN.
 
     >>> accuracy(jnp.array([[0.1, 0.9], [0.8, 0.2]]), jnp.array([1, 1]))
     Array(0.5, dtype=float32)
@@ -56,6 +56,7 @@ def accuracy(
     require_shapes("*batch classes>=1, *batch", logits=logits, labels=labels)
     labels = classes("labels", labels, logits.shape[-1])
     correct = (jnp.argmax(logits, -1).astype(jnp.int32) == labels).astype(jnp.float32)
+    correct = jnp.where((labels >= 0) & (labels < logits.shape[-1]), correct, jnp.nan)
     return jnp.mean(correct) if averaged else correct
 
 

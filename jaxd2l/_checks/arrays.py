@@ -79,11 +79,12 @@ def pixels_or_floats(name: str, x: Any) -> Array:
 
     >>> pixels_or_floats("inputs", [0, 255])
     Traceback (most recent call last):
-    TypeError: inputs must be uint8 pixels or floating-point features, got int32
+    TypeError: inputs must be uint8 pixels or floating-point features, got int32; use .astype('float32')
     """
     x = jnp.asarray(x)
     if x.dtype != jnp.uint8 and not jnp.issubdtype(x.dtype, jnp.floating):
-        raise TypeError(f"{name} must be uint8 pixels or floating-point features, got {x.dtype}")
+        advice = "; use .astype('float32')" if is_real(x.dtype) else ""
+        raise TypeError(f"{name} must be uint8 pixels or floating-point features, got {x.dtype}{advice}")
     return x
 
 

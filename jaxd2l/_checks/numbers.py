@@ -1,8 +1,10 @@
 """Checks of single values: numbers, flags, choices, axes. Without JAX, which tables do not need."""
 
+import inspect
 import math
 import numbers
 import operator
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any, get_args
@@ -177,6 +179,43 @@ def require_choice(options: Any, **values: Any) -> None:
             raise ValueError(f"{name} must be {expected}, got {value!r}")
 
 
+def require_callable(**values: Any) -> None:
+    """Functions, or what can be called like one, as JAX needs them: as keys of its cache of compiled programs.
+
+    >>> require_callable(activation="tanh")
+    Traceback (most recent call last):
+    TypeError: activation must be a function, got 'tanh'
+    """
+    for name, value in values.items():
+        if not callable(value):
+            raise TypeError(f"{name} must be a function, got {value!r}")
+        if library(value) == "torch":
+            raise TypeError(f"{name} must be a function of JAX arrays, got torch's {value!r}")
+        if value.__hash__ is None:
+            raise TypeError(f"{name} must be hashable, so that JAX can remember what it compiled; got {value!r}")
+
+
+def require_form(form: str, function: Any) -> None:
+    """A function that can be called as the form says; after a star, with arguments of these names.
+
+    >>> require_form("loss(outputs, labels)", lambda x: x)
+    Traceback (most recent call last):
+    TypeError: loss must be a function loss(outputs, labels); got one with the arguments (x)
+    """
+    name, _, rest = form.partition("(")
+    operands, _, options = rest.rstrip(")").partition("*")
+    require_callable(**{name: function})
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # some functions written in C have none
+        return
+    try:
+        signature.bind(*re.findall(r"\w+", operands), **dict.fromkeys(re.findall(r"\w+", options)))
+    except TypeError:
+        arguments = ", ".join(signature.parameters)
+        raise TypeError(f"{name} must be a function {form}; got one with the arguments ({arguments})") from None
+
+
 def require_kind(kind: type, **values: Any) -> None:
     """Instances of a class.
 
@@ -213,3 +252,11 @@ def is_real(dtype: Any) -> bool:
 def is_traced(value: Any) -> bool:
     """Whether JAX is tracing the value, so that there is nothing to look at yet."""
     return "jax" in sys.modules and isinstance(value, sys.modules["jax"].core.Tracer)
+
+
+def library(value: Any) -> str:
+    """The package that a value, or a class or function, comes from. It need not be imported to be recognised."""
+    names = (getattr(value, "__module__", None), type(value).__module__, str(getattr(value, "__qualname__", "")))
+    if names[2].startswith("_VariableFunctions"):  # torch.tanh, which names no module
+        return "torch"
+    return next((name.split(".")[0] for name in names[:2] if isinstance(name, str) and name != "builtins"), "")

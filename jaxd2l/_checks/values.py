@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, PRNGKeyArray
 
 from jaxd2l._checks.numbers import is_real, is_traced
 
@@ -14,6 +14,24 @@ from jaxd2l._checks.numbers import is_real, is_traced
 def host_or_device(x: Any) -> Array | np.ndarray:
     """A JAX array as it is, anything else as NumPy: on the host its values can be checked even while tracing."""
     return x if isinstance(x, jax.Array) else np.asarray(x)
+
+
+def random_key(name: str, key: Any) -> PRNGKeyArray:
+    """One key of `jax.random`, of the new kind or the old. A number is none: it would have to be made one.
+
+    >>> random_key("key", 0)
+    Traceback (most recent call last):
+    TypeError: key must be a random key, such as jax.random.key(0); got 0
+    """
+    is_array = isinstance(key, jax.Array | np.ndarray)
+    is_new = is_array and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    is_old = is_array and key.dtype == np.uint32 and key.ndim > 0
+    if not (is_new or is_old):
+        got = f"{key.dtype} of shape {key.shape}" if is_array else repr(key)
+        raise TypeError(f"{name} must be a random key, such as jax.random.key(0); got {got}")
+    if key.ndim != (0 if is_new else 1):
+        raise ValueError(f"{name} must be one random key, such as {name}[0]; got an array of shape {key.shape}")
+    return key
 
 
 def require_classes(num_classes: int, *, ignore_index: int | None = None, **labels: Any) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray
 
 from jaxd2l._checks.numbers import require_whole
+from jaxd2l._checks.values import random_key
 from jaxd2l.keys import order_key
 
 
@@ -47,6 +48,7 @@ def shuffle(key: PRNGKeyArray, n: int) -> Int[Array, " n"]:
     >>> sorted(shuffle(jax.random.key(0), 5).tolist())
     [0, 1, 2, 3, 4]
     """
+    key = random_key("key", key)
     require_whole(0, n=n)
     n = int(n)  # NumPy's integers have no bit_length
     if n > 2**20:  # too few random bits left

@@ -31,6 +31,8 @@ def find(files: OfficialFiles, data_dir: str | os.PathLike[str] | None) -> Path 
         origin, data_dir = f"the environment variable {DATA_VARIABLE}", os.environ.get(DATA_VARIABLE)
         if not data_dir:
             return None
+    if not isinstance(data_dir, str | os.PathLike):
+        raise TypeError(f"{origin} must be the path of a folder, got {data_dir!r}")
     named = Path(data_dir).expanduser().absolute()
     missing = {
         folder: [name for name in files.names if not (folder / name).is_file()]

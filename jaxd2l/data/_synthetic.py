@@ -6,6 +6,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxd2l._checks.arrays import vector
 from jaxd2l._checks.numbers import finite_number, require_not_negative, require_whole
+from jaxd2l._checks.values import random_key
 from jaxd2l.types import Batch, Dataset
 
 
@@ -43,7 +44,7 @@ def synthetic_regression(
     w, b = np.asarray(vector("w", w), np.float32), finite_number("b", b)
     require_not_negative(noise=noise)
     require_whole(1, n=n, num_test=num_test)
-    inputs_key, noise_key = jax.random.split(key)
+    inputs_key, noise_key = jax.random.split(random_key("key", key))
     inputs = np.array(jax.random.normal(inputs_key, (n + num_test, w.size)))
     errors = np.array(jax.random.normal(noise_key, (n + num_test, 1)))
     targets = inputs @ w[:, None] + np.float32(b) + np.float32(noise) * errors

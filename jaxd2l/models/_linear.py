@@ -10,8 +10,15 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxd2l import initializers
 from jaxd2l._checks.arrays import examples, finite, require_layer
-from jaxd2l._checks.numbers import require_all_whole, require_choice, require_not_negative, require_whole
+from jaxd2l._checks.numbers import (
+    require_all_whole,
+    require_choice,
+    require_form,
+    require_not_negative,
+    require_whole,
+)
 from jaxd2l._checks.shapes import require_shapes
+from jaxd2l._checks.values import random_key
 from jaxd2l.initializers import Linear, LinearInit
 from jaxd2l.models._products import Precision, matmul
 from jaxd2l.types import Model
@@ -79,6 +86,7 @@ def affine(num_inputs: int, num_outputs: int, init: LinearInit, precision: Preci
     """A model of a single fully connected layer, which is what linear and softmax regression are."""
     require_whole(1, num_inputs=num_inputs, num_outputs=num_outputs)
     require_choice(Precision, precision=precision)
+    require_form("init(key, num_inputs, num_outputs)", init)
 
     def init_params(key: PRNGKeyArray) -> Linear:
         return init_layers(key, (num_inputs, num_outputs), init)[0]
@@ -124,6 +132,7 @@ def init_layers(key: PRNGKeyArray, sizes: Sequence[int], init: LinearInit) -> tu
     >>> [layer["kernel"].shape for layer in layers]
     [(784, 256), (256, 10)]
     """
+    key = random_key("key", key)
     require_all_whole(1, sizes=sizes)
     require_whole(2, **{"the number of sizes": len(sizes)})
     keys = jax.random.split(key, len(sizes) - 1)

@@ -8,7 +8,15 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxd2l import activations, initializers
 from jaxd2l._checks.arrays import floating
-from jaxd2l._checks.numbers import require_all_whole, require_between, require_choice, require_whole
+from jaxd2l._checks.numbers import (
+    require_all_whole,
+    require_between,
+    require_callable,
+    require_choice,
+    require_form,
+    require_whole,
+)
+from jaxd2l._checks.values import random_key
 from jaxd2l.initializers import Linear, LinearInit
 from jaxd2l.models._linear import flatten, init_layers, linear
 from jaxd2l.models._products import Precision
@@ -44,16 +52,18 @@ def mlp(
     Raises:
       ValueError: a size below 1, a rate outside [0, 1] or an unknown precision; when applied, inputs with another
         number of features.
-      TypeError: when applied, inputs that are not floating point.
+      TypeError: an activation or an initialiser that is not a function; when applied, inputs that are not floating
+        point.
 
     >>> model = mlp(784, (256, 128), 10, dropout_rate=0.5)
     >>> params = model.init(jax.random.key(0))
     >>> model.apply(params, jnp.ones((2, 28, 28, 1)), key=jax.random.key(1)).shape
     (2, 10)
     """
-    sizes = layer_sizes(num_inputs, num_hiddens, num_outputs)
+    sizes = layer_sizes(num_inputs, num_hiddens, num_outputs, init)
     require_between(0, 1, dropout_rate=dropout_rate)
     require_choice(Precision, precision=precision)
+    require_callable(activation=activation)
 
     def apply(params: tuple[Linear, ...], inputs: Array, *, key: PRNGKeyArray | None = None) -> Array:
         *hidden_layers, output_layer = params
@@ -84,6 +94,7 @@ def dropout(key: PRNGKeyArray, x: Float[Array, "..."], rate: float) -> Float[Arr
     >>> sorted(set(dropout(jax.random.key(0), jnp.ones(100), 0.5).tolist()))
     [0.0, 2.0]
     """
+    key = random_key("key", key)
     require_between(0, 1, rate=rate)
     x = floating("x", x)
     if rate == 1.0:
@@ -92,8 +103,11 @@ def dropout(key: PRNGKeyArray, x: Float[Array, "..."], rate: float) -> Float[Arr
     return jnp.where(kept, x / (1.0 - rate), 0.0)
 
 
-def layer_sizes(num_inputs: int, num_hiddens: int | Sequence[int], num_outputs: int) -> tuple[int, ...]:
-    """The size of every layer from inputs to outputs."""
+def layer_sizes(
+    num_inputs: int, num_hiddens: int | Sequence[int], num_outputs: int, init: LinearInit
+) -> tuple[int, ...]:
+    """The size of every layer from inputs to outputs, for an initialiser that takes such sizes."""
+    require_form("init(key, num_inputs, num_outputs)", init)
     if isinstance(num_hiddens, str | bytes) or not isinstance(num_hiddens, Sequence):
         require_whole(1, num_hiddens=num_hiddens)
         num_hiddens = (int(num_hiddens),)

@@ -12,7 +12,7 @@ from flax import nnx
 from jaxtyping import Array, PRNGKeyArray
 
 from jaxd2l import activations, initializers
-from jaxd2l._checks.numbers import require_between, require_choice
+from jaxd2l._checks.numbers import require_between, require_callable, require_choice
 from jaxd2l.initializers import LinearInit
 from jaxd2l.models._linear import flatten, init_layers
 from jaxd2l.models._linen import from_linen
@@ -57,9 +57,10 @@ def flax_mlp(
     >>> params["layers"][1]["kernel"].shape
     (256, 10)
     """
-    sizes = layer_sizes(num_inputs, num_hiddens, num_outputs)
+    sizes = layer_sizes(num_inputs, num_hiddens, num_outputs, init)
     require_between(0, 1, dropout_rate=dropout_rate)
     require_choice(Precision, precision=precision)
+    require_callable(activation=activation)
     model = from_flax(lambda rngs: _MLP(sizes, activation, dropout_rate, precision, rngs=rngs))
     return model._replace(init=lambda key: {"layers": dict(enumerate(init_layers(key, sizes, init)))})
 

@@ -8,6 +8,7 @@ import optax
 from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from jaxd2l._checks import runs
 from jaxd2l.data import shuffle, to_float
 from jaxd2l.keys import init_key, noise_key, order_key
 from jaxd2l.types import Batch, Loss, Model, Params, TrainState
@@ -33,6 +34,7 @@ def create_state(key: PRNGKeyArray, model: Model, tx: optax.GradientTransformati
     >>> int(state.step)
     0
     """
+    model, tx = runs.model(model), runs.transformation(tx)
     params = model.init(init_key(key))
     return TrainState(params, tx.init(params), jnp.zeros((), jnp.int32))
 
@@ -46,7 +48,8 @@ def make_train_step(model: Model, loss: Loss, tx: optax.GradientTransformation) 
     Args:
       model: the model to train.
       loss: `loss(outputs, labels)`, a scalar.
-      tx: an optax transformation, for example `optax.sgd(0.1)`.
+      tx: an optax transformation, for example `optax.sgd(0.1)`. One that needs the loss, its gradient or the function
+        itself, as `optax.contrib.reduce_on_plateau` and line searches do, gets them.
 
     Returns:
       The step. Its batch holds floating-point inputs (`data.to_float` converts images); its key, if there is one,
@@ -60,12 +63,17 @@ def make_train_step(model: Model, loss: Loss, tx: optax.GradientTransformation) 
     (1, True)
     """
 
+    model, tx = runs.model(model), runs.transformation(tx)
+    runs.require_loss(loss)
+    update = optax.with_extra_args_support(tx).update
+
     def step(state: TrainState, batch: Batch, *, key: PRNGKeyArray | None = None) -> tuple[TrainState, Array]:
         def batch_loss(params: Params) -> Array:
             return loss(model.apply(params, jnp.asarray(batch.inputs), key=key), batch.labels)
 
         value, grads = jax.value_and_grad(batch_loss)(state.params)
-        updates, opt_state = tx.update(grads, state.opt_state, state.params)
+        extra = {"value": value, "grad": grads, "value_fn": batch_loss}
+        updates, opt_state = update(grads, state.opt_state, state.params, **extra)
         return TrainState(optax.apply_updates(state.params, updates), opt_state, state.step + 1), value
 
     return step

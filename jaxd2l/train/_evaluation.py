@@ -9,9 +9,10 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from jaxd2l._checks import runs
 from jaxd2l.data import to_float
-from jaxd2l.metrics import accuracy
-from jaxd2l.train._trainable import require_examples, require_trainable
+from jaxd2l.train._trainable import examples, require_params, require_trainable
+from jaxd2l.train._truth import Truth, fraction_right
 from jaxd2l.types import Batch, Loss, Model, Params
 
 __all__ = ["Evaluation", "evaluate", "predict"]
@@ -21,11 +22,12 @@ class Evaluation(NamedTuple):
     """How good a model is on a whole set.
 
     loss: over the set.
-    accuracy: the fraction of examples classified correctly; NaN if the labels are not classes.
+    accuracy: the fraction of examples classified correctly, without those that the loss ignores; NaN if the labels are
+      not classes.
     """
 
     loss: Float[Array, ""]
-    accuracy: Float[Array, ""]
+    accuracy: Float[Array | np.ndarray, ""]
 
 
 def evaluate(model: Model, loss: Loss, params: Params, batch: Batch, *, batch_size: int = 1000) -> Evaluation:
@@ -35,14 +37,14 @@ def evaluate(model: Model, loss: Loss, params: Params, batch: Batch, *, batch_si
       model: the model that `params` belong to.
       loss: `loss(outputs, labels)`.
       params: the parameters.
-      batch: a set of any size; uint8 inputs become `x / 255`.
+      batch: a set of any size; uint8 inputs become `x / 255`. Lists, tables and tensors of torch will do.
       batch_size: how many examples go through the model at once.
 
     Returns:
       Loss and accuracy, as a pair with names.
 
     Raises:
-      ValueError: an empty or damaged set, as for `fit`, or a `batch_size` below 1.
+      TypeError, ValueError: what `fit` refuses, or a `batch_size` below 1.
 
     >>> model = models.softmax_regression(64, 10)
     >>> params = model.init(jax.random.key(0))
@@ -50,32 +52,43 @@ def evaluate(model: Model, loss: Loss, params: Params, batch: Batch, *, batch_si
     >>> bool(2.2 < loss < 2.5), bool(0 <= accuracy < 0.3)
     (True, True)
     """
-    require_trainable("given", batch, model, loss)
-    return measure(model, loss, params, batch, batch_size)
+    model, batch = runs.model(model), runs.batch("given", batch)
+    require_params(params)
+    truth = require_trainable("given", batch, model, loss, params)
+    return measure(model, loss, params, batch, truth, batch_size)
 
 
-def measure(model: Model, loss: Loss, params: Params, batch: Batch, batch_size: int = 1000) -> Evaluation:
+def measure(
+    model: Model, loss: Loss, params: Params, batch: Batch, truth: Truth | None, batch_size: int = 1000
+) -> Evaluation:
     """`evaluate` without its checks, which `fit` makes once for all epochs."""
     outputs = predict(model, params, batch.inputs, batch_size=batch_size)
-    return score(outputs, jnp.asarray(batch.labels), loss=loss)
+    return score(outputs, jnp.asarray(batch.labels), truth, loss=loss)
 
 
-@partial(jax.jit, static_argnames=("model", "batch_size"))
 def predict(model: Model, params: Params, inputs: np.ndarray | Array, *, batch_size: int = 1000) -> Array:
     """The model's outputs for a whole set, `batch_size` examples at a time, without dropout.
 
     Raises:
+      TypeError: inputs or parameters that are none.
       ValueError: no examples, or a `batch_size` below 1.
 
     >>> model = models.softmax_regression(64, 10)
     >>> predict(model, model.init(jax.random.key(0)), digits().test.inputs).shape
     (297, 10)
     """
+    require_params(params)
+    inputs = examples(inputs, batch_size)
+    return compiled_outputs(runs.model(model), params, inputs, batch_size=batch_size)
+
+
+@partial(jax.jit, static_argnames=("model", "batch_size"))
+def compiled_outputs(model: Model, params: Params, inputs: np.ndarray | Array, *, batch_size: int) -> Array:
+    """One compiled program: a map over whole batches, and the rest."""
 
     def outputs(chunk: np.ndarray | Array) -> Array:
         return model.apply(params, to_float(chunk))
 
-    require_examples(inputs, batch_size)
     num_full, rest = divmod(len(inputs), batch_size)
     whole = len(inputs) - rest
     parts = [outputs(inputs[whole:])] if rest else []
@@ -86,8 +99,18 @@ def predict(model: Model, params: Params, inputs: np.ndarray | Array, *, batch_s
     return jnp.concatenate(parts)
 
 
+def score(outputs: Array, labels: Array | np.ndarray, truth: Truth | None, *, loss: Loss) -> Evaluation:
+    """Loss and accuracy of outputs. Without a truth the accuracy is NaN, which never was on a device.
+
+    There `jax_debug_nans` would take it for a mistake.
+    """
+    value, fraction = compiled_score(outputs, labels, truth, loss=loss)
+    return Evaluation(value, np.full(np.shape(value), np.nan, np.float32) if fraction is None else fraction)
+
+
 @partial(jax.jit, static_argnames="loss")
-def score(outputs: Array, labels: Array, *, loss: Loss) -> Evaluation:
-    """Loss and accuracy of outputs; the accuracy is NaN if the labels are not classes."""
-    are_classes = jnp.issubdtype(labels.dtype, jnp.integer) and labels.shape == outputs.shape[:-1]
-    return Evaluation(loss(outputs, labels), accuracy(outputs, labels) if are_classes else jnp.array(jnp.nan))
+def compiled_score(
+    outputs: Array, labels: Array | np.ndarray, truth: Truth | None, *, loss: Loss
+) -> tuple[Array, Array | None]:
+    """The loss and, if there is a truth, the accuracy."""
+    return loss(outputs, labels), None if truth is None else fraction_right(outputs, truth)

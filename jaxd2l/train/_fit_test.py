@@ -99,7 +99,7 @@ def test_each_epoch_is_reported_with_the_history_so_far() -> None:
 
 def test_second_epoch_second_run_and_resumption_compile_nothing_new() -> None:
     fit(key=key(), epochs=1, batch_size=9)
-    compiled = (compiled_epoch, train.predict, _evaluation.score)
+    compiled = (compiled_epoch, _evaluation.compiled_outputs, _evaluation.compiled_score)
     sizes = [function._cache_size() for function in compiled]
     state, _ = fit(key=key(1), epochs=2, batch_size=9)
     fit(key=key(1), epochs=4, batch_size=9, state=state)

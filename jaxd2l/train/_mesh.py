@@ -32,7 +32,7 @@ def on_mesh(mesh: Mesh, state: TrainState, task: Task) -> Prepared:
     if jax.process_count() > 1:
         _require_same_run(state, task)
         state = _exchange.from_main(state)
-    model, loss, tx, dataset, key, _, batch_size = task
+    model, loss, tx, dataset, key, _, batch_size, truth = task
     n, num_test = len(dataset.train.inputs), len(dataset.test.inputs)
     test_batches = np.split(np.arange(num_test), range(_TEST_BATCH, num_test, _TEST_BATCH))
     test = _layout.place(mesh, dataset.test, test_batches)
@@ -48,7 +48,7 @@ def on_mesh(mesh: Mesh, state: TrainState, task: Task) -> Prepared:
     def measure(params: Params) -> Evaluation:
         with _exchange.loss_is_an_error():
             outputs = _predict(model, params, test.inputs, n=num_test, batch_size=_TEST_BATCH, mesh=mesh)
-            return jax.block_until_ready(score(outputs, np.asarray(dataset.test.labels), loss=loss))
+            return jax.block_until_ready(score(outputs, np.asarray(dataset.test.labels), truth, loss=loss))
 
     return Prepared(_layout.replicate(mesh, state), run_epoch, measure, _exchange.any_process)
 
@@ -99,7 +99,7 @@ def _predict(model: Model, params: Params, batches: Array, *, n: int, batch_size
 
 def _require_same_run(state: TrainState, task: Task) -> None:
     """Checks that every process is about to train the same; functions are compared by the program they make."""
-    model, loss, tx, dataset, key, epochs, batch_size = task
+    model, loss, tx, dataset, key, epochs, batch_size, _ = task
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), (state, Batch(*dataset.train)))
     program = compiled_epoch.lower(key, *shapes, model=model, loss=loss, tx=tx, batch_size=batch_size).as_text()
     facts = {"data": dataset[:2], "seed": jax.random.key_data(key), "number of epochs": epochs}

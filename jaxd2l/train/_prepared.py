@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxd2l.train._epoch import compiled_epoch
 from jaxd2l.train._evaluation import Evaluation, measure
+from jaxd2l.train._truth import Truth
 from jaxd2l.types import Batch, Dataset, Loss, Model, Params, TrainState
 
 
@@ -22,6 +23,8 @@ class Task(NamedTuple):
     key: PRNGKeyArray
     epochs: int
     batch_size: int
+    truth: Truth | None = None
+    """The true classes of the test set, if it has any."""
 
     @property
     def steps(self) -> int:
@@ -46,10 +49,10 @@ class Prepared(NamedTuple):
 
 def on_one_device(state: TrainState, task: Task) -> Prepared:
     """Training on the default device, which keeps both sets."""
-    model, loss, tx, dataset, key, _, batch_size = task
-    train, test = jax.device_put((Batch(*dataset.train), Batch(*dataset.test)))
+    model, loss, tx, dataset, key, _, batch_size, _ = task
+    train, test, truth = jax.device_put((Batch(*dataset.train), Batch(*dataset.test), task.truth))
 
     def run_epoch(state: TrainState) -> tuple[TrainState, Array]:
         return compiled_epoch(key, state, train, model=model, loss=loss, tx=tx, batch_size=batch_size)
 
-    return Prepared(state, run_epoch, lambda params: measure(model, loss, params, test), bool)
+    return Prepared(state, run_epoch, lambda params: measure(model, loss, params, test, truth), bool)

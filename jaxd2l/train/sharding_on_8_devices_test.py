@@ -108,7 +108,7 @@ def test_a_run_goes_on_with_another_number_of_devices(devices) -> None:
 def test_second_epoch_and_second_run_compile_nothing_new_and_parameters_stay_everywhere() -> None:
     mesh = sharding.make_mesh()
     state, _ = fit(epochs=1, batch_size=6, mesh=mesh)
-    compiled = (_mesh._epoch, _mesh._predict, _evaluation.score)
+    compiled = (_mesh._epoch, _mesh._predict, _evaluation.compiled_score)
     sizes = [function._cache_size() for function in compiled]
     state, _ = fit(epochs=3, batch_size=6, mesh=mesh, state=state)
     assert [function._cache_size() for function in compiled] == sizes

@@ -10,11 +10,13 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
-from jaxd2l._checks.numbers import require_choice, require_real, require_whole
+from jaxd2l._checks import runs
+from jaxd2l._checks.numbers import require_callable, require_choice, require_real, require_whole
 from jaxd2l.train._epoch import create_state, train_epoch
-from jaxd2l.train._evaluation import Evaluation, predict, score
+from jaxd2l.train._evaluation import Evaluation, compiled_outputs, compiled_score
 from jaxd2l.train._history import join_histories, no_epochs, one_epoch
 from jaxd2l.train._trainable import require_trainable
+from jaxd2l.train._truth import Truth
 from jaxd2l.types import Batch, Dataset, History, Loss, Model, Params, TrainState
 
 __all__ = ["Best", "MakeTx", "Outcome", "Sweep", "best", "outcome", "sweep"]
@@ -96,8 +98,11 @@ def sweep(
     """
     require_whole(1, epochs=epochs, batch_size=batch_size)
     _require_seeds_and_grid(seeds, grid)
+    runs.require_make_tx(make_tx, grid)
+    require_callable(**{} if on_epoch is None else {"on_epoch": on_epoch})
+    model, dataset = runs.model(model), runs.dataset(dataset)
     require_trainable("training", dataset.train, model, loss)
-    require_trainable("test", dataset.test, model, loss)
+    truth = require_trainable("test", dataset.test, model, loss)
     axes, points = _points(grid)
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
     static: dict[str, Any] = {"model": model, "loss": loss, "make_tx": make_tx}
@@ -111,7 +116,7 @@ def sweep(
     history = no_epochs(-(-n // batch_size), shape)
     for _ in range(epochs):
         states, step_loss = _epoch(states, train, keys, points, batch_size=batch_size, **static)
-        results = step_loss, _evaluate(states.params, test, model, loss)
+        results = step_loss, _evaluate(states.params, test, truth, model, loss)
         losses, measured = jax.tree.map(lambda x: on_the_grid(np.asarray(x)), results)
         history = join_histories(history, one_epoch(losses, measured, n, batch_size))
         if on_epoch is not None:
@@ -196,10 +201,18 @@ def _epoch(
     return jax.vmap(over_points, (_OF_POINTS, 0, None), (_OF_POINTS, 0))(states, keys, points)
 
 
+def _evaluate(params: Params, test: Batch, truth: Truth | None, model: Model, loss: Loss) -> Evaluation:
+    losses, fractions = _scores(params, test, truth, model=model, loss=loss)
+    return Evaluation(losses, np.full(losses.shape, np.nan, np.float32) if fractions is None else fractions)
+
+
 @partial(jax.jit, static_argnames=("model", "loss"))
-def _evaluate(params: Params, test: Batch, model: Model, loss: Loss) -> Evaluation:
-    def lane(params: Params) -> Evaluation:
-        return score(predict(model, params, test.inputs), test.labels, loss=loss)
+def _scores(
+    params: Params, test: Batch, truth: Truth | None, *, model: Model, loss: Loss
+) -> tuple[Array, Array | None]:
+    def lane(params: Params) -> tuple[Array, Array | None]:
+        outputs = compiled_outputs(model, params, test.inputs, batch_size=1000)
+        return compiled_score(outputs, test.labels, truth, loss=loss)
 
     return jax.vmap(jax.vmap(lane))(params)
 

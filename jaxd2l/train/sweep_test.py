@@ -51,7 +51,7 @@ def test_lanes_differ_by_seed_and_by_hyperparameter() -> None:
 
 
 def test_the_second_sweep_compiles_nothing() -> None:
-    jitted = [getattr(sys.modules["jaxd2l.train.sweep"], name) for name in ("_create_states", "_epoch", "_evaluate")]
+    jitted = [getattr(sys.modules["jaxd2l.train.sweep"], name) for name in ("_create_states", "_epoch", "_scores")]
     run(seeds=SEEDS, grid=GRID)
     before = [function._cache_size() for function in jitted]
     run(seeds=[5, 6], grid={"learning_rate": [1.0, 0.3, 0.2], "weight_decay": [0.5, 0.7]})

@@ -161,7 +161,7 @@ TRAINING_LOOP = (
     ),
     *defects(
         "train._prepared.on_one_device",
-        ("training set as the test set", "loss, params, test)", "loss, params, train)", _FIT),
+        ("training set as the test set", "loss, params, test, truth)", "loss, params, train, None)", _FIT),
     ),
     *defects(
         "train._fit.fit",
@@ -170,15 +170,20 @@ TRAINING_LOOP = (
         ("one epoch too many", ", epochs):", ", epochs + 1):", "training by hand"),
     ),
     *defects(
-        "train._evaluation.predict",
+        "train._evaluation.compiled_outputs",
         ("evaluation with dropout on", "to_float(chunk))", "to_float(chunk), key=jax.random.key(0))", "evaluated"),
         ("last chunk forgotten", "if rest else []", "if False else []", "evaluated"),
         ("last chunk first", "jnp.concatenate(parts)", "jnp.concatenate(parts[::-1])", "evaluated"),
         ("normalised twice", "to_float(chunk)", "to_float(chunk) / 255", "evaluated"),
     ),
     *defects(
-        "train._evaluation.score",
-        ("error rate as accuracy", "accuracy(outputs, labels) if", "1 - accuracy(outputs, labels) if", "evaluated"),
+        "train._evaluation.compiled_score",
+        (
+            "error rate as accuracy",
+            "fraction_right(outputs, truth)",
+            "1 - fraction_right(outputs, truth)",
+            "evaluated",
+        ),
     ),
     *defects(
         "keys.order_key",
