@@ -16,7 +16,7 @@ HEAVY = ["torch", "tensorflow_datasets", "tensorflow", "pandas", "matplotlib", "
 
 FLOORS = (
     {"_cache_folder", "_checks", "_environment", "_exit_codes", "_files", "_summaries", "_tables", "keys", "types"},
-    {"activations", "initializers", "losses", "metrics", "optim"},
+    {"activations", "initializers", "losses", "metrics", "optim", "schedules"},
     {"data", "models"},
     {"train"},
     {"book", "plots"},

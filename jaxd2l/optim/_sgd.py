@@ -7,17 +7,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool
 
 from jaxd2l._checks.numbers import is_traced, require_between, require_flags, require_real
+from jaxd2l.optim._descent import Number, is_zero
 
-__all__ = ["kernels", "sgd"]
-
-Number = float | Float[Array, ""]
-
-
-def __dir__() -> list[str]:
-    return __all__
+__all__ = ["sgd"]
 
 
 def sgd(
@@ -69,25 +64,11 @@ def sgd(
     parts = []
     if maximize:
         parts.append(optax.scale(-1.0))
-    if not _is_zero(weight_decay):
+    if not is_zero(weight_decay):
         parts.append(optax.add_decayed_weights(weight_decay, weight_decay_mask))
-    if not _is_zero(momentum):
-        parts.append(optax.trace(momentum, nesterov) if _is_zero(dampening) else _dampened_trace(momentum, dampening))
+    if not is_zero(momentum):
+        parts.append(optax.trace(momentum, nesterov) if is_zero(dampening) else _dampened_trace(momentum, dampening))
     return optax.chain(*parts, optax.scale_by_learning_rate(learning_rate))
-
-
-def kernels(params: optax.Params) -> Any:
-    """Marks the weights, which are the parameters called "kernel": a mask for `sgd`'s weight decay. D2L 3.7.
-
-    Returns:
-      A pytree like `params`, True for kernels and False for everything else.
-
-    >>> kernels(({"kernel": jnp.ones((2, 3)), "bias": jnp.ones(3)},))
-    ({'bias': False, 'kernel': True},)
-    """
-    return jax.tree_util.tree_map_with_path(
-        lambda path, _: bool(path) and jax.tree_util.keystr(path[-1:], simple=True) == "kernel", params
-    )
 
 
 class _DampenedTraceState(NamedTuple):
@@ -113,11 +94,6 @@ def _dampened_trace(momentum: Number, dampening: Number) -> optax.GradientTransf
     return optax.GradientTransformation(init, update)
 
 
-def _is_zero(value: Number) -> bool:
-    """Whether a part can be left out; never if its number is traced, and so unknown."""
-    return not is_traced(value) and bool(value == 0)
-
-
 def _require_sane(
     learning_rate: Number | optax.Schedule,
     momentum: Number,
@@ -130,7 +106,7 @@ def _require_sane(
     require_real(dampening=dampening)
     if not is_traced(dampening) and math.isnan(dampening):  # negative is fine, as in torch
         raise ValueError("dampening must not be NaN")
-    if nesterov and (_is_zero(momentum) or not _is_zero(dampening)):
+    if nesterov and (is_zero(momentum) or not is_zero(dampening)):
         raise ValueError(
             f"nesterov needs momentum > 0 and dampening = 0, got momentum={momentum}, dampening={dampening}"
         )
