@@ -70,6 +70,7 @@ def test_every_command_has_an_outcome_here() -> None:
     assert commands() == list(OUTCOMES)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("snippet", blocks("python"), ids=["train", "parity"])
 def test_a_snippet_runs_as_it_stands(snippet: str, tmp_path: Path) -> None:
     if not DATA_DIR.is_dir():

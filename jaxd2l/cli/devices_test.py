@@ -86,7 +86,8 @@ def test_four_devices_train_as_one_and_the_record_says_so(alone, tmp_path):
     assert_same_training(alone, (record, params))
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("count", [2, 4])
 def test_processes_train_as_one_and_process_0_alone_prints_and_writes(count, port, alone, tmp_path):
     results = outcomes(together(tmp_path, port, count, *TRAIN, "--json"))
     for code, _, err in results:

@@ -123,6 +123,7 @@ processes.stop()
         assert out.splitlines()[-1] == "every process must have as many devices as the others; they have [1, 2]"
 
 
+@pytest.mark.long
 def test_the_first_state_of_process_0_is_everybodys(port) -> None:
     program = """
 half, _ = fit(epochs=1)
