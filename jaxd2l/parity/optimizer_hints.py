@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from jaxd2l.parity.hints import Alternative, explain
+from jaxd2l.parity.optimizer_choices import choices, regrouped
+from jaxd2l.parity.optimizer_rules import DIRECTIONS, settings, written_out
 from jaxd2l.parity.torch_side import OptimizerFactory, Values, torch_path
 
 _EPSILONS = (1e-16, 1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-3)
@@ -46,7 +49,25 @@ class Run(NamedTuple):
 
 def explain_optimizer(run: Run, ours: list[Values], theirs: list[Values], scale: Values) -> str:
     """Why the paths of parameters differ although the gradients are the same."""
-    return explain(_flat(ours), _flat(theirs), _flat([scale]), _alternatives(run, ours))
+    alternatives = chain(_alternatives(run, ours), _written_out(run, _flat(theirs)))
+    return explain(_flat(ours), _flat(theirs), _flat([scale]), alternatives)
+
+
+def _written_out(run: Run, theirs: np.ndarray) -> Iterator[Alternative]:
+    """Torch's optimiser with other options, groups that are mixed up among them."""
+    kind, of = settings(run.factory, run.start)
+    if kind not in DIRECTIONS:
+        return
+
+    def path(changes: dict[str, Any], of: dict[str, dict[str, Any]] = of) -> np.ndarray:
+        return run.flat(written_out(kind, of, run.start, run.gradients, changes))
+
+    if not np.allclose(path({}), theirs, rtol=1e-12, atol=0.0):  # an option that is not written out
+        return
+    for words, other in regrouped(of):
+        yield Alternative(words, partial(path, {}, other))
+    for words, options in choices(kind, of, len(theirs) // max(len(run.gradients), 1)):
+        yield Alternative(words, partial(path, options))
 
 
 def _alternatives(run: Run, ours: list[Values]) -> Iterator[Alternative]:
@@ -60,16 +81,21 @@ def _alternatives(run: Run, ours: list[Values]) -> Iterator[Alternative]:
         hint = "JAX decays all parameters, torch only some (biases, for example, not)"
         yield Alternative(hint, partial(run.path, tweak={"weight_decay": strongest}))
     if run.settings.get("weight_decay") and len(decays) == 1:
-        yield from _decays(run, run.settings["weight_decay"])
+        yield Alternative("JAX does not decay biases, torch does", lambda: _bias_spared(run, {"weight_decay": 0.0}))
+        if settings(run.factory, run.start)[0] not in DIRECTIONS or not run.settings.get("betas"):
+            yield from _decays(run, run.settings["weight_decay"])
     if run.settings.get("momentum"):
         yield from _momenta(run, run.settings["momentum"])
     if run.settings.get("eps"):
         for eps in _EPSILONS:
             hint = f"wrong eps: matches with eps={eps:g} in the optimiser"
             yield Alternative(hint, partial(run.path, tweak={"eps": eps}))
+    kept = run.settings.get("momentum")
     for factor in _RATE_FACTORS:
         what = "the other sign" if factor < 0 else f"{factor:g} times the learning rate"
-        yield Alternative(f"JAX has {what}", partial(_with_rate, run, factor))
+        averaged = kept and np.isclose(factor, 1 - kept)
+        also = ", or averages gradients: (1 - momentum) g from the first step on" if averaged else ""
+        yield Alternative(f"JAX has {what}{also}", partial(_with_rate, run, factor))
 
 
 def _decays(run: Run, decay: float) -> Iterator[Alternative]:
@@ -89,7 +115,6 @@ def _decays(run: Run, decay: float) -> Iterator[Alternative]:
 
         yield Alternative(hint, partial(run.path, tweak=undecayed, after=after))
     yield Alternative("weight decay is missing in JAX", lambda: run.path(tweak=undecayed))
-    yield Alternative("JAX does not decay biases, torch does", lambda: _bias_spared(run, undecayed))
 
 
 def _momenta(run: Run, momentum: float) -> Iterator[Alternative]:
@@ -101,9 +126,9 @@ def _momenta(run: Run, momentum: float) -> Iterator[Alternative]:
     for dampening in (0.0, momentum):
         tweak = {"dampening": dampening, "nesterov": False}
         yield Alternative(f"matches with dampening={dampening:g}", partial(run.path, tweak=tweak))
-    if not run.settings.get("weight_decay"):
+    if not np.isclose(1 - momentum, _RATE_FACTORS).any():  # otherwise it is the same as another rate
         damped = [{n: (1 - momentum) * g for n, g in step.items()} for step in run.gradients]
-        hint = "JAX averages gradients, (1 - momentum) g from the first step on"
+        hint = "JAX averages gradients: (1 - momentum) g from the first step on"
         yield Alternative(hint, lambda: run._replace(gradients=damped).path(tweak={"dampening": 0.0}))
 
 

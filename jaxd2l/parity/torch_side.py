@@ -264,7 +264,8 @@ def torch_path(
         old = {name: tensor.detach().clone() for name, tensor in tensors.items()}
         for name, gradient in step.items():
             tensors[name].grad = to_tensor(gradient, torch.float64)
-        optimizer.step()
+        with wide():  # NAdam, for one, keeps a number in torch's default type
+            optimizer.step()
         if after is not None:
             with torch.no_grad():
                 for name, tensor in tensors.items():

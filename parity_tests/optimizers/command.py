@@ -18,6 +18,8 @@ from jaxd2l._tables import markdown_table
 from jaxd2l.parity.rule import Row, holds
 from parity_tests.optimizers.cases import cases
 from parity_tests.optimizers.catalogue import STEPS
+from parity_tests.optimizers.defects import defects
+from parity_tests.optimizers.planting import judge, network
 
 PATH = Path(__file__).with_name("README.md")
 _HEADINGS = ("optimiser", "cases", "agree", "worst float64 difference", "float32 error, JAX / torch: median", "worst")
@@ -28,11 +30,17 @@ _TEXT = """\
 <!-- Written by `python -m parity_tests.optimizers --write`. -->
 
 Every optimiser of `jaxd2l.optim` with every combination of its options, with every schedule of `jaxd2l.schedules`, and
-with every way of clipping takes {steps} steps on random gradients; torch's takes the same. In float64 both must agree to 8
-roundings of the numbers combined; in float32 JAX may err twice as much as torch plus 4 roundings. The float64
+with every way of clipping takes {steps} steps on random gradients; torch's takes the same. In float64 both must agree
+to 8 roundings of the numbers combined; in float32 JAX may err twice as much as torch plus 4 roundings. The float64
 difference is in such roundings, and both are the worst over all steps. Measured with {versions}.
 
 {table}
+
+## Planted defects
+
+{planted} wrong ports of these optimisers (another default, eps or decay in another place, no bias correction, groups
+mixed up), as `parity.check` sees them: found {found}, named {named}, named wrongly {wrongly}; their right ports
+accepted: {accepted} of {planted}.
 """
 
 
@@ -48,10 +56,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     table = markdown_table(_HEADINGS, [_cells(name, rows) for name, rows in found.items()], "lrrrrr")
     failures = [row for rows in found.values() for case in rows for row in case if not holds(row)]
     print(table, *(f"{row.quantity} ({row.level}): {row.verdict}" for row in failures), sep="\n")
+    sides = network(0)
+    judged = [judge(defect, sides) for defect in track(list(defects()), "Planting")]
+    accepted, caught, named = (sum(column) for column in zip(*(j[:3] for j in judged), strict=True))
+    wrongly = sum(bool(j.hint) and not j.named and not j.hint.startswith("first in") for j in judged)
+    print(
+        f"planted {len(judged)}, found {caught}, named {named}, named wrongly {wrongly}; right ones accepted {accepted}"
+    )
     if options.write:
         versions = ", ".join(f"{name} {v}" for name, v in environment("jax", "optax", "torch").versions.items())
-        PATH.write_text(_TEXT.format(steps=STEPS, versions=versions, table=table), encoding="utf-8")
-    return int(bool(failures))
+        counts = {"planted": len(judged), "found": caught, "named": named, "wrongly": wrongly, "accepted": accepted}
+        PATH.write_text(_TEXT.format(steps=STEPS, versions=versions, table=table, **counts), encoding="utf-8")
+    return int(bool(failures) or min(accepted, caught) < len(judged) or wrongly > 0)
 
 
 def _cells(name: str, cases: list[list[Row]]) -> list[object]:
