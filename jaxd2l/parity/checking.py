@@ -1,5 +1,6 @@
 """`check`: a torch module against its JAX port, level by level, from the weights to a training run."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -8,14 +9,15 @@ import numpy as np
 import torch
 
 from jaxd2l._checks.numbers import require_whole
-from jaxd2l.parity import jax_side, trajectory
+from jaxd2l.parity import jax_side
 from jaxd2l.parity.merging import consequences
-from jaxd2l.parity.optimizer_level import GIVEN_GRADIENTS, OptimizerPair, optimizer_level, step_level, training_of
+from jaxd2l.parity.optimizer_level import GIVEN_GRADIENTS, OptimizerPair
 from jaxd2l.parity.report import Report, context
 from jaxd2l.parity.rule import Row, compare_accuracy, compare_meaning
 from jaxd2l.parity.samples import Call, arrays
 from jaxd2l.parity.sides import LossPair, Mode, Question, Sides, both_sides, output_shapes, types_inside
-from jaxd2l.parity.torch_side import SAME_LOSS, Values, updated
+from jaxd2l.parity.torch_side import SAME_LOSS, StepFunction, Values, plain_step, updated
+from jaxd2l.parity.training_levels import training_levels
 from jaxd2l.parity.unseen import unseen
 from jaxd2l.parity.values_level import values_level
 
@@ -28,6 +30,7 @@ def check(
     weights: Any = "auto",
     loss: LossPair | None = None,
     optim: OptimizerPair | None = None,
+    torch_step: StepFunction = plain_step,
     steps: int = 100,
     oracle: str = "float64",
     to_jax: str | Callable[[Any], Any] | None = None,
@@ -55,6 +58,9 @@ def check(
         random sum of the outputs are compared.
       optim: `(torch_factory, tx)`, for example `(lambda params: torch.optim.SGD(params, lr=0.1), optax.sgd(0.1))`.
         Needs a loss. Without it, no step is compared.
+      torch_step: `torch_step(module, optimizer, step)`, called in place of `optimizer.step()` once the gradients are
+        there, with `step` counted from 0: for clipping, schedules and whatever else torch's loop does. What must last
+        from step to step, such as a scheduler, is kept on the optimiser by the factory.
       steps: length of the training run.
       oracle: "float64", torch's own. There is no other yet.
       to_jax: what the JAX side gets of torch's inputs: a layout, "NCHW->NHWC", which outputs and gradients are then
@@ -78,9 +84,27 @@ def check(
     >>> report = check(torch.nn.Linear(2, 1), port, (np.ones((4, 2), np.float32), np.zeros(4, np.int32)))
     >>> report.ok
     True
+
+    Clipping and a schedule, in torch's loop and in optax:
+
+    >>> def torch_factory(params):
+    ...     optimizer = torch.optim.SGD(params, lr=0.1)
+    ...     optimizer.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 10)
+    ...     return optimizer
+    >>> def torch_step(module, optimizer, step):
+    ...     torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+    ...     optimizer.step()
+    ...     optimizer.schedule.step()
+    >>> tx = optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(optax.cosine_decay_schedule(0.1, 10)))
+    >>> loss = (torch.nn.functional.mse_loss, lambda outputs, labels: jnp.mean((outputs - labels) ** 2))
+    >>> batch = np.ones((4, 2), np.float32), np.zeros((4, 1), np.float32)
+    >>> optim = (torch_factory, tx)
+    >>> check(torch.nn.Linear(2, 1), port, batch, loss=loss, optim=optim, torch_step=torch_step, steps=3).ok
+    True
     """
     _require_arguments(torch_module, loss, optim, steps, oracle, seed)
     _require_choices(outputs, mode, to_jax)
+    _require_step(torch_step, optim)
     sides = both_sides(torch_module, jax_model, Question(batch, weights, to_jax, outputs, loss, mode, seed))
     facts, rows = context() | _batch_context(sides, steps if optim else 0, mode), [_weights_row(sides)]
     open_points = unseen(torch_module, sides, mode)
@@ -94,10 +118,8 @@ def check(
     values = values_level(sides, inside)
     report = report._replace(rows=(*rows, *values.rows), layers=values.layers, first_diverging=values.first_diverging)
     if optim is not None:
-        training = training_of(optim, sides.ours)
-        more = optimizer_level(sides, training), *step_level(sides, training)
-        run = trajectory.run(sides, training, steps)
-        report = report._replace(rows=(*report.rows, *more, *run.rows), traces=run.traces, flips=run.flips)
+        run = training_levels(sides, optim, torch_step, steps)
+        report = report._replace(rows=(*report.rows, *run.rows), traces=run.traces, flips=run.flips)
     averages = [updated(name) for name in sides.start]
     return report._replace(rows=consequences(report.rows, (*sides.outputs, SAME_LOSS, *averages, GIVEN_GRADIENTS)))
 
@@ -109,6 +131,18 @@ def _require_choices(outputs: Any, mode: Any, to_jax: Any) -> None:
         raise ValueError(f"mode must be 'eval' or 'train', got {mode!r}")
     if not (to_jax is None or isinstance(to_jax, str) or callable(to_jax)):
         raise TypeError(f"to_jax must be a layout such as 'NCHW->NHWC' or a function, got {to_jax!r}")
+
+
+def _require_step(torch_step: Any, optim: Any) -> None:
+    if not callable(torch_step):
+        raise TypeError(f"torch_step must be a function (module, optimizer, step), got {type(torch_step).__name__}")
+    if torch_step is not plain_step and optim is None:
+        raise ValueError("torch_step needs optim: without one, nothing steps")
+    try:
+        inspect.signature(torch_step).bind(None, None, 0)
+    except TypeError as error:
+        given = inspect.signature(torch_step)
+        raise TypeError(f"torch_step is called with (module, optimizer, step), but takes {given}") from error
 
 
 def _misshapen(sides: Sides) -> list[Row]:

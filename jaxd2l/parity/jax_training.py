@@ -68,12 +68,17 @@ def jax_steps(
 
 def jax_path(side: JaxSide, tx: optax.GradientTransformation, start: Values, gradients: list[Any]) -> list[Values]:
     """The variables after each of the given gradients: the optax transformation on its own, in float64."""
+
+    def update(gradients: Any, opt_state: Any, params: Any) -> tuple[Any, Any]:
+        updates, opt_state = tx.update(gradients, opt_state, params)
+        return optax.apply_updates(params, updates), opt_state
+
+    program = compiled(np.float64, update)  # schedules compute in float32 of their own accord
     with precision(np.float64):
         variables = side.weights.variables(cast(start, np.float64))
         params, whole = trainable(side, variables)
         opt_state, path = tx.init(params), []
         for step in gradients:
-            updates, opt_state = tx.update(trainable(side, step)[0], opt_state, params)
-            params = optax.apply_updates(params, updates)
+            params, opt_state = program(trainable(side, step)[0], opt_state, params)
             path.append(side.weights.shown(whole(params)))
     return path

@@ -15,6 +15,11 @@ BIAS_CORRECTION = (
     "with -expm1(t log b), as accurate as torch's, both agree"
 )
 
+CLIPPING = (
+    "torch's clip_grad_norm_ scales by max_norm / (norm + 1e-6), optax.clip_by_global_norm by max_norm / norm; "
+    "with 1e-6 added to optax's norm, both agree"
+)
+
 
 @contextmanager
 def accurate_bias_correction() -> Iterator[None]:
@@ -31,14 +36,27 @@ def accurate_bias_correction() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def torchs_clipping() -> Iterator[None]:
+    """While active, programs that are traced clip norms as torch does, which adds 1e-6 to them."""
+    norm = optax.tree.norm
+    with mock.patch.object(optax.tree, "norm", lambda tree, *args, **kwargs: norm(tree, *args, **kwargs) + 1e-6):
+        yield
+
+
 def corrects_bias(tx: optax.GradientTransformation, params: Any) -> bool:
     """Whether a transformation corrects a bias at all."""
-    called = []
+    return _uses(tx, params, "bias_correction")
 
-    def noted(moment: Any, decay: Any, count: Any) -> Any:
-        called.append(decay)
-        return moment
 
-    with mock.patch.object(optax.tree, "bias_correction", noted):
+def clips_by_norm(tx: optax.GradientTransformation, params: Any) -> bool:
+    """Whether a transformation takes the norm of all gradients."""
+    return _uses(tx, params, "norm")
+
+
+def _uses(tx: optax.GradientTransformation, params: Any, function: str) -> bool:
+    """Whether a transformation calls a function of `optax.tree`."""
+    noted = mock.Mock(wraps=getattr(optax.tree, function))
+    with mock.patch.object(optax.tree, function, noted), jax.numpy_dtype_promotion("standard"):
         jax.eval_shape(lambda params: tx.update(params, tx.init(params), params), params)
-    return bool(called)
+    return noted.called

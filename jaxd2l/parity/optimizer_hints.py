@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import chain
+from itertools import chain, count
 from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ import torch
 from jaxd2l.parity.hints import Alternative, explain
 from jaxd2l.parity.optimizer_choices import choices, regrouped
 from jaxd2l.parity.optimizer_rules import DIRECTIONS, settings, written_out
-from jaxd2l.parity.torch_side import OptimizerFactory, Values, torch_path
+from jaxd2l.parity.torch_side import TorchTraining, Values, parameters, plain_step, torch_path
 
 _EPSILONS = (1e-16, 1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-3)
 _RATE_FACTORS = (10.0, 0.1, 2.0, 0.5, -1.0)
@@ -23,24 +24,31 @@ class Run(NamedTuple):
     show: `show(parameters)`, the form in which both sides' parameters are compared.
     """
 
-    factory: OptimizerFactory
-    start: Values
+    training: TorchTraining
+    module: torch.nn.Module
     gradients: list[Values]
     show: Callable[[Values], Values]
 
     @property
+    def start(self) -> Values:
+        """The parameters at the beginning."""
+        return parameters(self.module)
+
+    @property
     def settings(self) -> dict[str, Any]:
         """Those that the factory makes."""
-        return self.factory([torch.zeros(1, dtype=torch.float64, requires_grad=True)]).param_groups[0]
+        return self.training.factory([torch.zeros(1, dtype=torch.float64, requires_grad=True)]).param_groups[0]
 
     @property
     def groups(self) -> list[dict[str, Any]]:
         """The groups of parameters that the factory makes."""
-        return self.factory([torch.tensor(value, requires_grad=True) for value in self.start.values()]).param_groups
+        return self.training.factory(
+            [torch.tensor(value, requires_grad=True) for value in self.start.values()]
+        ).param_groups
 
     def path(self, **options: Any) -> np.ndarray:
         """All parameters after all steps, as one vector; options as for `torch_path`."""
-        return self.flat(torch_path(self.factory, self.start, self.gradients, **options))
+        return self.flat(torch_path(self.training, self.module, self.gradients, **options))
 
     def flat(self, path: list[Values]) -> np.ndarray:
         """Parameters of all steps, in the form in which they are compared, as one vector."""
@@ -55,7 +63,7 @@ def explain_optimizer(run: Run, ours: list[Values], theirs: list[Values], scale:
 
 def _written_out(run: Run, theirs: np.ndarray) -> Iterator[Alternative]:
     """Torch's optimiser with other options, groups that are mixed up among them."""
-    kind, of = settings(run.factory, run.start)
+    kind, of = settings(run.training.factory, run.start)
     if kind not in DIRECTIONS:
         return
 
@@ -82,7 +90,7 @@ def _alternatives(run: Run, ours: list[Values]) -> Iterator[Alternative]:
         yield Alternative(hint, partial(run.path, tweak={"weight_decay": strongest}))
     if run.settings.get("weight_decay") and len(decays) == 1:
         yield Alternative("JAX does not decay biases, torch does", lambda: _bias_spared(run, {"weight_decay": 0.0}))
-        if settings(run.factory, run.start)[0] not in DIRECTIONS or not run.settings.get("betas"):
+        if settings(run.training.factory, run.start)[0] not in DIRECTIONS or not run.settings.get("betas"):
             yield from _decays(run, run.settings["weight_decay"])
     if run.settings.get("momentum"):
         yield from _momenta(run, run.settings["momentum"])
@@ -90,6 +98,8 @@ def _alternatives(run: Run, ours: list[Values]) -> Iterator[Alternative]:
         for eps in _EPSILONS:
             hint = f"wrong eps: matches with eps={eps:g} in the optimiser"
             yield Alternative(hint, partial(run.path, tweak={"eps": eps}))
+    if run.training.step is not plain_step:
+        yield from _own_steps(run)
     kept = run.settings.get("momentum")
     for factor in _RATE_FACTORS:
         what = "the other sign" if factor < 0 else f"{factor:g} times the learning rate"
@@ -132,10 +142,52 @@ def _momenta(run: Run, momentum: float) -> Iterator[Alternative]:
         yield Alternative(hint, lambda: run._replace(gradients=damped).path(tweak={"dampening": 0.0}))
 
 
+def _own_steps(run: Run) -> Iterator[Alternative]:
+    """What torch's own step does besides `optimizer.step()`, left out or done at another step."""
+    yield Alternative("JAX does not clip the gradients, torch does", partial(_unclipped, run))
+    yield Alternative("JAX's learning rate stays as it begins, torch's follows a schedule", partial(_rates, run, None))
+    for shift, way in ((1, "ahead of"), (-1, "behind")):
+        hint = f"schedule off by one: JAX's learning rate is one step {way} torch's"
+        yield Alternative(hint, partial(_rates, run, shift))
+
+
+def _unclipped(run: Run) -> np.ndarray:
+    with (
+        mock.patch.object(torch.nn.utils, "clip_grad_norm_"),
+        mock.patch.object(torch.nn.utils, "clip_grad_value_"),
+    ):
+        return run.path()
+
+
+def _rates(run: Run, shift: int | None) -> np.ndarray:
+    """With the learning rates of other steps; without a shift, with the first."""
+    rates: list[float] = []
+
+    def note(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        rates.append(optimizer.param_groups[0]["lr"])
+
+    def change(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        done = next(number)
+        for group in optimizer.param_groups:
+            group["lr"] = rates[0 if shift is None else max(done + shift, 0)]
+
+    def hooked(hook: Any, gradients: list[Values]) -> np.ndarray:
+        def factory(params: Any) -> torch.optim.Optimizer:
+            optimizer = run.training.factory(params)
+            optimizer.register_step_pre_hook(hook)
+            return optimizer
+
+        return run._replace(training=run.training._replace(factory=factory), gradients=gradients).path()
+
+    hooked(note, [*run.gradients, run.gradients[-1]])
+    number = count()
+    return hooked(change, run.gradients)
+
+
 def _frozen(run: Run, names: list[str]) -> np.ndarray:
     masked = [{n: np.zeros_like(g) if n in names else g for n, g in step.items()} for step in run.gradients]
     frozen = {name: run.start[name] for name in names}
-    return run.flat([step | frozen for step in torch_path(run.factory, run.start, masked)])
+    return run.flat([step | frozen for step in torch_path(run.training, run.module, masked)])
 
 
 def _with_rate(run: Run, factor: float) -> np.ndarray:
@@ -145,7 +197,7 @@ def _with_rate(run: Run, factor: float) -> np.ndarray:
 
 
 def _bias_spared(run: Run, undecayed: dict[str, Any]) -> np.ndarray:
-    decayed, plain = (torch_path(run.factory, run.start, run.gradients, tweak=tweak) for tweak in ({}, undecayed))
+    decayed, plain = (torch_path(run.training, run.module, run.gradients, tweak=tweak) for tweak in ({}, undecayed))
     steps = zip(decayed, plain, strict=True)
     return run.flat([{n: (p if v.ndim < 2 else d)[n] for n, v in run.start.items()} for d, p in steps])
 

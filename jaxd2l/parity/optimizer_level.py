@@ -20,6 +20,8 @@ from jaxd2l.parity.rule import SINGLE, Row, compare_accuracy, compare_meaning, h
 from jaxd2l.parity.sides import Sides
 from jaxd2l.parity.torch_side import (
     OptimizerFactory,
+    StepFunction,
+    TorchTraining,
     Values,
     gradient_of,
     parameters,
@@ -38,29 +40,29 @@ _NUM_GRADIENTS, _NUM_SAMPLES = 4, 8
 class Training(NamedTuple):
     """What the training levels need besides the sides.
 
-    factory: makes torch's optimiser.
+    torch: makes torch's optimiser, and steps.
     tx: the optax transformation.
     programs: JAX's training step on each batch, compiled, by dtype.
     accurate: the float32 step with an accurate correction of Adam's bias; None if there is no bias to correct.
     """
 
-    factory: OptimizerFactory
+    torch: TorchTraining
     tx: optax.GradientTransformation
     programs: dict[type, list[Callable[..., Any]]]
     accurate: list[Callable[..., Any]] | None = None
 
 
-def training_of(optim: OptimizerPair, ours: JaxSide) -> Training:
+def training_of(optim: OptimizerPair, torch_step: StepFunction, ours: JaxSide) -> Training:
     """Compiles JAX's training step in both precisions."""
-    factory, tx = optim
+    theirs, tx = TorchTraining(optim[0], torch_step), optim[1]
     dtypes: tuple[type, ...] = (np.float32, np.float64)
     batches = range(len(ours.samples))
     programs = {d: [jax_training.step_program(ours, tx, d, i) for i in batches] for d in dtypes}
     params = jax_training.trainable(ours, ours.weights.like)[0]
     if not corrects_bias(tx, params):
-        return Training(factory, tx, programs)
+        return Training(theirs, tx, programs)
     accurate = [accurately(jax_training.step_program(ours, tx, np.float32, i)) for i in batches]
-    return Training(factory, tx, programs, accurate)
+    return Training(theirs, tx, programs, accurate)
 
 
 def accurately(program: Callable[..., Any]) -> Callable[..., Any]:
@@ -75,18 +77,18 @@ def accurately(program: Callable[..., Any]) -> Callable[..., Any]:
 
 def optimizer_level(sides: Sides, training: Training) -> Row:
     """Torch's optimiser and the optax transformation on the same gradients, so that the model plays no part."""
-    factory, weights = training.factory, sides.ours.weights
+    module, weights = sides.double.module, sides.ours.weights
     start = {name: value.astype(np.float64) for name, value in sides.start.items()}
-    trained = {name: start[name] for name in parameters(sides.double.module)}
+    trained = {name: start[name] for name in parameters(module)}
     rest = {name: value for name, value in start.items() if name not in trained}
 
     def show(step: Values) -> Values:
         return weights.shown_of_torch({**rest, **step})
 
     ours, theirs = _given_gradients(sides)
-    path = [show(step) for step in torch_path(factory, trained, theirs)]
+    path = [show(step) for step in torch_path(training.torch, module, theirs)]
     mine = jax_training.jax_path(sides.ours, training.tx, sides.start, ours)
-    scale = _path_scales(lambda: map(show, torch_path(factory, trained, theirs)), path, sides.seed)
+    scale = _path_scales(lambda: map(show, torch_path(training.torch, module, theirs)), path, sides.seed)
     rows = [
         compare_meaning(f"{n} after gradient {i + 1}", step[n], mine[i][n], np.max(scale[n], initial=0.0))
         for i, step in enumerate(path)
@@ -94,7 +96,7 @@ def optimizer_level(sides: Sides, training: Training) -> Row:
     ]
     row = worst(GIVEN_GRADIENTS, rows)
     if not holds(row):
-        hint = explain_optimizer(Run(factory, trained, theirs, show), mine, path, scale)
+        hint = explain_optimizer(Run(training.torch, module, theirs, show), mine, path, scale)
         row = row._replace(hint=hint or row.hint)
     return row
 
@@ -112,8 +114,8 @@ def _given_gradients(sides: Sides) -> tuple[list[Any], list[Values]]:
 
 def step_level(sides: Sides, training: Training) -> list[Row]:
     """Every parameter after one step."""
-    factory, start, show = training.factory, sides.start, sides.ours.weights.shown_of_torch
-    exact, torch32 = (show(next(torch_steps(side, factory)).parameters) for side in (sides.double, sides.single))
+    theirs, start, show = training.torch, sides.start, sides.ours.weights.shown_of_torch
+    exact, torch32 = (show(next(torch_steps(side, theirs)).parameters) for side in (sides.double, sides.single))
     jax64, jax32 = (
         next(jax_training.jax_steps(sides.ours, training.tx, start, dtype, training.programs[dtype])).parameters
         for dtype in (np.float64, np.float32)
@@ -122,7 +124,7 @@ def step_level(sides: Sides, training: Training) -> list[Row]:
     if training.accurate is not None:
         steps = jax_training.jax_steps(sides.ours, training.tx, start, np.float32, training.accurate)
         accurate32 = next(steps).parameters
-    scales = condition_scales(lambda: show(next(torch_steps(sides.double, factory)).parameters), exact, sides.seed)
+    scales = condition_scales(lambda: show(next(torch_steps(sides.double, theirs)).parameters), exact, sides.seed)
     flips = cache(lambda: jax_side.flip_finder(sides.ours)(start, 0))
     rows = []
     for n in exact:

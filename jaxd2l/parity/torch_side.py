@@ -27,6 +27,9 @@ LossFunction = Callable[[Any, Any], Any]
 OptimizerFactory = Callable[..., torch.optim.Optimizer]
 """`factory(parameters)` makes an optimiser."""
 
+StepFunction = Callable[[torch.nn.Module, torch.optim.Optimizer, int], Any]
+"""`torch_step(module, optimizer, step)`, what is done once the gradients are there; steps are counted from 0."""
+
 OUTPUTS, SAME_LOSS, LOSS = "outputs", "loss of the same outputs", "loss"
 INPUT_GRADIENT = "gradient of the inputs"
 
@@ -213,11 +216,23 @@ def gradient_of(name: str) -> str:
     return f"gradient of {name}"
 
 
-def torch_steps(side: TorchSide, factory: OptimizerFactory) -> Iterator[TorchStep]:
+def plain_step(module: torch.nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
+    """What most training loops do with their gradients."""
+    optimizer.step()
+
+
+class TorchTraining(NamedTuple):
+    """How torch trains: what makes the optimiser, and what a step does with it."""
+
+    factory: OptimizerFactory
+    step: StepFunction = plain_step
+
+
+def torch_steps(side: TorchSide, training: TorchTraining) -> Iterator[TorchStep]:
     """Trains a copy on the batches in turn, step after step without end."""
     module = copied(side.module)
     side = side._replace(module=module)
-    optimizer = factory(list(module.parameters()))
+    optimizer = training.factory(list(module.parameters()))
     step = 0
     while True:
         sample = side.samples[step % len(side.samples)]
@@ -225,7 +240,7 @@ def torch_steps(side: TorchSide, factory: OptimizerFactory) -> Iterator[TorchSte
             optimizer.zero_grad()
             loss = side.loss(call(side, sample), sample.labels)
             loss.backward()
-            optimizer.step()
+            training.step(module, optimizer, step)
             after = {**parameters(module), **buffers(module)}
         set_parameters(module, buffers_of(after, module))
         yield TorchStep(after, loss.item())
@@ -238,8 +253,8 @@ def buffers_of(values: Values, module: torch.nn.Module) -> Values:
 
 
 def torch_path(
-    factory: OptimizerFactory,
-    start: Values,
+    training: TorchTraining,
+    module: torch.nn.Module,
     gradients: list[Values],
     tweak: dict[str, Any] | None = None,
     after: Callable[[torch.optim.Optimizer, torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
@@ -247,25 +262,26 @@ def torch_path(
     """The parameters after each of the given gradients: the optimiser on its own, without the model.
 
     Args:
-      factory: makes the optimiser from a list of parameters.
-      start: the initial parameters.
+      training: makes the optimiser from a list of parameters, and steps.
+      module: has the initial parameters; it is copied.
       gradients: one set per step; a parameter without one is frozen.
       tweak: hyperparameters that replace those set by the factory.
       after: `after(optimizer, old, new) -> newer`, applied to each parameter after each step.
     """
-    tensors = {name: to_tensor(value, torch.float64) for name, value in start.items()}
+    module = copied(module)
+    tensors = dict(module.named_parameters())
     for name, tensor in tensors.items():
         tensor.requires_grad_(name in gradients[0])
-    optimizer = factory(list(tensors.values()))
+    optimizer = training.factory(list(tensors.values()))
     for group in optimizer.param_groups:
         group.update({k: v for k, v in (tweak or {}).items() if k in group})
     path = []
-    for step in gradients:
+    for step, given in enumerate(gradients):
         old = {name: tensor.detach().clone() for name, tensor in tensors.items()}
-        for name, gradient in step.items():
-            tensors[name].grad = to_tensor(gradient, torch.float64)
+        for name, gradient in given.items():
+            tensors[name].grad = to_tensor(gradient, tensors[name].dtype)
         with wide():  # NAdam, for one, keeps a number in torch's default type
-            optimizer.step()
+            training.step(module, optimizer, step)
         if after is not None:
             with torch.no_grad():
                 for name, tensor in tensors.items():

@@ -98,10 +98,10 @@ def run(sides: Sides, training: Training, steps: int) -> Trajectory:
 
 def _lockstep(sides: Sides, training: Training) -> Iterator[_Moment]:
     """All runs, one step at a time, without end."""
-    factory, show = training.factory, sides.ours.weights.shown_of_torch
-    oracle_run, torch_run = torch_steps(sides.double, factory), torch_steps(sides.single, factory)
+    theirs, show = training.torch, sides.ours.weights.shown_of_torch
+    oracle_run, torch_run = torch_steps(sides.double, theirs), torch_steps(sides.single, theirs)
     noises = [Rounding(1000 * sides.seed + i) for i in range(_NUM_PERTURBED)]
-    perturbed_runs = [torch_steps(sides.double, factory) for _ in noises]
+    perturbed_runs = [torch_steps(sides.double, theirs) for _ in noises]
     jax64, jax32 = (
         jax_steps(sides.ours, training.tx, sides.start, dtype, training.programs[dtype])
         for dtype in (np.float64, np.float32)
