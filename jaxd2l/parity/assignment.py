@@ -50,13 +50,19 @@ class Assignment(NamedTuple):
         with jax.enable_x64(True):
             return self.shown(self.variables(arrays))
 
-    def gradients_of_torch(self, gradients: Any, arrays: Arrays, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-        """The gradients of these weights of torch's that follow from given gradients of the variables."""
+    def gradients_of_torch(
+        self, several: list[Any], arrays: Arrays, names: tuple[str, ...]
+    ) -> list[dict[str, np.ndarray]]:
+        """The gradients of these weights of torch's that follow from those of the variables, several times."""
+        trained = {name: arrays[name] for name in names}
+        rest = {name: x for name, x in arrays.items() if name not in trained}
+
+        @jax.jit
+        def back(gradients: Any, trained: Arrays, rest: Arrays) -> dict[str, Any]:
+            return jax.vjp(lambda trained: self.variables({**rest, **trained}), trained)[1](gradients)[0]
+
         with jax.enable_x64(True):
-            trained = {name: jnp.asarray(arrays[name]) for name in names}
-            rest = {name: x for name, x in arrays.items() if name not in trained}
-            _, back = jax.vjp(lambda trained: self.variables({**rest, **trained}), trained)
-            return {name: np.array(x) for name, x in back(gradients)[0].items()}
+            return [{n: np.array(x) for n, x in back(gradients, trained, rest).items()} for gradients in several]
 
 
 def assignment(

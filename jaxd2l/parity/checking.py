@@ -16,7 +16,7 @@ from jaxd2l.parity.report import Report, context
 from jaxd2l.parity.rule import Row, compare_accuracy, compare_meaning
 from jaxd2l.parity.samples import Call, arrays
 from jaxd2l.parity.sides import LossPair, Mode, Question, Sides, both_sides, output_shapes, types_inside
-from jaxd2l.parity.torch_side import SAME_LOSS, StepFunction, Values, plain_step, updated
+from jaxd2l.parity.torch_side import SAME_LOSS, StepFunction, Values, fitting_threads, plain_step, updated
 from jaxd2l.parity.training_levels import training_levels
 from jaxd2l.parity.unseen import unseen
 from jaxd2l.parity.values_level import values_level
@@ -106,8 +106,16 @@ def check(
     _require_choices(outputs, mode, to_jax)
     _require_step(torch_step, optim)
     sides = both_sides(torch_module, jax_model, Question(batch, weights, to_jax, outputs, loss, mode, seed))
+    with fitting_threads(sides.single):
+        return _levels(torch_module, sides, mode, optim, torch_step, steps)
+
+
+def _levels(
+    module: torch.nn.Module, sides: Sides, mode: Mode, optim: OptimizerPair | None, torch_step: StepFunction, steps: int
+) -> Report:
+    """Compares level by level."""
     facts, rows = context() | _batch_context(sides, steps if optim else 0, mode), [_weights_row(sides)]
-    open_points = unseen(torch_module, sides, mode)
+    open_points = unseen(module, sides, mode)
     facts |= {"not looked at": "; ".join(open_points)} if open_points else {}
     report = Report(tuple(rows), facts, sides.ours.weights.pairs, unseen=open_points)
     if wrong := _misshapen(sides):
@@ -183,7 +191,8 @@ def _is_transformation(tx: Any) -> bool:
 def _weights_row(sides: Sides) -> Row:
     """Torch's weights against themselves, there and back again."""
     weights, arrays = sides.ours.weights, jax_side.cast(sides.start, np.float32)
-    back = weights.shown(weights.variables(arrays))
+    with jax_side.precision(np.float32):
+        back = weights.shown(weights.variables(arrays))
     with jax.enable_x64(True):
         theirs = weights.shown_of_torch(arrays)
     ours, exact = (_flat({name: x[name] for name in back}) for x in (back, theirs))

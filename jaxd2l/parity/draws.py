@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from jaxd2l.parity.programs.torch_dispatch import Dispatch
 
 
 class Draws(NamedTuple):
@@ -55,7 +56,7 @@ class Draws(NamedTuple):
             yield
 
 
-class _Drawing(TorchDispatchMode):
+class _Drawing(Dispatch):
     """While active, hands torch's draws the numbers of the stream."""
 
     def __init__(self, draws: Draws) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from jaxd2l.parity import jax_side
 from jaxd2l.parity.bridge import to_numpy
 from jaxd2l.parity.findings import LayerMatch
-from jaxd2l.parity.noise import condition_scales
+from jaxd2l.parity.noise import with_scales
+from jaxd2l.parity.programs.torch_dispatch import Dispatch
 from jaxd2l.parity.programs.torch_rounding import is_view
 from jaxd2l.parity.rule import compare_meaning, holds
 from jaxd2l.parity.sides import Sides
@@ -20,8 +20,7 @@ from jaxd2l.parity.torch_side import TorchSide, Values, call, running
 
 def match_layers(sides: Sides) -> tuple[LayerMatch, ...]:
     """Looks for the output of each torch layer among all arrays that JAX computes on the way, in float64."""
-    torch_layers = layer_outputs(sides.double)
-    scales = condition_scales(lambda: layer_outputs(sides.double), torch_layers, sides.seed)
+    torch_layers, scales = with_scales(lambda: layer_outputs(sides.double), sides.seed)
     return match(torch_layers, scales, jax_side.intermediates(sides.ours, sides.start, np.float64))
 
 
@@ -51,7 +50,7 @@ def layer_outputs(side: TorchSide) -> Values:
     return recording.outputs
 
 
-class _Recording(TorchDispatchMode):
+class _Recording(Dispatch):
     """While active, collects what the innermost modules return, and what is computed outside of them."""
 
     def __init__(self, leaves: dict[torch.nn.Module, str]) -> None:

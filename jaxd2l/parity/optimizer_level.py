@@ -13,7 +13,7 @@ from jaxd2l.parity.flips import explained
 from jaxd2l.parity.jax_side import JaxSide
 from jaxd2l.parity.known_differences import BIAS_CORRECTION, accurate_bias_correction, corrects_bias
 from jaxd2l.parity.merging import worst
-from jaxd2l.parity.noise import condition_scales
+from jaxd2l.parity.noise import with_scales
 from jaxd2l.parity.optimizer_hints import Run, explain_optimizer
 from jaxd2l.parity.programs.torch_rounding import Rounding
 from jaxd2l.parity.rule import SINGLE, Row, compare_accuracy, compare_meaning, holds
@@ -25,6 +25,7 @@ from jaxd2l.parity.torch_side import (
     Values,
     gradient_of,
     parameters,
+    plain_step,
     torch_path,
     torch_steps,
     torch_values,
@@ -34,7 +35,7 @@ OptimizerPair = tuple[OptimizerFactory, optax.GradientTransformation]
 """`(torch_factory, tx)`."""
 
 GIVEN_GRADIENTS = "optimiser on given gradients"
-_NUM_GRADIENTS, _NUM_SAMPLES = 4, 8
+_NUM_GRADIENTS, _NUM_SAMPLES = 4, 4
 
 
 class Training(NamedTuple):
@@ -52,7 +53,7 @@ class Training(NamedTuple):
     accurate: list[Callable[..., Any]] | None = None
 
 
-def training_of(optim: OptimizerPair, torch_step: StepFunction, ours: JaxSide) -> Training:
+def training_of(optim: OptimizerPair, ours: JaxSide, torch_step: StepFunction = plain_step) -> Training:
     """Compiles JAX's training step in both precisions."""
     theirs, tx = TorchTraining(optim[0], torch_step), optim[1]
     dtypes: tuple[type, ...] = (np.float32, np.float64)
@@ -105,17 +106,18 @@ def _given_gradients(sides: Sides) -> tuple[list[Any], list[Values]]:
     """Random gradients of JAX's variables, of the size of the true ones, and those of torch's that follow from them."""
     exact, weights, random = torch_values(sides.double), sides.ours.weights, np.random.default_rng([sides.seed, 1])
     true = {name: exact.get(gradient_of(name), np.zeros(value.shape)) for name, value in sides.start.items()}
-    with jax.enable_x64(True):
-        size = weights.variables(true)
-        ours = [jax.tree.map(lambda x: x * random.normal(size=x.shape), size) for _ in range(_NUM_GRADIENTS)]
+    with jax_side.precision(np.float64):
+        size = jax.tree.map(np.asarray, weights.variables(true))
+    ours = [jax.tree.map(lambda x: x * random.normal(size=x.shape), size) for _ in range(_NUM_GRADIENTS)]
     start = {name: value.astype(np.float64) for name, value in sides.start.items()}
-    return ours, [weights.gradients_of_torch(step, start, sides.ours.trained) for step in ours]
+    return ours, weights.gradients_of_torch(ours, start, sides.ours.trained)
 
 
 def step_level(sides: Sides, training: Training) -> list[Row]:
     """Every parameter after one step."""
     theirs, start, show = training.torch, sides.start, sides.ours.weights.shown_of_torch
-    exact, torch32 = (show(next(torch_steps(side, theirs)).parameters) for side in (sides.double, sides.single))
+    exact, scales = with_scales(lambda: show(next(torch_steps(sides.double, theirs)).parameters), sides.seed)
+    torch32 = show(next(torch_steps(sides.single, theirs)).parameters)
     jax64, jax32 = (
         next(jax_training.jax_steps(sides.ours, training.tx, start, dtype, training.programs[dtype])).parameters
         for dtype in (np.float64, np.float32)
@@ -124,7 +126,6 @@ def step_level(sides: Sides, training: Training) -> list[Row]:
     if training.accurate is not None:
         steps = jax_training.jax_steps(sides.ours, training.tx, start, np.float32, training.accurate)
         accurate32 = next(steps).parameters
-    scales = condition_scales(lambda: show(next(torch_steps(sides.double, theirs)).parameters), exact, sides.seed)
     flips = cache(lambda: jax_side.flip_finder(sides.ours)(start, 0))
     rows = []
     for n in exact:

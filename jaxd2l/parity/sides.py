@@ -54,6 +54,7 @@ class Sides(NamedTuple):
 
     single, double: torch in float32 and in float64.
     ours: the JAX port.
+    evaluate: `evaluate(arrays, batch=0)`, what the port computes in float32, compiled once for all levels.
     start: torch's weights and buffers, from which both sides start; float64 where torch has them so.
     outputs: torch's float32 outputs at these weights, by name.
     whole: the same as the module returned them.
@@ -63,6 +64,7 @@ class Sides(NamedTuple):
     single: TorchSide
     double: TorchSide
     ours: JaxSide
+    evaluate: Callable[..., Values]
     start: Values
     outputs: Values
     whole: Any
@@ -91,7 +93,8 @@ def both_sides(module: torch.nn.Module, jax_model: Any, question: Question) -> S
     _torch_runs("the loss refuses the batch", lambda: _require_scalar(_loss_of(single, whole)))
     ours = _named(_our_side(jax_model, question, single, draws), start, theirs)
     ours = ours._replace(loss=question.loss[1] if question.loss else _jax_probe(question.seed, ours))
-    return Sides(single, double, ours, start, theirs, whole, question.seed)
+    evaluate = jax_side.evaluator(ours, np.float32, theirs)
+    return Sides(single, double, ours, evaluate, start, theirs, whole, question.seed)
 
 
 def types_inside(sides: Sides) -> list[str]:
@@ -119,6 +122,7 @@ def _our_side(jax_model: Any, question: Question, theirs: TorchSide, draws: Draw
         raise ValueError(f"the JAX model cannot take the inputs: {error}") from error
     shapes = [{n: v.shape for n, v in kept(theirs.module).items()} for kept in (parameters, buffers)]
     weights = assignment(shapes[0], shapes[1], like, question.weights, theirs.module, port.framework)
+    weights = weights._replace(variables=jax.jit(weights.variables))
     trained = tuple(name for name, p in theirs.module.named_parameters() if p.requires_grad)
     pick = (question.outputs or (_everything, _everything))[1]
     return JaxSide(port, weights, trained, turned, _no_loss, pick, {}, _to_torch(question.to_jax), draws)

@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from jaxd2l.parity.programs.torch_dispatch import Dispatch
 
 _AT_0 = frozenset(("relu", "abs", "sign", "leaky_relu", "prelu", "_prelu_kernel"))
 _AT_BOUND = frozenset(("threshold", "clamp_min", "clamp_max", "clamp", "hardtanh"))
 _BETWEEN_TWO = frozenset(("maximum", "minimum", "gt", "ge", "lt", "le"))
 
 
-class Kinks(TorchDispatchMode):
+class Kinks(Dispatch):
     """While active, collects the argument of every kink that torch meets: `arguments`, by name. The kink is at 0."""
 
     def __init__(self) -> None:

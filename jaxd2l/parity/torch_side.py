@@ -116,6 +116,25 @@ def running(side: TorchSide) -> Iterator[None]:
                 buffer.copy_(before)
 
 
+_SMALL = 1e8
+"""Multiplications in one call below which threads wait for each other longer than they compute."""
+
+
+@contextmanager
+def fitting_threads(side: TorchSide) -> Iterator[None]:
+    """While active, torch computes a small model in one thread; a large one in as many as the caller has set."""
+    before = torch.get_num_threads()
+    rows = max(
+        x.numel() // (x.shape[-1] if x.is_floating_point() else 1) for x in jax.tree.leaves(side.samples[0].call)
+    )
+    if rows * sum(p.numel() for p in side.module.parameters()) < _SMALL:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def parameters(module: torch.nn.Module) -> Values:
     """Copies of the parameters."""
     return {name: to_numpy(p) for name, p in module.named_parameters()}

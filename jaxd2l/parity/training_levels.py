@@ -29,7 +29,7 @@ def training_levels(sides: Sides, optim: OptimizerPair, torch_step: StepFunction
 
 
 def _levels(sides: Sides, optim: OptimizerPair, torch_step: StepFunction, steps: int) -> Trajectory:
-    training = training_of(optim, torch_step, sides.ours)
+    training = training_of(optim, sides.ours, torch_step)
     rows = optimizer_level(sides, training), *step_level(sides, training)
     run = trajectory.run(sides, training, steps)
     return run._replace(rows=(*rows, *run.rows))

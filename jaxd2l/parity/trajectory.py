@@ -3,18 +3,17 @@
 The oracle is torch in float64. A free run follows its own parameters from the first step to the last.
 """
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxd2l.parity import jax_side
 from jaxd2l.parity.findings import Curve, CurveQuantity
 from jaxd2l.parity.flips import Flip, explained, find_flips
-from jaxd2l.parity.jax_side import evaluator
 from jaxd2l.parity.jax_training import JaxStep, jax_steps
 from jaxd2l.parity.merging import worst
-from jaxd2l.parity.noise import condition_scales
+from jaxd2l.parity.noise import with_scales
 from jaxd2l.parity.optimizer_level import Training, excused
 from jaxd2l.parity.programs.torch_rounding import Rounding
 from jaxd2l.parity.rule import SINGLE, Row, compare_accuracy, compare_meaning, holds, largest_magnitude
@@ -22,8 +21,9 @@ from jaxd2l.parity.sides import Sides
 from jaxd2l.parity.torch_kinks import Kinks
 from jaxd2l.parity.torch_side import TorchStep, Values, copied, gradient_of, set_parameters, torch_steps, torch_values
 
-_NUM_PERTURBED = 4
-"""Perturbed float64 runs: each operation of each is off by one float32 rounding of its condition scale."""
+_NUM_PERTURBED = 3
+"""Perturbed float64 runs: each operation of each is off by one float32 rounding of its condition scale. Fewer samples
+than of a single value will do: the scale is the largest of a whole parameter, over all steps so far."""
 
 FREE64, RESYNCED, FREE32 = "float64 free run", "float32 re-synchronised gradients", "float32 free run"
 
@@ -66,13 +66,13 @@ def run(sides: Sides, training: Training, steps: int) -> Trajectory:
     """
     scale: dict[str, float] = {}
     free64, resynced, free32, ledger, moments = [], [], [], [], []
-    evaluate, lockstep = evaluator(sides.ours, np.float32), _lockstep(sides, training)
+    lockstep = _lockstep(sides, training)
     find = jax_side.flip_finder(sides.ours)
     gradient_scale: dict[str, float] = {}
     start = jax_side.cast(sides.start, np.float32)
     for step in range(steps):
         noise_seed = sides.seed * steps + step
-        for row in _resynced(sides, evaluate, start, gradient_scale, noise_seed, step):
+        for row in _resynced(sides, start, gradient_scale, noise_seed, step):
             resynced.append(row if holds(row) else explained(row, find(start, step)))
         moment = next(lockstep)
         start = jax_side.cast(moment.oracle.parameters, np.float32)
@@ -100,7 +100,8 @@ def _lockstep(sides: Sides, training: Training) -> Iterator[_Moment]:
     """All runs, one step at a time, without end."""
     theirs, show = training.torch, sides.ours.weights.shown_of_torch
     oracle_run, torch_run = torch_steps(sides.double, theirs), torch_steps(sides.single, theirs)
-    noises = [Rounding(1000 * sides.seed + i) for i in range(_NUM_PERTURBED)]
+    sums: dict[Any, Any] = {}
+    noises = [Rounding(1000 * sides.seed + i, sums=sums) for i in range(_NUM_PERTURBED)]
     perturbed_runs = [torch_steps(sides.double, theirs) for _ in noises]
     jax64, jax32 = (
         jax_steps(sides.ours, training.tx, sides.start, dtype, training.programs[dtype])
@@ -118,6 +119,7 @@ def _lockstep(sides: Sides, training: Training) -> Iterator[_Moment]:
         ours64, ours32 = next(jax64), next(jax32)
         accurate = None if accurate32 is None else next(accurate32)
         perturbed = []
+        sums.clear()
         for noise, perturbed_run in zip(noises, perturbed_runs, strict=True):
             with noise:
                 perturbed.append(show(next(perturbed_run).parameters))
@@ -144,7 +146,6 @@ def _numbers(moment: _Moment) -> dict[tuple[CurveQuantity, str], float]:
 
 def _resynced(
     sides: Sides,
-    evaluate: Callable[..., Values],
     start: Values,
     scale: dict[str, float],
     noise_seed: int,
@@ -155,8 +156,9 @@ def _resynced(
     single, double = (side._replace(module=copied(side.module)) for side in (sides.single, sides.double))
     for side in (single, double):
         set_parameters(side.module, start)
-    exact, theirs, ours = torch_values(double, batch=batch), torch_values(single, batch=batch), evaluate(start, batch)
-    measured = condition_scales(lambda: torch_values(double, batch=batch), exact, noise_seed, samples=2)
+    samples = 1 if scale else _NUM_PERTURBED
+    exact, measured = with_scales(lambda: torch_values(double, batch=batch), noise_seed, samples)
+    theirs, ours = torch_values(single, batch=batch), sides.evaluate(start, batch)
     rows = []
     for name in sides.ours.trained:
         quantity = gradient_of(name)

@@ -8,7 +8,7 @@ from jaxd2l.parity import hints, jax_noise, jax_side, layers, running_averages
 from jaxd2l.parity.findings import LayerMatch
 from jaxd2l.parity.flips import explained
 from jaxd2l.parity.jax_side import evaluator
-from jaxd2l.parity.noise import condition_scales
+from jaxd2l.parity.noise import with_scales
 from jaxd2l.parity.rule import (
     DOUBLE,
     MEANING_BOUND,
@@ -91,9 +91,9 @@ _FLOAT32_INSIDE = "the JAX code holds numbers in float32, which explains the dif
 
 def _compute(sides: Sides) -> _Computed:
     whole = sides.whole
-    exact, torch32 = torch_values(sides.double, whole), torch_values(sides.single, whole)
-    scales = condition_scales(lambda: torch_values(sides.double, whole), exact, sides.seed)
-    jax32, jax64 = (evaluator(sides.ours, dtype, sides.outputs)(sides.start) for dtype in (np.float32, np.float64))
+    torch32 = torch_values(sides.single, whole)
+    exact, scales = with_scales(lambda: torch_values(sides.double, whole), sides.seed)
+    jax32, jax64 = sides.evaluate(sides.start), evaluator(sides.ours, np.float64, sides.outputs)(sides.start)
     missing = set(exact) - set(jax64)  # buffers that JAX does not keep: `check` says so
     exact, torch32, scales = ({n: x for n, x in v.items() if n not in missing} for v in (exact, torch32, scales))
     return _Computed(exact, torch32, _as_float64(jax64), jax32, scales)

@@ -11,12 +11,11 @@ import numpy as np
 import optax
 import torch
 
-from jaxd2l.parity.noise import condition_scales
+from jaxd2l.parity.noise import with_scales
 from jaxd2l.parity.rule import Row, compare_accuracy, compare_meaning
 from parity_tests.optimizers.catalogue import STEPS
 
 SHAPES = {"weight": (3, 4), "bias": (4,)}
-_SAMPLES = 8
 Arrays = dict[str, np.ndarray]
 
 
@@ -38,9 +37,9 @@ def compare(name: str, run: TorchRun, tx: optax.GradientTransformation, seed: in
     random = np.random.default_rng(seed)
     start = {what: random.standard_normal(shape).astype(np.float32) for what, shape in SHAPES.items()}
     gradients = {what: random.standard_normal((STEPS, *shape)).astype(np.float32) for what, shape in SHAPES.items()}
-    theirs32, exact = (torch_path(run, start, gradients, dtype) for dtype in (torch.float32, torch.float64))
+    theirs32 = torch_path(run, start, gradients, torch.float32)
+    exact, scales = with_scales(partial(torch_path, run, start, gradients, torch.float64), seed)
     ours32, ours64 = (jax_path(tx, start, gradients, dtype) for dtype in (np.float32, np.float64))
-    scales = condition_scales(partial(torch_path, run, start, gradients, torch.float64), exact, seed, _SAMPLES)
     rows = []
     for what in start:
         # Errors build up over the steps, and cancel at random: what a step may err, the later ones may.

@@ -5,14 +5,18 @@ optimiser too. Composite ones (a norm, a softmax, a loss) are first taken apart 
 what is put off are sums, products and elementary functions.
 """
 
+import math
+import random
+from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch._decomp import decomposition_table
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from jaxd2l.parity.programs.jax_rounding import FUNCTION
+from jaxd2l.parity.programs.torch_dispatch import Dispatch
 
 _EXACT = frozenset(
     """abs adaptive_max_pool2d amax amin arange argmax argmin as_strided bernoulli bucketize cat ceil clamp clamp_max
@@ -42,17 +46,30 @@ _ARITHMETIC = frozenset(
     sub""".split()  # noqa: SIM905
 )
 
-_WHOLE = _EXACT | _SUMS | _ARITHMETIC
+_ELEMENTARY = frozenset(
+    """acos acosh asin asinh atan atan2 atanh cos cosh digamma erf erfc erfinv exp exp2 expm1 lgamma log log10 log1p
+    log2 sin sinh tan tanh""".split()  # noqa: SIM905
+)
+
+_WHOLE = _EXACT | _SUMS | _ARITHMETIC | _ELEMENTARY
 """What is not taken apart even where torch has a decomposition of it."""
 
 
-class Rounding(TorchDispatchMode):
-    """While active, puts every torch operation off by plus or minus one rounding of what it adds or gives."""
+class Rounding(Dispatch):
+    """While active, puts every torch operation off by about one rounding of what it adds or gives.
 
-    def __init__(self, seed: int, roundoff: float = 2.0**-24) -> None:
+    Args:
+      seed: decides the errors.
+      roundoff: half the distance from 1 to the next number.
+      sums: the magnitudes that each sum of the program adds, which take as long as the sum itself. Several runs of
+        one program share them: the first computes them.
+    """
+
+    def __init__(self, seed: int, roundoff: float = 2.0**-24, sums: dict[Any, Any] | None = None) -> None:
         super().__init__()
-        self.random = torch.Generator().manual_seed(seed)
+        self.random = random.Random(seed)
         self.roundoff = roundoff
+        self.sums, self.done = {} if sums is None else sums, 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -67,31 +84,61 @@ class Rounding(TorchDispatchMode):
             with self:
                 return decomposition_table[func](*args, **kwargs)
         if name in _SUMS:
-            args_of_scale, kwargs_of_scale = tree_map(lambda x: x.abs() if is_inexact(x) else x, (args, kwargs))
-            return self._all_off(func(*args, **kwargs), func(*args_of_scale, **kwargs_of_scale))
+            return self._sum_off(func, args, kwargs)
         size = 1.0 if name in _ARITHMETIC else FUNCTION
         if name not in _ARITHMETIC and sum(map(is_inexact, tree_leaves((args, kwargs)))) > 1:
             # Fused operations that nobody can take apart: what cancels inside is put off before.
-            args, kwargs = tree_map(lambda x: self._off(x, x.abs()) if is_inexact(x) else x, (args, kwargs))
-        return tree_map(lambda x: self._off(x, size * x.abs()) if is_inexact(x) else x, func(*args, **kwargs))
+            args, kwargs = tree_map(lambda x: self._off(x, x) if is_inexact(x) else x, (args, kwargs))
+        result = func(*args, **kwargs)
+        if isinstance(result, torch.Tensor):
+            return self._off(result, result, size) if is_inexact(result) else result
+        return tree_map(lambda x: self._off(x, x, size) if is_inexact(x) else x, result)
 
     def _in_place(self, func: Any, name: str, args: Any, kwargs: Any) -> Any:
         result = func(*args, **kwargs)
         if name not in _EXACT:
             for x in filter(is_inexact, tree_leaves(result)):
-                x.copy_(self._off(x, x.abs()))
+                x.copy_(self._off(x, x))
         return result
+
+    def _sum_off(self, func: Any, args: Any, kwargs: Any) -> Any:
+        value = func(*args, **kwargs)
+        self.done += 1
+        which = self.done, func, tuple(x.shape for x in tree_leaves(value) if isinstance(x, torch.Tensor))
+        if which not in self.sums:
+            args, kwargs = tree_map(lambda x: x.abs() if is_inexact(x) else x, (args, kwargs))
+            self.sums[which] = func(*args, **kwargs)
+        return self._all_off(value, self.sums[which])
 
     def _all_off(self, value: Any, scale: Any) -> Any:
         if isinstance(value, tuple | list):
             return type(value)(self._all_off(v, s) for v, s in zip(value, scale, strict=True))
-        return self._off(value, scale.abs()) if is_inexact(value) else value
+        return self._off(value, scale) if is_inexact(value) else value
 
-    def _off(self, value: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    def _off(self, value: torch.Tensor, scale: torch.Tensor, size: float = 1.0) -> torch.Tensor:
         if value.is_complex():
-            return torch.complex(self._off(value.real, scale), self._off(value.imag, scale))
-        off = torch.empty_like(value).bernoulli_(0.5, generator=self.random).sub_(0.5).mul_(2 * self.roundoff)
-        return torch.where(value.isfinite(), torch.addcmul(value, off, scale), value)
+            scale = scale.abs()
+            return torch.complex(self._off(value.real, scale, size), self._off(value.imag, scale, size))
+        off = torch.addcmul(value, self._errors(value), scale, value=size * self.roundoff)
+        if math.isfinite(off.sum()):
+            return off
+        return torch.where(value.isfinite(), off, value)
+
+    def _errors(self, like: torch.Tensor) -> torch.Tensor:
+        """How many roundings every element is off: a piece of a long row, from a place drawn at random."""
+        row = _row_of_errors(like.numel().bit_length())
+        start = self.random.randrange(len(row) - like.numel())
+        return row[start : start + like.numel()].view(like.shape).to(like.dtype)
+
+
+@cache
+def _row_of_errors(bits: int) -> torch.Tensor:
+    """More than 2^bits numbers around 1 and -1. To draw them anew for each operation takes longer than most operations.
+
+    Of 0.5 to 1.5 each, because two of exactly 1 cancel in every second sample.
+    """
+    drawn = np.random.default_rng(bits).uniform(-1.0, 1.0, (1 << bits) + (1 << 16))
+    return torch.from_numpy(np.sign(drawn) * (0.5 + np.abs(drawn)))
 
 
 def is_inexact(x: Any) -> bool:
@@ -99,6 +146,7 @@ def is_inexact(x: Any) -> bool:
     return isinstance(x, torch.Tensor) and (x.is_floating_point() or x.is_complex())
 
 
+@cache
 def is_view(func: Any) -> bool:
     """Whether a torch operation only looks at its argument in another way, without computing."""
     return any(r.alias_info is not None and not r.alias_info.is_write for r in func._schema.returns)
