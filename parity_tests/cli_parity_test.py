@@ -1,12 +1,14 @@
 """`jaxd2l parity`: exit codes, what is printed, and errors without tracebacks."""
 
+import inspect
 import json
 import subprocess
 import sys
 
 import pytest
 
-from jaxd2l import cli
+from jaxd2l import cli, parity
+from jaxd2l.cli.spec import EXAMPLE, OPTIONAL, REQUIRED
 from jaxd2l.parity import suite
 from jaxd2l.parity.rule import compare_meaning
 
@@ -56,6 +58,8 @@ def test_a_wrong_pair_gives_1_and_json_alone_on_stdout(spec, capsys, tmp_path) -
         ("x = 1\ny = 1 / 0\n", "spec.py, line 2: ZeroDivisionError: division by zero"),
         ("import nothing_of_this_name\n", "spec.py, line 1: ModuleNotFoundError"),
         ("def f(:\n", "spec.py, line 1: SyntaxError"),
+        (SPEC + "import sys\nsys.exit(0)\n", "spec.py, line 10: SystemExit: 0; a SPEC defines names"),
+        (SPEC + "jax_model = jax_model._replace(apply=lambda p, x, *, key=None: exit())\n", "SystemExit"),
         (SPEC + "batch = (batch[0][:0], batch[1][:0])\n", "the batch is empty"),
         (SPEC + "jax_model = 3\n", "jax_model must be a Model, a Linen, NNX"),
         (
@@ -72,6 +76,24 @@ def test_a_broken_spec_gives_an_error_of_one_sentence(spec, capsys, text, messag
     assert out == ""
     assert message in err
     assert "Traceback" not in err
+
+
+def test_a_spec_may_define_every_argument_of_check_and_help_lists_them(capsys) -> None:
+    assert [*REQUIRED, *OPTIONAL] == list(inspect.signature(parity.check).parameters)
+    with pytest.raises(SystemExit):
+        cli.run(["parity", "--help"])
+    listed = capsys.readouterr().out
+    assert all(f"  {name} " in listed for name in (*REQUIRED, *OPTIONAL))
+    assert "exit codes: 0 all comparisons hold; 1" in listed
+
+
+def test_the_example_in_help_runs_and_strict_fails_on_what_is_left_open(spec) -> None:
+    assert cli.run(["parity", spec(EXAMPLE)]) == 0
+    dropout = EXAMPLE.replace(
+        "torch.nn.Linear(784, 10)", "torch.nn.Sequential(torch.nn.Linear(784, 10), torch.nn.Dropout())"
+    )
+    assert cli.run(["parity", spec(dropout)]) == 0
+    assert cli.run(["parity", spec(dropout), "--strict"]) == 1
 
 
 def test_a_missing_spec_and_a_useless_only(spec, capsys) -> None:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from jaxd2l.cli import spec
 from jaxd2l.cli.values import positive, seeds, sizes, values, whole
 
 MODELS = ("linear", "softmax", "mlp", "flax-mlp")
@@ -120,19 +121,24 @@ def _bench(commands: Any) -> None:
 
 
 def _parity(commands: Any) -> None:
-    parity = commands.add_parser("parity", help="compare our functions, or your own port, with PyTorch")
+    parity = commands.add_parser(
+        "parity",
+        help="compare our functions, or your own port, with PyTorch",
+        epilog=spec.text(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parity.set_defaults(module="jaxd2l.cli.parity")
     parity.add_argument(
         "spec",
         type=Path,
         nargs="?",
         metavar="SPEC.py",
-        help="a file that defines torch_module, jax_model, batch, and optionally weights, loss, optim, steps; "
-        "without it our own suite runs",
+        help="a Python file with arguments of parity.check, listed below; without it our own suite runs",
     )
     _add_json(parity)
     parity.add_argument("--markdown", type=Path, metavar="PATH", help="write the report as Markdown")
     parity.add_argument("--html", type=Path, metavar="PATH", help="write the report as a page with plots")
+    parity.add_argument("--strict", action="store_true", help="fail also if the check left something open")
     parity.add_argument("--only", metavar="NAME", help="only the suite's cases with this in their names")
 
 

@@ -10,10 +10,8 @@ from rich.console import Console
 
 from jaxd2l import parity
 from jaxd2l._exit_codes import ExitCode
+from jaxd2l.cli.spec import OPTIONAL, REQUIRED
 from jaxd2l.parity import Report
-
-_REQUIRED = ("torch_module", "jax_model", "batch")
-_OPTIONAL = ("weights", "loss", "optim", "steps")
 
 
 def run(options: argparse.Namespace) -> ExitCode:
@@ -27,7 +25,7 @@ def run(options: argparse.Namespace) -> ExitCode:
             report = check(**arguments)
         except (ValueError, ImportError):
             raise
-        except Exception as error:  # raised inside the user's model, loss or optimiser
+        except (Exception, SystemExit) as error:  # raised inside the user's model, loss or optimiser
             raise ValueError(_located(options.spec, error)) from error
     else:
         report = suite_report(options.only)
@@ -38,13 +36,14 @@ def run(options: argparse.Namespace) -> ExitCode:
         print(report.json())
     else:
         Console().print(report.table())
-    return ExitCode.OK if report.ok else ExitCode.ERROR
+    holds = report.ok and not (options.strict and report.unseen)
+    return ExitCode.OK if holds else ExitCode.ERROR
 
 
 def load_spec(path: Path) -> dict[str, Any]:
     """Runs a SPEC file and takes the arguments of `parity.check` from it.
 
-    The file defines `torch_module`, `jax_model` and `batch`, and may define `weights`, `loss`, `optim` and `steps`.
+    The file defines what is in `spec.REQUIRED`, and may define what is in `spec.OPTIONAL`.
 
     Raises:
       FileNotFoundError: there is no such file.
@@ -58,14 +57,17 @@ def load_spec(path: Path) -> dict[str, Any]:
         exec(compile(path.read_bytes(), str(path), "exec"), names)
     except SyntaxError as error:
         raise ValueError(f"{path}, line {error.lineno}: {type(error).__name__}: {error.msg}") from error
+    except SystemExit as error:
+        raise ValueError(f"{_located(path, error)}; a SPEC defines names, and `jaxd2l parity` exits") from error
     except Exception as error:
         raise ValueError(_located(path, error)) from error
     finally:
         sys.path.pop(0)
-    missing = [name for name in _REQUIRED if name not in names]
+    missing = [name for name in REQUIRED if name not in names]
     if missing:
-        raise ValueError(f"{path} must define {', '.join(missing)}; a SPEC has {', '.join(_REQUIRED + _OPTIONAL)}")
-    return {name: names[name] for name in _REQUIRED + _OPTIONAL if name in names}
+        optional = ", ".join(OPTIONAL)
+        raise ValueError(f"{path} must define {', '.join(missing)}; it may define {optional}: see jaxd2l parity --help")
+    return {name: names[name] for name in (*REQUIRED, *OPTIONAL) if name in names}
 
 
 def suite_report(only: str | None = None, seed: int = 0) -> Report:
@@ -89,7 +91,7 @@ def suite_report(only: str | None = None, seed: int = 0) -> Report:
     return Report(rows, context=context() | {"cases": len(chosen), "seed": seed})
 
 
-def _located(path: Path, error: Exception) -> str:
+def _located(path: Path, error: BaseException) -> str:
     """An error of the user's code, with the line of the SPEC that caused it."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     where = f"{path}, line {lines[-1]}" if lines else str(path)
