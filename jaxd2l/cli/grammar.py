@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from jaxd2l.cli import spec
+from jaxd2l.cli.spec import text as about_specs
 from jaxd2l.cli.values import positive, seeds, sizes, values, whole
 
 MODELS = ("linear", "softmax", "mlp", "flax-mlp")
@@ -124,7 +124,7 @@ def _parity(commands: Any) -> None:
     parity = commands.add_parser(
         "parity",
         help="compare our functions, or your own port, with PyTorch",
-        epilog=spec.text(),
+        epilog=about_specs(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parity.set_defaults(module="jaxd2l.cli.parity")
