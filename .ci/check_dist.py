@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[1]
 
 
 def is_shipped(path: Path) -> bool:
-    """Whether a file of the source belongs in the wheel: code, stubs and the marker of typed packages, but no tests."""
+    """Whether a file of the source belongs in the wheel: code, stubs, a schema, the marker of types, but no tests."""
     is_test = path.name.endswith("_test.py") or path.name == "conftest.py" or "fuzz_tests" in path.parts
-    return path.suffix in (".py", ".pyi", ".typed") and not is_test
+    return path.suffix in (".py", ".pyi", ".typed", ".json") and not is_test
 
 
 def check_contents(wheel: Path) -> None:

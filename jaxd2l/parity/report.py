@@ -67,8 +67,9 @@ class Report(Findings):
         return "\n\n".join(parts) + "\n"
 
     def json(self) -> str:
-        """Everything as JSON. Infinite and undefined numbers are null."""
+        """Everything as JSON, as `report_schema.json` describes it. Infinite and undefined numbers are null."""
         content = {
+            "schema": "jaxd2l.parity.report/1",
             "ok": self.ok,
             "first_diverging": self.first_diverging,
             "unseen": self.unseen,
