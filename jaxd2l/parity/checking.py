@@ -124,7 +124,10 @@ def _levels(
     if inside:
         facts["types in JAX's code"] = f"{', '.join(inside)}; float64 in their place for the float64 rows"
     values = values_level(sides, inside)
-    report = report._replace(rows=(*rows, *values.rows), layers=values.layers, first_diverging=values.first_diverging)
+    first = values.where.layer if values.where else ""
+    report = report._replace(
+        rows=(*rows, *values.rows), layers=values.layers, first_diverging=first, where=values.where
+    )
     if optim is not None:
         run = training_levels(sides, optim, torch_step, steps)
         report = report._replace(rows=(*report.rows, *run.rows), traces=run.traces, flips=run.flips)

@@ -5,6 +5,7 @@ from typing import Any, Literal, NamedTuple
 from jaxd2l.parity.flips import Flip
 from jaxd2l.parity.pairing import Pair
 from jaxd2l.parity.rule import Row, holds
+from jaxd2l.parity.source_lines import Line
 
 CurveQuantity = Literal["loss", "distance"]
 
@@ -14,6 +15,21 @@ class LayerMatch(NamedTuple):
 
     layer: str
     nearest: Row | None
+
+
+class Divergence(NamedTuple):
+    """Where the two programs part.
+
+    layer: the torch layer; "" if JAX computes all that torch does, and then something else.
+    quantity: what exactly of it, for example "lstm (LSTM) output[0]" or "block (Block): softmax".
+    torch_line: of the user's code; None if there is none, as in an `nn.Sequential`.
+    jax_line: where JAX computes something else instead; None if its code is not known.
+    """
+
+    layer: str
+    quantity: str
+    torch_line: Line | None
+    jax_line: Line | None
 
 
 class Curve(NamedTuple):
@@ -36,6 +52,7 @@ class Findings(NamedTuple):
     pairs: which JAX parameter is which torch parameter.
     layers: torch's layers in the order in which they run, each looked for in JAX, in float64.
     first_diverging: the torch layer from which on JAX computes nothing that torch does; "" if the outputs agree.
+    where: the same to the line of source, on both sides; None if the outputs agree.
     traces: losses and distances over the training run.
     flips: where float32 took another branch of a relu, say, than float64.
     unseen: what the check did not look at, a sentence each.
@@ -46,6 +63,7 @@ class Findings(NamedTuple):
     pairs: tuple[Pair, ...] = ()
     layers: tuple[LayerMatch, ...] = ()
     first_diverging: str = ""
+    where: Divergence | None = None
     traces: tuple[Curve, ...] = ()
     flips: tuple[Flip, ...] = ()
     unseen: tuple[str, ...] = ()

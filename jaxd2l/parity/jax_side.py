@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from jaxd2l.parity.flips import Flip, find_flips
 from jaxd2l.parity.frameworks import Port
 from jaxd2l.parity.leaves import named_arrays
 from jaxd2l.parity.programs import jax_watched
+from jaxd2l.parity.programs.jax_watched import Computed
 from jaxd2l.parity.programs.jax_wide import narrow_dtypes, widened_call
 from jaxd2l.parity.programs.jaxpr import trace
 from jaxd2l.parity.samples import Call, Sample
@@ -166,9 +168,10 @@ def types_inside(side: JaxSide, arrays: Values, same_outputs: Values | None) -> 
     return narrow_dtypes(trace(jax_values(side, same_outputs), cast(arrays, np.float64), at(side, np.float64))[0])
 
 
-def intermediates(side: JaxSide, arrays: Values, dtype: type) -> list[np.ndarray]:
-    """Every floating-point array that the model computes on the way, in order."""
-    return [np.asarray(x) for x in _watcher(jax_watched.intermediates, side, dtype)(arrays)]
+def intermediates(side: JaxSide, arrays: Values, dtype: type, unroll: int = 0) -> list[Computed]:
+    """Torch's arrays, the inputs, and every floating-point array that the model computes on the way, in order."""
+    watch = partial(jax_watched.intermediates, unroll=unroll)
+    return [replace(found, value=np.asarray(found.value)) for found in _watcher(watch, side, dtype)(arrays)]
 
 
 def flip_finder(side: JaxSide) -> Callable[[Values, int], list[Flip]]:

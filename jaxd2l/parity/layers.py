@@ -1,121 +1,144 @@
-"""Which layer diverges first: torch's layers, looked for among everything that JAX computes."""
+"""Which layer diverges first: what torch computes, looked for among everything that JAX computes, in float64."""
 
-from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
+import jax
 import numpy as np
-import torch
 
-from jaxd2l.parity import jax_side
-from jaxd2l.parity.bridge import to_numpy
-from jaxd2l.parity.findings import LayerMatch
+from jaxd2l.parity import jax_side, torch_trace
+from jaxd2l.parity.findings import Divergence, LayerMatch
+from jaxd2l.parity.matching import CLOSE, Match, distance, is_reordered, match
 from jaxd2l.parity.noise import with_scales
-from jaxd2l.parity.programs.torch_dispatch import Dispatch
-from jaxd2l.parity.programs.torch_rounding import is_view
-from jaxd2l.parity.rule import compare_meaning, holds
+from jaxd2l.parity.programs.jax_watched import Computed
+from jaxd2l.parity.rule import MEANING_BOUND
 from jaxd2l.parity.sides import Sides
-from jaxd2l.parity.torch_side import TorchSide, Values, call, running
+from jaxd2l.parity.source_lines import Line
+from jaxd2l.parity.torch_side import Values
+from jaxd2l.parity.torch_trace import Quantity
+
+_UNROLLED = 2000
+"""Equations in all steps of a scan that is looked into step by step; compiling more takes long."""
 
 
-def match_layers(sides: Sides) -> tuple[LayerMatch, ...]:
-    """Looks for the output of each torch layer among all arrays that JAX computes on the way, in float64."""
-    torch_layers, scales = with_scales(lambda: layer_outputs(sides.double), sides.seed)
-    return match(torch_layers, scales, jax_side.intermediates(sides.ours, sides.start, np.float64))
+class Layers(NamedTuple):
+    """Torch's layers, each looked for in JAX; and where the two part, if an output differs."""
+
+    matches: tuple[LayerMatch, ...]
+    divergence: Divergence | None
 
 
-def first_diverging(matches: Sequence[LayerMatch]) -> str:
-    """The layer from which on JAX computes nothing that torch does; empty if the last layer is found.
+def find_layers(sides: Sides, failed: Iterable[str]) -> Layers:
+    """Looks for each layer's output, and if outputs differ for the first quantity from which on they do.
 
-    A layer that is missing while a later one is found was only computed in another way.
+    Args:
+      sides: what is compared.
+      failed: names of the outputs that differ.
     """
-    diverging = ""
-    for match in reversed(matches):
-        if match.nearest is not None and holds(match.nearest):
-            break
-        diverging = match.layer
-    return diverging
+    failed = tuple(failed)
+    trace = torch_trace.trace(sides.double, inside=bool(failed))
+    scales = with_scales(lambda: _values(torch_trace.trace(sides.double, inside=bool(failed))), sides.seed)[1]
+    computed = jax_side.intermediates(sides.ours, sides.start, np.float64, _UNROLLED if failed else 0)
+    arrays = [x.value for x in computed]
+    found = {q.name: match(q.name, q.value, scales[q.name], arrays, flat=q.kind == "reshape") for q in trace.quantities}
+    divergence = None
+    if failed:
+        ends = frozenset().union(*(trace.outputs[name] for name in failed))
+        divergence = _divergence(trace.quantities, ends, found, computed, _inputs(sides))
+    shown = [q for q in trace.quantities if q.kind == "layer" or _is_module(q)]
+    return Layers(tuple(LayerMatch(q.name, found[q.name].nearest) for q in shown), divergence)
 
 
-def layer_outputs(side: TorchSide) -> Values:
-    """The output of every layer, in the order in which they run, under "name (Class)".
+def _values(trace: torch_trace.Trace) -> Values:
+    return {q.name: q.value for q in trace.quantities}
 
-    A layer is an innermost module, or an operation outside of all such modules, for example a functional gelu or
-    anything in a module written from scratch.
+
+def _is_module(quantity: Quantity) -> bool:
+    """A Flatten is a layer as well as a reshape."""
+    return quantity.kind == "reshape" and quantity.name == quantity.layer and "(" in quantity.layer
+
+
+def _inputs(sides: Sides) -> range:
+    """The places of the inputs among what `jax_side.intermediates` lists."""
+    call = sides.ours.samples[0].call
+    return range(len(sides.start), len(sides.start) + len(jax.tree.leaves((call.args, call.kwargs))))
+
+
+def _divergence(
+    quantities: Sequence[Quantity],
+    ends: frozenset[str],
+    found: Mapping[str, Match],
+    computed: Sequence[Computed],
+    inputs: range,
+) -> Divergence:
+    first = first_missing(quantities, ends, found, computed)
+    if first is None:  # all of torch's numbers are there: JAX does something to them afterwards
+        last = [q for q in quantities if q.name in ends]
+        lines = [x.line for x in computed if x.line is not None]
+        return Divergence("", "", last[-1].line if last else None, lines[-1] if lines else None)
+    line = jax_counterpart(first, {q.name: q for q in quantities}, found, computed, inputs)
+    return Divergence(first.layer, first.name, first.line, line)
+
+
+def first_missing(
+    quantities: Sequence[Quantity], ends: frozenset[str], found: Mapping[str, Match], computed: Sequence[Computed]
+) -> Quantity | None:
+    """The first quantity on the way to `ends` that JAX does not compute, though it computes what it is made of.
+
+    One that is missing while something computed from it is found was only computed in another way.
     """
-    modules = [(name, m) for name, m in side.module.named_modules() if not isinstance(m, torch.jit.ScriptModule)]
-    leaves = {module: name for name, module in modules if not list(module.children()) and name}
-    with running(side), torch.no_grad(), _Recording(leaves) as recording:
-        call(side, side.samples[0])
-    return recording.outputs
+    on_the_way = _with_ancestors(quantities, ends)
+    for bound in (CLOSE, MEANING_BOUND):
+        right: set[str] = set()
+        for q in reversed(quantities):
+            if any(error <= bound for error in found[q.name].places.values()) or q.name in right:
+                right |= {q.name, *q.producers}
+        missing = [q for q in quantities if q.name in on_the_way and q.name not in right]
+        # A reshape that JAX does without is no divergence, only one that gives another order.
+        wrong = [q for q in missing if q.kind != "reshape" or any(is_reordered(q.value, x.value) for x in computed)]
+        if wrong:
+            return wrong[0]
+    return None
 
 
-class _Recording(Dispatch):
-    """While active, collects what the innermost modules return, and what is computed outside of them."""
-
-    def __init__(self, leaves: dict[torch.nn.Module, str]) -> None:
-        super().__init__()
-        self.outputs: Values = {}
-        self.counts: Counter[str] = Counter()
-        self.leaves, self.inside = leaves, 0
-
-    def __enter__(self) -> Any:
-        self.handles = [m.register_forward_pre_hook(self._before) for m in self.leaves]
-        self.handles += [m.register_forward_hook(self._after) for m in self.leaves]
-        return super().__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        super().__exit__(*error)
-        for handle in self.handles:
-            handle.remove()
-
-    def _before(self, module: torch.nn.Module, args: Any) -> None:
-        self.inside += 1
-
-    def _after(self, module: torch.nn.Module, args: Any, output: Any) -> None:
-        self.inside -= 1
-        self._keep(f"{self.leaves[module]} ({type(module).__name__})", output)
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        output = func(*args, **(kwargs or {}))
-        if not self.inside and not is_view(func) and any(isinstance(x, torch.Tensor) for x in args):
-            self._keep(func.overloadpacket.__name__.strip("_"), output)
-        return output
-
-    def _keep(self, name: str, output: Any) -> None:
-        if isinstance(output, torch.Tensor) and output.is_floating_point():
-            self.counts[name] += 1
-            times = self.counts[name]
-            self.outputs[name if times == 1 else f"{name} #{times}"] = to_numpy(output)
+def _with_ancestors(quantities: Sequence[Quantity], names: frozenset[str]) -> set[str]:
+    found = set(names)
+    for q in reversed(quantities):
+        if q.name in found:
+            found |= q.producers
+    return found
 
 
-def match(layers: Values, scales: Values, found: Sequence[np.ndarray]) -> tuple[LayerMatch, ...]:
-    """For each torch layer the JAX array that comes nearest to it, compared in float64.
+def jax_counterpart(
+    quantity: Quantity,
+    by_name: Mapping[str, Quantity],
+    found: Mapping[str, Match],
+    computed: Sequence[Computed],
+    inputs: Iterable[int],
+) -> Line | None:
+    """The line in which JAX computes something else instead.
 
-    Only arrays of the layer's shape count. A layer with more than one axis per example may also be found with its
-    channels last, or flat.
-
-    >>> [found] = match({"0 (ReLU)": np.eye(2)}, {"0 (ReLU)": np.ones((2, 2))}, [np.zeros((2, 2)), np.eye(2)])
-    >>> found.nearest.verdict
-    'bitwise'
+    It is looked for among what JAX computes from the arrays that are torch's own up to there: the array of the right
+    shape that comes nearest. If none has the shape, it is where JAX goes on from there.
     """
-    matches = []
-    for name, value in layers.items():
-        candidates = [view for array in found for view in _views(array, value.shape)]
-        rows = [compare_meaning(name, value, view.astype(np.float64), scales[name]) for view in candidates]
-        matches.append(LayerMatch(name, min(rows, key=lambda row: row.jax_error) if rows else None))
-    return tuple(matches)
+    start = set(_found_producers(quantity, by_name, found)) or set(inputs)
+    matched = {place for m in found.values() for place in m.places}
+    after: list[int] = []
+    reached = set(start)
+    for i, x in enumerate(computed):
+        if reached.intersection(x.producers):
+            reached.add(i)
+            if i not in matched and x.line is not None:
+                after.append(i)
+    distances = {i: distance(quantity.value, computed[i].value) for i in after}
+    nearest = min(distances.values(), default=np.inf)
+    # The first that is about as near: what comes after it resembles it, too.
+    chosen = [i for i in after if distances[i] <= 2 * nearest] if np.isfinite(nearest) else after
+    return computed[chosen[0]].line if chosen else None
 
 
-def _views(array: np.ndarray, shape: tuple[int, ...]) -> list[np.ndarray]:
-    views = [array] if array.shape == shape else []
-    if array.ndim == len(shape) == 2 and array.T.shape == shape:
-        views.append(array.T)
-    if array.ndim == len(shape) > 2:
-        channels_first = np.moveaxis(array, -1, 1)
-        views += [channels_first] if channels_first.shape == shape else []
-    if array.ndim != len(shape) and array.size == np.prod(shape) and array.shape[:1] == shape[:1]:
-        views.append(array.reshape(shape))
-        if array.ndim > 2:
-            views.append(np.moveaxis(array, -1, 1).reshape(shape))
-    return views
+def _found_producers(quantity: Quantity, by_name: Mapping[str, Quantity], found: Mapping[str, Match]) -> set[int]:
+    places: set[int] = set()
+    for name in quantity.producers:
+        places |= set(found[name].places) or _found_producers(by_name[name], by_name, found)
+    return places

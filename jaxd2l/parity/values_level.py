@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxd2l.parity import hints, jax_noise, jax_side, layers, running_averages
-from jaxd2l.parity.findings import LayerMatch
+from jaxd2l.parity.findings import Divergence, LayerMatch
 from jaxd2l.parity.flips import explained
 from jaxd2l.parity.jax_side import evaluator
 from jaxd2l.parity.noise import with_scales
@@ -28,7 +28,7 @@ class ValuesLevel(NamedTuple):
 
     rows: list[Row]
     layers: tuple[LayerMatch, ...]
-    first_diverging: str
+    where: Divergence | None
 
 
 class _Computed(NamedTuple):
@@ -52,16 +52,15 @@ def values_level(sides: Sides, inside: list[str]) -> ValuesLevel:
     meaning = _meaning(computed, computed.scales)
     if not all(map(holds, meaning.values())):
         meaning = _second_look(sides, computed, inside)
-    found = _hints(sides, computed, meaning)
+    causes = _hints(sides, computed, meaning)
     rows = []
     for name, row in meaning.items():
         accuracy = _accuracy(sides, computed, row, inside)
         rows += [
-            r if holds(r) else r._replace(hint=(not holds(row) and found[name]) or r.hint) for r in (row, accuracy)
+            r if holds(r) else r._replace(hint=(not holds(row) and causes[name]) or r.hint) for r in (row, accuracy)
         ]
-    matches = layers.match_layers(sides)
-    diverging = "" if all(holds(meaning[name]) for name in sides.outputs) else layers.first_diverging(matches)
-    return ValuesLevel(rows, matches, diverging)
+    found = layers.find_layers(sides, [name for name in sides.outputs if not holds(meaning[name])])
+    return ValuesLevel(rows, *found)
 
 
 def _meaning(computed: _Computed, scales: Values) -> dict[str, Row]:

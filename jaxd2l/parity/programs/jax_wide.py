@@ -16,17 +16,17 @@ _KEEPS_ITS_TYPES = frozenset(
 """Primitives that mean something else in another precision. They get the types that they were traced with."""
 
 
-def widened_call(function: Callable[..., Any], *args: Any, visit: Visit | None = None) -> Any:
+def widened_call(function: Callable[..., Any], *args: Any, visit: Visit | None = None, unroll: int = 0) -> Any:
     """`function(*args)` with every narrower type on the way replaced by float64. Needs x64.
 
     Args:
       function: a pure function of arrays.
       *args: pytrees of arrays.
-      visit: sees every equation outside of loops and branches, with its values in float64.
+      visit, unroll: see `evaluate`.
     """
     closed, structure = trace(function, *args)
     leaves = [widened(jnp.asarray(x)) for x in jax.tree.leaves(args)]
-    return jax.tree.unflatten(structure, evaluate(closed, leaves, wide, wide_constant, visit))
+    return jax.tree.unflatten(structure, evaluate(closed, leaves, wide, wide_constant, visit, unroll))
 
 
 _DIGITS = 6

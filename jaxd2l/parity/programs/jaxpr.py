@@ -5,6 +5,7 @@ Calls, loops and branches are entered, so the rule meets every operation, also t
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,8 +17,11 @@ from jax.extend import core
 Rule = Callable[[Any, list[Any]], list[Any]]
 """`rule(equation, inputs) -> outputs` for an equation that is neither a call nor a loop nor a branch."""
 
-Visit = Callable[[Any, list[Any], list[Any]], None]
-"""`visit(equation, inputs, outputs)`, called after each equation outside of loops and branches."""
+Path = tuple[Any, ...]
+"""An equation, after the calls within which it stands, outermost first."""
+
+Visit = Callable[[Path, list[Any], list[Any]], None]
+"""`visit(path, inputs, outputs)`, called after each equation outside of loops and branches, and after each of these."""
 
 Program = core.ClosedJaxpr | core.Jaxpr
 
@@ -43,8 +47,19 @@ def evaluate(
     rule: Rule,
     constant: Callable[[Any], Any],
     visit: Visit | None = None,
+    unroll: int = 0,
+    callers: Path = (),
 ) -> list[Any]:
-    """The outputs of a jaxpr, each equation computed by `rule` and each number written into it read by `constant`."""
+    """The outputs of a jaxpr, each equation computed by `rule` and each number written into it read by `constant`.
+
+    Args:
+      closed: the program.
+      args: its arguments.
+      rule, constant: see above.
+      visit: sees what is computed on the way.
+      unroll: a scan of at most so many equations in all its steps is evaluated step by step, so `visit` sees inside.
+      callers: the path to this program, if it is one within another.
+    """
     values: dict[Any, Any] = dict(zip(closed.jaxpr.constvars, map(constant, closed.consts), strict=True))
     values |= dict(zip(closed.jaxpr.invars, args, strict=True))
 
@@ -53,19 +68,21 @@ def evaluate(
             return constant(np.asarray(atom.val, atom.aval.dtype))  # type: ignore[attr-defined]
         return values[atom]
 
-    def enter(program: Program, visit: Visit | None = None) -> Callable[..., list[Any]]:
-        return lambda *args: evaluate(as_closed(program), args, rule, constant, visit)
+    def enter(program: Program, visit: Visit | None = None, path: Path = ()) -> Callable[..., list[Any]]:
+        return lambda *args: evaluate(as_closed(program), args, rule, constant, visit, unroll, path)
 
     for equation in closed.jaxpr.eqns:
-        inputs = [read(atom) for atom in equation.invars]
+        inputs, path = [read(atom) for atom in equation.invars], (*callers, equation)
         if (program := _wrapped(equation)) is not None:
-            outputs = enter(program, visit)(*inputs)
-        elif equation.primitive.name in _STRUCTURED:
-            outputs = _STRUCTURED[equation.primitive.name](equation.params, inputs, enter)
+            outputs = enter(program, visit, path)(*inputs)
+        elif visit is not None and _steps(equation) in range(1, unroll + 1):
+            body = enter(equation.params["jaxpr"], visit, path)
+            outputs = _step_by_step(equation.params, inputs, body, partial(visit, path))
         else:
-            outputs = rule(equation, inputs)
+            structured = _STRUCTURED.get(equation.primitive.name)
+            outputs = structured(equation.params, inputs, enter) if structured else rule(equation, inputs)
             if visit is not None:
-                visit(equation, inputs, outputs)
+                visit(path, inputs, outputs)
         values |= dict(zip(equation.outvars, outputs, strict=True))
     return [read(atom) for atom in closed.jaxpr.outvars]
 
@@ -122,6 +139,31 @@ def _scan(params: _Params, inputs: list[Any], enter: _Enter) -> list[Any]:
 
     carry, ys = lax.scan(step, carry, xs, **{name: params[name] for name in ("length", "reverse", "unroll")})
     return [*carry, *ys]
+
+
+def _steps(equation: Any) -> int:
+    """How many equations a scan evaluates in all its steps; 0 for everything else."""
+    is_scan = equation.primitive.name == "scan"
+    return equation.params["length"] * len(equation.params["jaxpr"].jaxpr.eqns) if is_scan else 0
+
+
+def _step_by_step(
+    params: _Params, inputs: list[Any], body: Callable[..., list[Any]], see: Callable[[list[Any], list[Any]], None]
+) -> list[Any]:
+    """A scan without a loop; `see` is told what is taken apart before a step and put together after the last."""
+    first, last = params["num_consts"], params["num_consts"] + params["num_carry"]
+    consts, carry, xs = inputs[:first], inputs[first:last], inputs[last:]
+    ys: list[list[Any]] = [[] for _ in range(params["length"])]
+    for i in range(params["length"])[:: -1 if params["reverse"] else 1]:
+        x = [lax.index_in_dim(jnp.asarray(array), i, keepdims=False) for array in xs]
+        for whole, part in zip(xs, x, strict=True):
+            see([whole], [part])
+        outputs = body(*consts, *carry, *x)
+        carry, ys[i] = outputs[: len(carry)], outputs[len(carry) :]
+    stacked = [jnp.stack(parts) for parts in zip(*ys, strict=True)]
+    for parts, together in zip(zip(*ys, strict=True), stacked, strict=True):
+        see(list(parts), [together])
+    return [*carry, *stacked]
 
 
 def _while(params: _Params, inputs: list[Any], enter: _Enter) -> list[Any]:

@@ -32,7 +32,7 @@ def test_running_a_jaxpr_gives_the_functions_own_value_and_gradient() -> None:
 def test_hidden_layers_and_the_kinks_between_them_are_seen() -> None:
     hidden = X @ PARAMS[0]["kernel"] + PARAMS[0]["bias"]
     found = jax_watched.intermediates(MODEL.apply, PARAMS, X)
-    assert any(a.shape == hidden.shape and jnp.allclose(a, jnp.maximum(hidden, 0)) for a in found)
+    assert any(a.value.shape == hidden.shape and jnp.allclose(a.value, jnp.maximum(hidden, 0)) for a in found)
     [(name, argument)] = jax_watched.kinks(MODEL.apply, PARAMS, X).items()
     assert name == "max 0"
     np.testing.assert_allclose(argument, hidden, rtol=1e-6, atol=1e-7)
