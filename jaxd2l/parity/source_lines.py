@@ -1,6 +1,7 @@
 """Which line of the user's code computed something: a torch operation, or an equation of a JAX program."""
 
 import linecache
+import os
 import sysconfig
 from collections.abc import Iterable
 from itertools import dropwhile
@@ -10,8 +11,7 @@ from typing import Any, NamedTuple
 
 import jaxd2l
 
-_OURS = str(Path(jaxd2l.__file__).parent)
-_PARITY = str(Path(__file__).parent)
+_OURS, _PARITY = (f"{Path(file).parent}{os.sep}" for file in (jaxd2l.__file__, __file__))
 _STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 _LIBRARIES = frozenset(("beartype", "chex", "equinox", "flax", "haiku", "jax", "jaxlib", "jaxtyping", "optax", "torch"))
 
@@ -34,7 +34,7 @@ def torch_line(frame: FrameType | None) -> Line | None:
     while frame is not None:
         places.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname))
         frame = frame.f_back
-    return _nearest(dropwhile(lambda place: place[0].startswith(_PARITY), places))
+    return _nearest(dropwhile(lambda place: place[0].startswith(_PARITY) or _is_of_a_library(place[0]), places))
 
 
 def jax_line(path: Iterable[Any]) -> Line | None:
