@@ -83,14 +83,16 @@ def lines(
     return figure
 
 
-def training_curves(history: History, *, title: str = "") -> Figure:
+def training_curves(history: History, *, title: str = "", measured: str = "test") -> Figure:
     """Training loss, test loss and, for a classifier, test accuracy over the epochs: the book's figure.
 
-    A thin grey line shows the loss of each step; the mean of an epoch is drawn in its middle. D2L 3.4.5, 4.4.5, 5.2.1.
+    A thin grey line shows the loss of each step; the mean of an epoch is drawn in its middle. A loss that jumps far
+    above all others leaves the picture, which says how high it went. D2L 3.4.5, 4.4.5, 5.2.1.
 
     Args:
       history: of at least one epoch.
       title: printed above.
+      measured: what the set is called that was measured after every epoch.
 
     Raises:
       ValueError: no epoch was run.
@@ -106,21 +108,39 @@ def training_curves(history: History, *, title: str = "") -> Figure:
     epochs = np.arange(1, num_epochs + 1)
     steps = np.arange(1, num_epochs * num_steps + 1) / num_steps
     axes.plot(steps, history.step_loss.ravel(), color="0.8", linewidth=0.8, label="loss of each step")
-    curves = {"train loss": history.train_loss, "test loss": history.test_loss, "test accuracy": history.test_accuracy}
+    curves = {"train loss": history.train_loss, f"{measured} loss": history.test_loss}
+    curves |= {f"{measured} accuracy": history.test_accuracy}
     shown = {name: values for name, values in curves.items() if not np.isnan(values).all()}
     for (name, values), style in zip(shown.items(), STYLES, strict=False):
         where = epochs - 0.5 if name == "train loss" else epochs
         axes.plot(where, values, label=name, **_thinned(style, num_epochs))
-    has_accuracy = "test accuracy" in shown
+    has_accuracy = f"{measured} accuracy" in shown
     axes.set(xlabel="epoch", ylabel="loss, accuracy" if has_accuracy else "loss", title=title)
     if has_accuracy:
         axes.set_ylim(bottom=0)
+        _leave_out_spikes(figure, history)
     else:
         axes.set_yscale("log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     _legend(figure)
     return figure
+
+
+_NOTE: dict[str, Any] = {"fontsize": 8, "bbox": {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}}
+
+
+def _leave_out_spikes(figure: Figure, history: History) -> None:
+    """Ends the axis of losses where nearly all of them are, if a few are many times higher, and says so."""
+    losses = np.concatenate([history.step_loss.ravel(), history.train_loss, history.test_loss])
+    losses = losses[np.isfinite(losses)]
+    usual = max(1.0, *np.percentile(losses, [50, 90]), history.step_loss[0, 0]) if len(losses) else 1.0
+    if not len(losses) or losses.max() <= 4 * usual:
+        return
+    figure.axes[0].set_ylim(top=1.5 * usual)
+    epoch = 1 + int(np.nanargmax(np.where(np.isfinite(history.step_loss), history.step_loss, -np.inf).max(axis=1)))
+    note = f"The loss went up to {losses.max():.2g}, in epoch {epoch}; the axis leaves that out."
+    figure.axes[0].text(0.5, 0.97, note, transform=figure.axes[0].transAxes, ha="center", va="top", **_NOTE)
 
 
 def _thinned(style: dict[str, Any], num_points: int) -> dict[str, Any]:

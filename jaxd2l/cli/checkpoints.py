@@ -5,12 +5,19 @@ import math
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxd2l.train.checkpoint import Checkpoint, locked, restore, save
-from jaxd2l.types import History, TrainState
+from jaxd2l.train.checkpoint import Checkpoint, load_params, locked, restore, save, save_params
+from jaxd2l.types import History, Params, TrainState
+
+
+class Best(NamedTuple):
+    """The parameters after the best epoch of a run, counted from 1."""
+
+    params: Params
+    epoch: int
 
 
 class Checkpoints(NamedTuple):
@@ -106,6 +113,28 @@ def after_epoch(checkpoints: Checkpoints, state: TrainState, history: History, s
     else:
         checkpoints.good.append(folder)
         checkpoints.seconds.append(time.perf_counter() - clock)
+
+
+def keep_best(checkpoints: Checkpoints, best: Best) -> None:
+    """Keeps the parameters of the best epoch so far beside the checkpoints, for a run that is resumed."""
+    with suppress(OSError):  # `after_epoch` says it of the checkpoint, and without it only best.safetensors is missing
+        save_params(_best(checkpoints, best.epoch), best.params)
+        for path in checkpoints.directory.glob("best-*.safetensors"):
+            if path != _best(checkpoints, best.epoch):
+                path.unlink(missing_ok=True)
+
+
+def found_best(checkpoints: Checkpoints, epoch: int) -> Best | None:
+    """The parameters of the best epoch before a run was resumed, if they were kept."""
+    assert checkpoints.found is not None
+    try:
+        return Best(load_params(_best(checkpoints, epoch), like=checkpoints.found.state.params), epoch)
+    except (OSError, ValueError):
+        return None
+
+
+def _best(checkpoints: Checkpoints, epoch: int) -> Path:
+    return checkpoints.directory / f"best-{epoch:06d}.safetensors"
 
 
 def epoch_seconds(found: Checkpoint) -> tuple[float, ...]:

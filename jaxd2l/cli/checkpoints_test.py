@@ -297,5 +297,5 @@ def test_a_run_that_stays_finite_and_grows_worse_is_told(tmp_path, capsys, lr, t
     loss = json.loads((tmp_path / "run" / "run.json").read_text())["history"]["train_loss"][-1]
     assert (loss > 1000) == told
     err = capsys.readouterr().err
-    assert (f"to {loss:.4g}: try a smaller --lr than 1e+06" in err) == told
+    assert (f"to {loss:.4g}: --lr 1e+06 is likely too large" in err) == told
     assert ("warning: the loss went up" in err) == told

@@ -48,7 +48,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
 
 def test_train_keeps_parameters_curves_mistakes_and_a_record(trained):
     folder, printed = trained
-    assert sorted(p.name for p in folder.iterdir()) == ["curves.png", "mistakes.png", "params.safetensors", "run.json"]
+    names = ["best.safetensors", "curves.png", "mistakes.png", "params.safetensors", "run.json"]
+    assert sorted(p.name for p in folder.iterdir()) == names
     assert json.loads((folder / "run.json").read_text()) == printed
     for picture in ("curves.png", "mistakes.png"):
         assert (folder / picture).read_bytes().startswith(PNG)
@@ -65,6 +66,17 @@ def test_the_record_says_all_that_is_needed_to_repeat_the_run(trained):
         "epochs": 3,
         "batch_size": 32,
         "lr": 0.5,
+        "optimizer": "sgd",
+        "momentum": 0.0,
+        "nesterov": False,
+        "weight_decay": 0.0,
+        "schedule": "constant",
+        "warmup": 0,
+        "dropout": 0.0,
+        "activation": "relu",
+        "init": "kaiming",
+        "validation": 0.0,
+        "early_stopping": None,
         "hidden": [16, 8],
         "precision": "float32",
         "seed": 7,

@@ -1,10 +1,12 @@
 """A diverged run: where it showed, which number was the first, and what is left of the run."""
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxd2l.cli.checkpoints import Checkpoints
+from jaxd2l.cli.setups import Settings
 from jaxd2l.train.divergence import NonFinite
 from jaxd2l.types import History
 
@@ -42,12 +44,58 @@ def message(history: History, lr: float, first: NonFinite | None, looked: bool, 
     return "; ".join(sentences)
 
 
-def warning(history: History, lr: float) -> str | None:
-    """What to say about a run that stayed finite but ended worse than it began; None for any other."""
-    before, after = history.step_loss[0, 0], history.train_loss[-1]
-    if not after > before:
+class Trouble(NamedTuple):
+    """What is wrong with a run that stayed finite.
+
+    text: what happened, its likely cause, and where the best result is.
+    is_lost: whether the run had learned something and lost it again.
+    """
+
+    text: str
+    is_lost: bool
+
+
+def trouble(history: History, settings: Settings, num_hidden: int, num_classes: int) -> Trouble | None:
+    """A spike of the loss from which the run did not recover, or an accuracy that guessing has, too; else None."""
+    begun, last, lowest = history.step_loss[0, 0], history.train_loss[-1], history.train_loss.min()
+    peak = int(history.step_loss.max(axis=1).argmax())
+    highest = history.step_loss[peak].max()
+    spiked = highest > 10 * begun and last > 2 * lowest and lowest < begun
+    guesses = bool(num_classes) and history.test_accuracy[-1] <= 1.2 / num_classes
+    what, cause = [], f"--lr {settings.lr:g} is likely too large: try a smaller one"
+    if spiked:
+        what.append(f"the loss jumped to {highest:.2g} in epoch {peak + 1}, and the run did not recover")
+    elif last > begun and not (guesses and last < 1.01 * begun):
+        what.append(f"the loss went up, from {begun:.4g} in the first step to {last:.4g}")
+    if guesses:
+        what.append(f"the accuracy of {history.test_accuracy[-1]:.4f} is that of guessing one of {num_classes} classes")
+    if not what:
         return None
-    return f"the loss went up, from {before:.4g} in the first step to {after:.4g}: try a smaller --lr than {lr:g}"
+    if not spiked and guesses and abs(lowest / math.log(num_classes) - 1) < 0.01:
+        too_small = num_hidden > 1 and settings.init == "normal"
+        cause = "the loss never left log C, that of equal probabilities: " + (
+            f"N(0, 0.01^2) is too small for {num_hidden} hidden layers; try --init kaiming"
+            if too_small
+            else "try a larger --lr or more --epochs"
+        )
+    is_lost = best_epoch(history) < len(history.train_loss) and (spiked or guesses) and lowest < 0.7 * begun
+    if is_lost:
+        cause += f"; the best result, {_best_result(history)}, is kept in best.safetensors"
+    return Trouble(f"{', and '.join(what)}: {cause}", is_lost)
+
+
+def best_epoch(history: History) -> int:
+    """The epoch, counted from 1, with the highest accuracy or, without one, the lowest loss; the first of equals."""
+    accuracy = history.test_accuracy
+    values = -history.test_loss if np.isnan(accuracy).all() else np.where(np.isnan(history.test_loss), np.nan, accuracy)
+    return 1 + int(np.argmax(np.where(np.isnan(values), -np.inf, values)))
+
+
+def _best_result(history: History) -> str:
+    epoch = best_epoch(history)
+    accuracy = history.test_accuracy[epoch - 1]
+    value = f"a loss of {history.test_loss[epoch - 1]:.4g}" if np.isnan(accuracy) else f"an accuracy of {accuracy:.4f}"
+    return f"{value} after epoch {epoch}"
 
 
 def record(history: History, first: NonFinite | None) -> dict[str, Any]:

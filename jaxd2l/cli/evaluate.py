@@ -15,7 +15,7 @@ from jaxd2l.train import evaluate, predict
 
 def run(options: argparse.Namespace) -> ExitCode:
     """Prints the loss and, for a classifier, the accuracy and the rates of each class."""
-    trained = runs.load_run(options.run_dir, options.data_dir)
+    trained = runs.load_run(options.run_dir, options.data_dir, best=options.best)
     names, test = trained.dataset.class_names, trained.dataset.test
     loss, accuracy = evaluate(trained.model, trained.loss, trained.params, test)
     result: dict[str, Any] = {"test_loss": float(loss), "examples": len(test.labels)}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
+import jax
 import pytest
 from hypothesis import event, given
 
@@ -55,18 +56,31 @@ TRAINING = {
     "json": None,
     "batch-size": words("500", "1000000000000"),
     "data-dir": PATHS,
+    "optimizer": words("sgd", "adam", "adamw", "rmsprop"),
+    "momentum": words("0", "0.9"),
+    "nesterov": None,
+    "schedule": words("constant", "cosine", "step"),
+    "warmup": words("0", "1"),
+    "dropout": words("0", "0.5"),
+    "activation": words("tanh", "gelu"),
+    "init": words("kaiming", "xavier", "torch"),
+    "validation": words("0", "0.1", "0.9999"),
 }
+EARLY = {"weight-decay": words("0", "0.1"), "early-stopping": words("1")}
 CHECKPOINTS = {"checkpoint-dir": PATHS, "checkpoint-every": words("1", "2"), "resume": None, "debug-nans": None}
 DEVICES = {"devices": words("1", "256"), "num-processes": words("2"), "process-id": words("0")}
 COMMANDS: dict[str, tuple[st.SearchStrategy[str], dict[str, st.SearchStrategy[str] | None]]] = {
-    "train --epochs 1": (MODELS, {"lr": words("0.1", "1e30"), "seed": words("0", "9"), "out": PATHS, **TRAINING}),
+    "train --epochs 1": (
+        MODELS,
+        {"lr": words("0.1", "1e30"), "seed": words("0", "9"), "out": PATHS, **EARLY, **TRAINING},
+    ),
     "train --epochs 2": (words("softmax", "linear"), {"lr": words("0.1", "1e30"), **CHECKPOINTS, **DEVICES}),
     "sweep --epochs 1 --lr 0.1": (
         MODELS,
         {"lr": words("0.1:1:log:2"), "weight-decay": words("0"), "seeds": words("1", "2"), "plot": PATHS, **TRAINING},
     ),
-    "evaluate": (PATHS, {"json": None, "data-dir": PATHS}),
-    "predict": (PATHS, {"count": words("1", "1000000"), "out": PATHS, "data-dir": PATHS}),
+    "evaluate": (PATHS, {"json": None, "best": None, "data-dir": PATHS}),
+    "predict": (PATHS, {"best": None, "count": words("1", "1000000"), "out": PATHS, "data-dir": PATHS}),
     "export --to new": (PATHS, {"to": PATHS}),
     "import": (PATHS, {"out": PATHS}),
     "data prepare": (words("fashion_mnist"), {"from": PATHS}),
@@ -148,7 +162,8 @@ def test_every_call_gives_a_result_or_a_sentence(command: str, template: Path, t
             here = shutil.copytree(template, Path(folder, "here"), symlinks=True)
             arguments = [word.replace("{here}", str(here)) for word in call]
             out, err = io.StringIO(), io.StringIO()
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            as_users_have_it = jax.numpy_dtype_promotion("standard")
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), as_users_have_it:
                 try:
                     code = run(arguments)
                 except SystemExit as end:  # argparse's way

@@ -14,10 +14,10 @@ from jaxd2l import metrics
 from jaxd2l._exit_codes import ExitCode
 from jaxd2l._files import write_file
 from jaxd2l.cli import checkpoints, divergence, runs, setups
-from jaxd2l.cli.checkpoints import Checkpoints
+from jaxd2l.cli.checkpoints import Best, Checkpoints
 from jaxd2l.cli.report import curves_picture, mistakes_picture, summary_table
 from jaxd2l.cli.task import Task, first_state
-from jaxd2l.train import predict
+from jaxd2l.train import evaluate, predict
 from jaxd2l.train.checkpoint import save_params
 from jaxd2l.train.divergence import NonFinite, first_nonfinite, is_finite
 from jaxd2l.train.processes import ProcessLostError
@@ -58,6 +58,7 @@ class Outcome(NamedTuple):
     before: the run one epoch earlier, if there was one.
     compiling: how many seconds JAX compiled.
     lost: the error, if another process was lost.
+    best: the parameters of the best epoch, if they are known.
     """
 
     ending: Ending
@@ -65,6 +66,7 @@ class Outcome(NamedTuple):
     before: Progress | None
     compiling: float
     lost: ProcessLostError | None = None
+    best: Best | None = None
 
 
 def save_and_report(
@@ -76,14 +78,14 @@ def save_and_report(
       ProcessLostError: another process was lost; the message says where the finished epochs are.
       OSError: the results cannot be written.
     """
-    last, dataset = outcome.last, task.setup.dataset
+    last, dataset = outcome.last, task.setup.dataset._replace(test=task.setup.test)
     if last is None:
         print("jaxd2l: interrupted before the first epoch was finished; nothing to save", file=sys.stderr)
         return ExitCode.INTERRUPTED
     first = _first_nonfinite(task, outcome) if options.debug_nans and not last.is_finite else None
     outputs = np.asarray(predict(task.setup.model, last.state.params, dataset.test.inputs))
     record = _record(task, outcome, last, outputs, first, kept)
-    _save(folder, record, outputs, last, dataset)
+    _save(folder, record, outputs, last, outcome.best, dataset)
     if options.json:
         print(runs.to_json(record))
     else:
@@ -100,14 +102,17 @@ def save_and_report(
             print(f"jaxd2l: error: {why}", file=sys.stderr)
             return ExitCode.ERROR
         case Ending.FINISHED:
-            if worse := divergence.warning(last.history, task.setup.settings.lr):
-                print(f"jaxd2l: warning: {worse}", file=sys.stderr)
+            sizes = len(task.arguments["hidden"] or ()), len(dataset.class_names)
+            if worse := divergence.trouble(last.history, task.setup.settings, *sizes):
+                print(f"jaxd2l: {'error' if worse.is_lost else 'warning'}: {worse.text}", file=sys.stderr)
+            if worse and worse.is_lost:
+                return ExitCode.ERROR
             return ExitCode.CHECKPOINT_FAILED if kept and kept.failed else ExitCode.OK
 
 
 def _first_nonfinite(task: Task, outcome: Outcome) -> NonFinite | None:
     """Repeats the last epoch step by step, from where it began."""
-    _, settings, dataset, model, loss = task.setup
+    settings, dataset, model, loss = task.setup[1:5]
     state = outcome.before.state if outcome.before else first_state(task)
     run = (model, loss, task.tx, dataset.train)
     return first_nonfinite(*run, key=task.key, state=state, batch_size=settings.batch_size)
@@ -131,26 +136,52 @@ def _record(
         "diverged": None if last.is_finite else divergence.record(history, first),
         **runs.made_with(),
         "seconds": {"compile": outcome.compiling, "epochs": last.seconds},
-        "results": _results(outputs, params, history, task.setup.dataset),
+        "results": _results(outputs, params, history, task),
+        "best": None if outcome.best is None else _best(outcome.best, history, task),
         "history": history._asdict(),
         **({"checkpoints": checkpoints.record(kept)} if kept else {}),
         **({"mesh": {"devices": task.mesh.size, "processes": jax.process_count()}} if task.mesh else {}),
     }
 
 
-def _results(outputs: np.ndarray, params: Params, history: History, dataset: Dataset) -> dict[str, Any]:
-    results: dict[str, Any] = {"test_loss": history.test_loss[-1], "train_loss": history.train_loss[-1]}
-    if dataset.class_names:
-        confusion = metrics.confusion_matrix(outputs.argmax(-1), dataset.test.labels, len(dataset.class_names))
-        return results | {"test_accuracy": history.test_accuracy[-1], "macro_f1": metrics.f1_score(confusion)}
+def _results(outputs: np.ndarray, params: Params, history: History, task: Task) -> dict[str, Any]:
+    setup = task.setup
+    loss, accuracy = history.test_loss[-1], history.test_accuracy[-1]
+    results: dict[str, Any] = {}
+    if setup.settings.validation:  # what was measured each epoch; the test set is looked at here for the first time
+        results = {"validation_loss": loss} | ({"validation_accuracy": accuracy} if setup.dataset.class_names else {})
+        loss, accuracy = evaluate(setup.model, setup.loss, params, setup.test)
+    results |= {"test_loss": loss, "train_loss": history.train_loss[-1]}
+    if setup.dataset.class_names:
+        confusion = metrics.confusion_matrix(outputs.argmax(-1), setup.test.labels, len(setup.dataset.class_names))
+        return results | {"test_accuracy": accuracy, "macro_f1": metrics.f1_score(confusion)}
+    if setup.dataset_name != "synthetic":
+        return results
     error_of_w = setups.TRUE_W - np.asarray(params["kernel"])[:, 0]
     return results | {"error_of_w": error_of_w, "error_of_b": setups.TRUE_B - params["bias"].item()}
 
 
-def _save(folder: Path, record: dict[str, Any], outputs: np.ndarray, last: Progress, dataset: Dataset) -> None:
+def _best(best: Best, history: History, task: Task) -> dict[str, Any]:
+    """What run.json says about the best epoch."""
+    of = "validation" if task.setup.settings.validation else "test"
+    loss, accuracy = history.test_loss[best.epoch - 1], history.test_accuracy[best.epoch - 1]
+    is_classifier = bool(task.setup.dataset.class_names)
+    return {"after_epoch": best.epoch, f"{of}_loss": loss} | ({f"{of}_accuracy": accuracy} if is_classifier else {})
+
+
+def _save(
+    folder: Path,
+    record: dict[str, Any],
+    outputs: np.ndarray,
+    last: Progress,
+    best: Best | None,
+    dataset: Dataset,
+) -> None:
     runs.unfinish(folder)
     save_params(folder / runs.PARAMS, last.state.params)
     write_file(folder / "curves.png", curves_picture(record, last.history))
     if dataset.class_names:
         write_file(folder / "mistakes.png", mistakes_picture(outputs, dataset))
+    if best is not None:
+        save_params(folder / runs.BEST, best.params)
     runs.save_record(folder, record)

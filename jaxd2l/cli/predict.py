@@ -17,7 +17,7 @@ from jaxd2l.train import predict
 
 def run(options: argparse.Namespace) -> ExitCode:
     """Prints targets and predictions of the first test examples, and draws them if they are images."""
-    trained = runs.load_run(options.run_dir, options.data_dir)
+    trained = runs.load_run(options.run_dir, options.data_dir, best=options.best)
     names, test = trained.dataset.class_names, trained.dataset.test
     count = min(options.count, len(test.labels))
     outputs = predict(trained.model, trained.params, test.inputs[:count])

@@ -20,11 +20,13 @@ def summary_table(record: dict[str, Any], folder: Path) -> Table:
     table.add_column("value")
     table.add_row("compile time", f"{seconds['compile']:.2f} s")
     table.add_row("time per epoch", f"{np.median(seconds['epochs']):.4f} s (median, with evaluation)")
-    table.add_row("test loss", f"{results['test_loss']:.4f}")
-    if "test_accuracy" in results:
-        table.add_row("test accuracy", f"{results['test_accuracy']:.4f}")
-        table.add_row("macro F1", f"{results['macro_f1']:.4f}")
-    else:
+    for name in ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy", "macro_f1"):
+        if name in results:
+            table.add_row(name.replace("_", " ").replace("f1", "F1"), f"{results[name]:.4f}")
+    if record["best"]:
+        name, value = list(record["best"].items())[-1]
+        table.add_row("best epoch", f"{record['best']['after_epoch']}, {name.replace('_', ' ')} {value:.4f}")
+    if "error_of_w" in results:
         table.add_row("error of w", np.array2string(results["error_of_w"], precision=4))
         table.add_row("error of b", f"{results['error_of_b']:.4f}")
     table.add_row("saved in", str(folder), end_section=True)
@@ -37,7 +39,8 @@ def curves_picture(record: dict[str, Any], history: History) -> bytes:
     """The curves of the run as a PNG."""
     a = record["arguments"]
     title = f"{a['model']} on {a['dataset']}: batch size {a['batch_size']}, learning rate {a['lr']:g}, seed {a['seed']}"
-    return plots.png(plots.training_curves(history, title=title))
+    measured = "validation" if a["validation"] else "test"
+    return plots.png(plots.training_curves(history, title=title, measured=measured))
 
 
 def mistakes_picture(outputs: np.ndarray, dataset: Dataset) -> bytes:

@@ -18,7 +18,8 @@ from jaxd2l.train.checkpoint import load_params
 from jaxd2l.types import Dataset, Loss, Model, Params
 
 PARAMS, RECORD = "params.safetensors", "run.json"
-_MADE_BY_TRAINING = {PARAMS, RECORD, "curves.png", "mistakes.png"}
+BEST = "best.safetensors"
+_MADE_BY_TRAINING = {PARAMS, BEST, RECORD, "curves.png", "mistakes.png"}
 
 
 class Run(NamedTuple):
@@ -79,6 +80,7 @@ def _is_of_the_same_run(folder: Path, arguments: Mapping[str, Any]) -> bool:
     try:
         there = json.loads((folder / RECORD).read_bytes())["arguments"]
         here = json.loads(to_json(dict(arguments)))
+        there = setups.Settings._field_defaults | there
         decisive = [name for name in here if name not in ("epochs", "data_dir")]
         return there["epochs"] <= here["epochs"] and all(there[name] == here[name] for name in decisive)
     except (ValueError, KeyError, TypeError):
@@ -122,8 +124,8 @@ def save_record(folder: Path, record: dict[str, Any]) -> None:
     write_file(folder / RECORD, (to_json(record) + "\n").encode())
 
 
-def load_run(folder: Path, data_dir: Path | None) -> Run:
-    """Reads a run back.
+def load_run(folder: Path, data_dir: Path | None, *, best: bool = False) -> Run:
+    """Reads a run back: with its last parameters, or those of its best epoch.
 
     Raises:
       FileNotFoundError: the folder holds no run.
@@ -134,8 +136,10 @@ def load_run(folder: Path, data_dir: Path | None) -> Run:
     model_name, dataset_name, hidden = (arguments[name] for name in ("model", "dataset", "hidden"))
     saved_dir = arguments.get("data_dir")
     dataset = setups.load(dataset_name, data_dir or (Path(saved_dir) if saved_dir else None))
-    model, loss = setups.build(model_name, hidden, dataset, arguments.get("precision", "float32"))
-    params = load_params(folder / PARAMS, like=jax.eval_shape(model.init, jax.random.key(0)))
+    known = {name: arguments[name] for name in setups.Settings._fields if name in arguments}
+    settings = setups.SETTINGS["digits"]._replace(**known)
+    model, loss = setups.build(model_name, hidden, dataset, arguments.get("precision", "float32"), settings)
+    params = load_params(folder / (BEST if best else PARAMS), like=jax.eval_shape(model.init, jax.random.key(0)))
     return Run(record, dataset, model, loss, params)
 
 

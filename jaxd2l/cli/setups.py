@@ -3,25 +3,41 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from jaxd2l import data, losses, models
+from jaxd2l import activations, data, initializers, losses, models
+from jaxd2l.cli.grammar import ADAPTIVE
 from jaxd2l.models import Precision
-from jaxd2l.types import Dataset, Loss, Model
+from jaxd2l.types import Batch, Dataset, Loss, Model
 
 TRUE_W, TRUE_B = np.array([2.0, -3.4], np.float32), 4.2
 """The line behind the synthetic data, D2L 3.3."""
 
 
 class Settings(NamedTuple):
-    """How to train: by default the book's choices, and for digits what suits 1500 images."""
+    """How to train: by default the book's choices, and for digits what suits 1500 images. The fields are options.
+
+    validation: the fraction of the training set that is held out to measure each epoch; 0 for the test set instead.
+    early_stopping: after how many epochs without a smaller validation loss to stop; None for never.
+    """
 
     epochs: int
     batch_size: int
     lr: float
+    optimizer: str = "sgd"
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    warmup: int = 0
+    dropout: float = 0.0
+    activation: str = "relu"
+    init: str = "normal"
+    validation: float = 0.0
+    early_stopping: int | None = None
 
 
 class Setup(NamedTuple):
@@ -29,7 +45,8 @@ class Setup(NamedTuple):
 
     dataset_name: the one given, or the model's default.
     settings: the ones given, or the dataset's defaults.
-    dataset, model, loss: ready to use.
+    dataset, model, loss: ready to use; with a validation set in the place of the test set if there shall be one.
+    test: the test set.
     """
 
     dataset_name: str
@@ -37,6 +54,7 @@ class Setup(NamedTuple):
     dataset: Dataset
     model: Model
     loss: Loss
+    test: Batch
 
 
 SETTINGS = {
@@ -45,6 +63,15 @@ SETTINGS = {
     "synthetic": Settings(epochs=3, batch_size=32, lr=0.03),
 }
 
+
+INITS = {
+    "normal": initializers.normal(0.01),
+    "kaiming": initializers.kaiming_normal(),
+    "xavier": initializers.xavier_normal(),
+    "torch": initializers.torch_linear(),
+    "flax": initializers.flax_linear(),
+}
+"""The initialisers of `--init`."""
 
 WITH_HIDDEN_LAYERS = ("mlp", "flax-mlp")
 HIDDEN = (256,)
@@ -58,10 +85,48 @@ def chosen(options: argparse.Namespace) -> Setup:
       ValueError: a model that does not suit the dataset, or options that do not suit the model.
     """
     name = options.dataset or ("synthetic" if options.model == "linear" else "digits")
-    given = {field: getattr(options, field) for field in ("epochs", "batch_size")}
-    settings = SETTINGS[name]._replace(**{field: value for field, value in given.items() if value is not None})
+    settings = _settings(name, options)
     dataset = load(name, options.data_dir)
-    return Setup(name, settings, dataset, *build(options.model, options.hidden, dataset, options.precision))
+    built = build(options.model, options.hidden, dataset, options.precision, settings)
+    test = dataset.test
+    if settings.validation:
+        dataset = dataset._replace(**_split(dataset.train, settings.validation)._asdict())
+    return Setup(name, settings, dataset, *built, test)
+
+
+def _settings(dataset: str, options: argparse.Namespace) -> Settings:
+    """The given options, and defaults for the others; a list of values, as a sweep has them, is not for here."""
+    given: dict[str, Any] = {name: getattr(options, name, None) for name in Settings._fields}
+    given = {name: value for name, value in given.items() if value is not None and not isinstance(value, tuple)}
+    settings, optimizer = SETTINGS[dataset], given.get("optimizer", "sgd")
+    if optimizer in ADAPTIVE:
+        settings = settings._replace(lr=0.001, weight_decay=0.01 if optimizer == "adamw" else 0.0)
+    if len(options.hidden or ()) > 1:
+        settings = settings._replace(init="kaiming")
+    settings = settings._replace(**given)
+    for name in ("dropout", "activation"):
+        if name in given and options.model not in WITH_HIDDEN_LAYERS:
+            raise ValueError(f"{options.model} regression has no hidden layers: --{name} is for mlp and flax-mlp")
+    if settings.early_stopping and not settings.validation:
+        raise ValueError("--early-stopping looks at a validation set: give --validation FRACTION, such as 0.1")
+    return settings
+
+
+class _Split(NamedTuple):
+    train: Batch
+    test: Batch
+
+
+def _split(train: Batch, fraction: float) -> _Split:
+    """The training set in two; which examples are held out is the same in every run."""
+    n = len(train.inputs)
+    held_out = max(1, round(fraction * n))
+    if held_out >= n:
+        raise ValueError(f"--validation {fraction:g} leaves nothing to train on: there are {n} examples")
+    order = np.asarray(data.shuffle(jax.random.fold_in(jax.random.key(0), 36), n))
+    chosen = np.isin(np.arange(n), order[:held_out])
+    inputs, labels = np.asarray(train.inputs), np.asarray(train.labels)
+    return _Split(Batch(inputs[~chosen], labels[~chosen]), Batch(inputs[chosen], labels[chosen]))
 
 
 def load(dataset: str, data_dir: Path | None) -> Dataset:
@@ -80,7 +145,11 @@ def load(dataset: str, data_dir: Path | None) -> Dataset:
 
 
 def build(
-    model: str, hidden: Sequence[int] | None, dataset: Dataset, precision: Precision = "float32"
+    model: str,
+    hidden: Sequence[int] | None,
+    dataset: Dataset,
+    precision: Precision = "float32",
+    settings: Settings | None = None,
 ) -> tuple[Model, Loss]:
     """The model of that name in the sizes that the dataset needs, and its loss.
 
@@ -88,6 +157,8 @@ def build(
       ValueError: a regression on classes, a classifier on numbers, hidden layers for a model without any, or a
         regression in another precision than float32.
     """
+    settings = settings or SETTINGS["digits"]
+    init = INITS[settings.init]
     num_inputs, num_classes = int(np.prod(dataset.train.inputs.shape[1:])), len(dataset.class_names)
     if (model == "linear") != (num_classes == 0):
         raise ValueError(
@@ -101,7 +172,10 @@ def build(
         if model == "linear":
             if precision != "float32":
                 raise ValueError("linear regression computes in float32: --precision is for softmax, mlp and flax-mlp")
-            return models.linear_regression(num_inputs), losses.squared_loss
-        return models.softmax_regression(num_inputs, num_classes, precision=precision), losses.cross_entropy
+            return models.linear_regression(num_inputs, init=init), losses.squared_loss
+        return models.softmax_regression(num_inputs, num_classes, init=init, precision=precision), losses.cross_entropy
     make = models.mlp if model == "mlp" else models.flax_mlp
-    return make(num_inputs, tuple(hidden or HIDDEN), num_classes, precision=precision), losses.cross_entropy
+    sizes = (num_inputs, tuple(hidden or HIDDEN), num_classes)
+    activation = getattr(activations, settings.activation)
+    options = {"activation": activation, "dropout_rate": settings.dropout, "init": init, "precision": precision}
+    return make(*sizes, **options), losses.cross_entropy

@@ -12,7 +12,8 @@ from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
 from jaxd2l.cli import setups
-from jaxd2l.cli.setups import Setup
+from jaxd2l.cli.optimizers import make_tx
+from jaxd2l.cli.setups import Settings, Setup
 from jaxd2l.train import create_state
 from jaxd2l.train.checkpoint import describe
 from jaxd2l.types import TrainState
@@ -46,7 +47,7 @@ def task(options: argparse.Namespace, mesh: Mesh | None) -> Task:
     """
     started = datetime.now(UTC)
     setup = setups.chosen(options)
-    setup = setup._replace(settings=setup.settings._replace(lr=options.lr or setup.settings.lr))
+    make = make_tx(setup.settings, -(-len(setup.dataset.train.inputs) // setup.settings.batch_size))
     arguments = {
         "model": options.model,
         "dataset": setup.dataset_name,
@@ -57,8 +58,7 @@ def task(options: argparse.Namespace, mesh: Mesh | None) -> Task:
         "data_dir": options.data_dir and options.data_dir.absolute(),
     }
     command = shlex.join(["jaxd2l", *_words(options, setup)])
-    key, tx = jax.random.key(options.seed), optax.sgd(setup.settings.lr)
-    return Task(setup, key, tx, arguments, command, mesh, started)
+    return Task(setup, jax.random.key(options.seed), make(), arguments, command, mesh, started)
 
 
 def first_state(task: Task) -> TrainState:
@@ -67,17 +67,29 @@ def first_state(task: Task) -> TrainState:
 
 
 def configuration(task: Task) -> dict[str, Any]:
-    """What makes a checkpoint one of this run; it may be resumed with more epochs."""
+    """What makes a checkpoint one of this run; it may be resumed with more epochs, unless its schedule counts them.
+
+    Defaults of options that came later are left out, so that older checkpoints stay checkpoints of the same run.
+    """
+    setup = task.setup
     decisive = {n: v for n, v in task.arguments.items() if n not in ("epochs", "batch_size", "data_dir")}
-    _, settings, dataset, _, loss = task.setup
-    names = {"loss": loss.__name__, "optimizer": "sgd"}
-    return describe(dataset, key=task.key, batch_size=settings.batch_size, **names, **decisive)
+    later = {n: v for n, v in Settings._field_defaults.items() if n != "optimizer"}
+    decisive = {n: v for n, v in decisive.items() if n not in later or v != later[n]}
+    if setup.settings.schedule != "constant":
+        decisive["epochs_of_the_schedule"] = setup.settings.epochs
+    names = {"loss": setup.loss.__name__}
+    return describe(setup.dataset, key=task.key, batch_size=setup.settings.batch_size, **names, **decisive)
 
 
 def _words(options: argparse.Namespace, setup: Setup) -> Iterator[str]:
     settings = setup.settings
     yield from ("train", options.model, "--dataset", setup.dataset_name, "--seed", str(options.seed))
     yield from ("--epochs", str(settings.epochs), "--batch-size", str(settings.batch_size), "--lr", str(settings.lr))
+    for name in (name for name in Settings._field_defaults if getattr(options, name) is not None):
+        yield "--" + name.replace("_", "-")
+        yield from () if name == "nesterov" else (str(getattr(options, name)),)
+    if options.init is None and settings.init != "normal":
+        yield from ("--init", settings.init)
     if options.hidden:
         yield from ("--hidden", ",".join(map(str, options.hidden)))
     if options.precision != "float32":

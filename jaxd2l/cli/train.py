@@ -13,8 +13,10 @@ from jax.sharding import Mesh
 
 from jaxd2l._exit_codes import ExitCode
 from jaxd2l.bench.measure import compile_seconds
+from jaxd2l.book.generalization import should_stop
 from jaxd2l.cli import checkpoints, devices, runs
-from jaxd2l.cli.checkpoints import Checkpoints
+from jaxd2l.cli.checkpoints import Best, Checkpoints
+from jaxd2l.cli.divergence import best_epoch
 from jaxd2l.cli.outcome import Ending, Outcome, Progress, save_and_report
 from jaxd2l.cli.progress import ctrl_c, progress_bar
 from jaxd2l.cli.task import Task, configuration, first_state, task
@@ -63,13 +65,16 @@ def _train(this: Task, kept: Checkpoints | None, presses: list[int]) -> Outcome:
     start = Progress(found.state, found.history, checkpoints.epoch_seconds(found)) if found else None
     done = len(start.seconds) if start else 0
     progress: deque[Progress | None] = deque([start], maxlen=2)  # before the last epoch, and after it
+    best: list[Best] = []
+    if kept and found:
+        best += filter(None, [checkpoints.found_best(kept, best_epoch(found.history))])
     lost = None
     try:
         with (
             compile_seconds() as compiling,
             progress_bar(settings.epochs, len(this.setup.dataset.train.inputs), done) as show,
         ):
-            _fit(this, _after_each_epoch(progress, kept, show, presses), start and start.state)
+            _fit(this, _after_each_epoch(this, progress, best, kept, show, presses), start and start.state)
     except KeyboardInterrupt:
         presses.append(signal.SIGINT)
     except processes.ProcessLostError as error:
@@ -77,7 +82,7 @@ def _train(this: Task, kept: Checkpoints | None, presses: list[int]) -> Outcome:
             raise
         lost = error
     last, before = progress[-1], progress[0] if len(progress) > 1 else None
-    return Outcome(_ending(last, lost, presses), last, before, sum(compiling), lost)
+    return Outcome(_ending(last, lost, presses), last, before, sum(compiling), lost, best[0] if best else None)
 
 
 def _ending(last: Progress | None, lost: processes.ProcessLostError | None, presses: list[int]) -> Ending:
@@ -90,7 +95,7 @@ def _ending(last: Progress | None, lost: processes.ProcessLostError | None, pres
 
 def _fit(this: Task, on_epoch: Callable[[TrainState, History], bool], state: TrainState | None = None) -> None:
     """Trains, together with the other processes if there are any, and parts from them."""
-    _, settings, dataset, model, loss = this.setup
+    settings, dataset, model, loss = this.setup[1:5]
     sizes = {"epochs": settings.epochs, "batch_size": settings.batch_size}
     fit(model, loss, this.tx, dataset, key=this.key, **sizes, state=state, on_epoch=on_epoch, mesh=this.mesh)
     if jax.distributed.is_initialized():
@@ -98,12 +103,17 @@ def _fit(this: Task, on_epoch: Callable[[TrainState, History], bool], state: Tra
 
 
 def _after_each_epoch(
+    this: Task,
     progress: deque[Progress | None],
+    best: list[Best],
     kept: Checkpoints | None,
     show: Callable[[History, float], None],
     presses: list[int],
 ) -> Callable[[TrainState, History], bool]:
-    """What `fit` calls after each epoch: records and shows progress, saves a checkpoint, and says whether to stop."""
+    """What `fit` calls after each epoch: records and shows progress, saves a checkpoint, and says whether to stop.
+
+    Of `progress` it keeps the last two epochs, and of `best` the best one.
+    """
     start, begun = progress[-1], time.perf_counter()
 
     def on_epoch(state: TrainState, new: History) -> bool:
@@ -113,10 +123,16 @@ def _after_each_epoch(
         now = Progress(jax.device_get(state), join_histories(start and start.history, new), seconds)
         progress.append(now)
         show(now.history, seconds[-1])
+        if now.is_finite and best_epoch(now.history) == len(seconds):
+            best[:] = [Best(now.state.params, len(seconds))]
+            if kept:
+                checkpoints.keep_best(kept, best[0])
         if kept and now.is_finite:
             checkpoints.after_epoch(kept, *now)
         begun = time.perf_counter()
-        return bool(presses) or not now.is_finite
+        patience = this.setup.settings.early_stopping
+        waited = patience is not None and should_stop(now.history.test_loss, patience)
+        return bool(presses) or not now.is_finite or waited
 
     return on_epoch
 

@@ -30,6 +30,17 @@ def positive(text: str) -> float:
     return value
 
 
+def fraction(text: str) -> float:
+    """A number from 0 to below 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to below 1; got {text!r}")
+    return value
+
+
 def sizes(text: str) -> tuple[int, ...]:
     """Whole numbers from 1 on, separated by commas."""
     return tuple(whole(1)(part) for part in text.split(","))
