@@ -4,6 +4,8 @@ from .bridge import to_torch as to_torch
 from .bridge import write_safetensors as write_safetensors
 from .checking import check as check
 from .flips import Flip as Flip
+from .optimizer_states import optimizer_from_torch as optimizer_from_torch
+from .optimizer_states import optimizer_to_torch as optimizer_to_torch
 from .pairing import Pair as Pair
 from .pairing import pair as pair
 from .report import Report as Report
