@@ -16,6 +16,7 @@ OPTIONAL = {
     "outputs": "(torch_function, jax_function), what to compare of the outputs",
     "mode": "'eval' or 'train'",
     "seed": "decides the noise that measures how far roundings carry (default: 0)",
+    "precision": "'float32' (default), 'bfloat16', 'tf32', or 'default': as each library computes on this device",
 }
 
 EXAMPLE = """\

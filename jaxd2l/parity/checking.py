@@ -12,6 +12,7 @@ from jaxd2l._checks.numbers import require_whole
 from jaxd2l.parity import jax_side
 from jaxd2l.parity.merging import consequences
 from jaxd2l.parity.optimizer_level import GIVEN_GRADIENTS, OptimizerPair
+from jaxd2l.parity.precisions import PrecisionName
 from jaxd2l.parity.report import Report, context
 from jaxd2l.parity.rule import Row, compare_accuracy, compare_meaning
 from jaxd2l.parity.samples import Call, arrays
@@ -37,6 +38,7 @@ def check(
     outputs: tuple[Callable[[Any], Any], Callable[[Any], Any]] | None = None,
     mode: Mode = "eval",
     seed: int = 0,
+    precision: PrecisionName = "float32",
 ) -> Report:
     """Compares a torch module with its JAX port, and says what differs and why.
 
@@ -68,6 +70,9 @@ def check(
       outputs: `(torch_function, jax_function)`, what to compare of the outputs. Otherwise all arrays in them, by name.
       mode: "eval", or "train": batch statistics, running averages afterwards, and one dropout mask for both.
       seed: decides the noise that measures how far roundings carry.
+      precision: "float32", with all digits in matrix products; "bfloat16": parameters and inputs of both sides;
+        "tf32"; or "default", products as each library computes them on this device. Errors are counted in roundings
+        of that precision.
 
     Returns:
       A report: `report.ok`, `report.assert_ok()`, `report.table()`, `report.to_html(path)`, ...; `report.unseen` says
@@ -103,9 +108,9 @@ def check(
     True
     """
     _require_arguments(torch_module, loss, optim, steps, oracle, seed)
-    _require_choices(outputs, mode, to_jax)
+    _require_choices(outputs, mode, to_jax, precision)
     _require_step(torch_step, optim)
-    sides = both_sides(torch_module, jax_model, Question(batch, weights, to_jax, outputs, loss, mode, seed))
+    sides = both_sides(torch_module, jax_model, Question(batch, weights, to_jax, outputs, loss, mode, seed, precision))
     with fitting_threads(sides.single):
         return _levels(torch_module, sides, mode, optim, torch_step, steps)
 
@@ -135,9 +140,11 @@ def _levels(
     return report._replace(rows=consequences(report.rows, (*sides.outputs, SAME_LOSS, *averages, GIVEN_GRADIENTS)))
 
 
-def _require_choices(outputs: Any, mode: Any, to_jax: Any) -> None:
+def _require_choices(outputs: Any, mode: Any, to_jax: Any, precision: Any) -> None:
     if outputs is not None:
         _require_pair("outputs", "(torch_function, jax_function)", outputs, callable, callable)
+    if precision not in get_args(PrecisionName):
+        raise ValueError(f"precision must be one of {', '.join(get_args(PrecisionName))}; got {precision!r}")
     if mode not in get_args(Mode):
         raise ValueError(f"mode must be 'eval' or 'train', got {mode!r}")
     if not (to_jax is None or isinstance(to_jax, str) or callable(to_jax)):
@@ -212,7 +219,12 @@ def _batch_context(sides: Sides, steps: int, mode: str) -> dict[str, Any]:
     shapes = {name: f"{x.dtype} {x.shape}" for name, x in zip(_names(sample.call), arrays(sample.call), strict=True)}
     labels = ", ".join(f"{x.dtype} {x.shape}" for x in jax.tree.leaves(sample.labels))
     batches = {"batches": len(sides.ours.samples)} if len(sides.ours.samples) > 1 else {}
-    return shapes | {"labels": labels} | batches | {"mode": mode, "steps": steps, "seed": sides.seed}
+    return (
+        shapes
+        | {"labels": labels}
+        | batches
+        | {"mode": mode, "precision": sides.ours.precision.said, "steps": steps, "seed": sides.seed}
+    )
 
 
 def _names(call: Call) -> list[str]:

@@ -80,7 +80,7 @@ def _bin_name(i: int) -> str:
 
 
 def _row_name(row: Row) -> str:
-    name = f"{row.quantity}, {'float64' if row.level == 'meaning' else 'float32'}"
+    name = f"{row.quantity}, {row.precision}"
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 

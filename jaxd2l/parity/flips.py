@@ -33,7 +33,12 @@ class Flip(NamedTuple):
 
 
 def find_flips(
-    step: int, side: str, arguments: dict[str, np.ndarray], oracle: dict[str, np.ndarray], limit: int = 8
+    step: int,
+    side: str,
+    arguments: dict[str, np.ndarray],
+    oracle: dict[str, np.ndarray],
+    limit: int = 8,
+    ulps: float = 1.0,
 ) -> list[Flip]:
     """The arguments that lie on the other side of their kink in float32, nearest first; at most `limit`.
 
@@ -42,6 +47,7 @@ def find_flips(
       arguments: of each kink in float32; the kink itself is at 0.
       oracle: the same in float64.
       limit: how many to return.
+      ulps: how many of float32's an ULP of the precision has.
 
     >>> find_flips(3, "JAX", {"relu 0": np.array([1.0, -1e-9])}, {"relu 0": np.array([1.0, 1e-9])})[0].index
     (1,)
@@ -54,7 +60,7 @@ def find_flips(
         size = float(np.sqrt(np.mean(np.square(finite)))) if finite.size else 0.0
         for index in np.argwhere((arguments[name] > 0) != (reference > 0)):
             where = tuple(int(i) for i in index)
-            ulp = float(np.spacing(np.float32(size)))
+            ulp = ulps * float(np.spacing(np.float32(size)))
             found.append(Flip(step, side, name, where, abs(float(reference[where])) / ulp))
     return sorted(found, key=lambda flip: flip.margin)[:limit]
 

@@ -16,10 +16,12 @@ from jaxd2l.parity.draws import Draws
 from jaxd2l.parity.flips import Flip, find_flips
 from jaxd2l.parity.frameworks import Port
 from jaxd2l.parity.leaves import named_arrays
+from jaxd2l.parity.precisions import Precision
 from jaxd2l.parity.programs import jax_watched
 from jaxd2l.parity.programs.jax_watched import Computed
 from jaxd2l.parity.programs.jax_wide import narrow_dtypes, widened_call
 from jaxd2l.parity.programs.jaxpr import trace
+from jaxd2l.parity.rule import ROUNDOFF, SINGLE
 from jaxd2l.parity.samples import Call, Sample
 from jaxd2l.parity.torch_side import LOSS, SAME_LOSS, Values, gradient_of, input_names, updated
 
@@ -39,6 +41,7 @@ class JaxSide(NamedTuple):
     names: JAX's name for each of torch's outputs.
     layout: `layout(array)`, from JAX's layout of an output to torch's; and of an input's gradient.
     draws: the random numbers that both sides draw in training mode; None in evaluation mode.
+    precision: in what the port computes where it does not compute in float64.
     """
 
     port: Port
@@ -50,15 +53,21 @@ class JaxSide(NamedTuple):
     names: dict[str, str] = {}  # noqa: RUF012  # read only, and a NamedTuple's default
     layout: Callable[[Any], Any] = lambda array: array
     draws: Draws | None = None
+    precision: Precision = Precision()
+
+    @property
+    def single(self) -> Any:
+        """The NumPy type of that precision."""
+        return self.precision.in_numpy
 
 
 @contextmanager
-def precision(dtype: type) -> Any:
+def precision(dtype: type, matmul: str = "highest") -> Any:
     """JAX as users run it: float64 only on request, and dtypes promoted as in NumPy; products in full precision."""
     with (
         jax.enable_x64(dtype is np.float64),
         jax.numpy_dtype_promotion("standard"),
-        jax.default_matmul_precision("highest"),
+        jax.default_matmul_precision("highest" if dtype is np.float64 else matmul),
     ):
         yield
 
@@ -156,9 +165,9 @@ def evaluator(side: JaxSide, dtype: type, same_outputs: Values | None = None) ->
     programs = {i: compiled(dtype, jax_values(side, same_outputs, i)) for i in range(len(side.samples))}
 
     def evaluate(arrays: Values, batch: int = 0) -> Values:
-        with precision(dtype):
+        with precision(dtype, side.precision.matmul):
             found = programs[batch](cast(arrays, dtype), at(side, dtype, batch))
-            return {name: np.array(value) for name, value in found.items()}
+            return as_single(found)
 
     return evaluate
 
@@ -176,11 +185,11 @@ def intermediates(side: JaxSide, arrays: Values, dtype: type, unroll: int = 0) -
 
 def flip_finder(side: JaxSide) -> Callable[[Values, int], list[Flip]]:
     """A function of torch's arrays and a step's number: the branches that JAX takes in float32 and not in float64."""
-    single, double = (_watcher(jax_watched.kinks, side, dtype) for dtype in (np.float32, np.float64))
+    single, double = (_watcher(jax_watched.kinks, side, dtype) for dtype in (side.single, np.float64))
 
     def find(arrays: Values, step: int) -> list[Flip]:
         met = [{name: np.asarray(x) for name, x in watch(arrays).items()} for watch in (single, double)]
-        return find_flips(step, "JAX", met[0], met[1])
+        return find_flips(step, "JAX", met[0], met[1], ulps=ROUNDOFF[side.precision.name] / SINGLE)
 
     return find
 
@@ -194,10 +203,16 @@ def _watcher(watch: Callable[..., Any], side: JaxSide, dtype: type) -> Callable[
     program = jax.jit(partial(watch, model, wide=dtype is np.float64))
 
     def meet(arrays: Values) -> Any:
-        with precision(dtype):
+        with precision(dtype, side.precision.matmul):
             return program(cast(arrays, dtype), at(side, dtype))
 
     return meet
+
+
+def as_single(arrays: Traced) -> Values:
+    """Copies on the host; numbers of bfloat16 as float32, which holds them all."""
+    found = {name: np.array(x) for name, x in arrays.items()}
+    return {name: x.astype(np.float32) if x.dtype.name == "bfloat16" else x for name, x in found.items()}
 
 
 def cast(arrays: Values, dtype: type) -> Values:

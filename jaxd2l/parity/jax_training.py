@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import optax
 
-from jaxd2l.parity.jax_side import JaxSide, at, cast, compiled, precision, run
+from jaxd2l.parity.jax_side import JaxSide, as_single, at, cast, compiled, precision, run
 from jaxd2l.parity.programs import jax_watched
 from jaxd2l.parity.samples import Call
 from jaxd2l.parity.torch_side import Values
@@ -52,16 +52,15 @@ def jax_steps(
     side: JaxSide, tx: optax.GradientTransformation, start: Values, dtype: type, programs: list[Callable[..., Any]]
 ) -> Iterator[JaxStep]:
     """Trains on the batches in turn, step after step without end."""
-    with precision(dtype):
+    with precision(dtype, side.precision.matmul):
         variables = side.weights.variables(cast(start, dtype))
         opt_state = tx.init(trainable(side, variables)[0])
     step = 0
     while True:
         batch = step % len(programs)
-        with precision(dtype):  # not across a yield: the caller has settings of its own
+        with precision(dtype, side.precision.matmul):  # not across a yield: the caller has settings of its own
             variables, opt_state, loss, arguments = programs[batch](variables, opt_state, at(side, dtype, batch))
-            met = {name: np.asarray(x) for name, x in arguments.items()}
-            result = JaxStep(side.weights.shown(variables), float(loss), met)
+            result = JaxStep(as_single(side.weights.shown(variables)), float(loss), as_single(arguments))
         yield result
         step += 1
 

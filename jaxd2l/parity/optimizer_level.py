@@ -56,13 +56,13 @@ class Training(NamedTuple):
 def training_of(optim: OptimizerPair, ours: JaxSide, torch_step: StepFunction = plain_step) -> Training:
     """Compiles JAX's training step in both precisions."""
     theirs, tx = TorchTraining(optim[0], torch_step), optim[1]
-    dtypes: tuple[type, ...] = (np.float32, np.float64)
+    dtypes: tuple[type, ...] = (ours.single, np.float64)
     batches = range(len(ours.samples))
     programs = {d: [jax_training.step_program(ours, tx, d, i) for i in batches] for d in dtypes}
     params = jax_training.trainable(ours, ours.weights.like)[0]
     if not corrects_bias(tx, params):
         return Training(theirs, tx, programs)
-    accurate = [accurately(jax_training.step_program(ours, tx, np.float32, i)) for i in batches]
+    accurate = [accurately(jax_training.step_program(ours, tx, ours.single, i)) for i in batches]
     return Training(theirs, tx, programs, accurate)
 
 
@@ -120,22 +120,22 @@ def step_level(sides: Sides, training: Training) -> list[Row]:
     torch32 = show(next(torch_steps(sides.single, theirs)).parameters)
     jax64, jax32 = (
         next(jax_training.jax_steps(sides.ours, training.tx, start, dtype, training.programs[dtype])).parameters
-        for dtype in (np.float64, np.float32)
+        for dtype in (np.float64, sides.ours.single)
     )
     accurate32 = None
     if training.accurate is not None:
-        steps = jax_training.jax_steps(sides.ours, training.tx, start, np.float32, training.accurate)
+        steps = jax_training.jax_steps(sides.ours, training.tx, start, sides.ours.single, training.accurate)
         accurate32 = next(steps).parameters
     flips = cache(lambda: jax_side.flip_finder(sides.ours)(start, 0))
-    rows = []
+    rows, kind = [], sides.ours.precision.name
     for n in exact:
         name = f"{n} after one step"
         meaning = compare_meaning(name, exact[n], jax64[n], scales[n])
-        accuracy = compare_accuracy(name, torch32[n], jax32[n], exact[n], scales[n])
+        accuracy = compare_accuracy(name, torch32[n], jax32[n], exact[n], scales[n], kind)
         if holds(meaning) and not holds(accuracy):
             accuracy = explained(accuracy, flips())
         if not holds(accuracy) and accurate32 is not None:
-            accuracy = excused(accuracy, compare_accuracy(name, torch32[n], accurate32[n], exact[n], scales[n]))
+            accuracy = excused(accuracy, compare_accuracy(name, torch32[n], accurate32[n], exact[n], scales[n], kind))
         rows += [meaning, accuracy]
     frozen = {f"{n} after one step" for n in exact if n in sides.start and n not in sides.ours.trained}
     return [r._replace(hint=_FROZEN) if r.quantity in frozen and not holds(r) else r for r in rows]

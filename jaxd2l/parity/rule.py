@@ -31,6 +31,9 @@ itself is less accurate there than torch, which explains the whole. The other tw
 SINGLE, DOUBLE = 2.0**-24, 2.0**-53
 """Unit roundoff: half the distance from 1 to the next number."""
 
+ROUNDOFF = {"float32": SINGLE, "tf32": 2.0**-11, "bfloat16": 2.0**-8}
+"""The unit roundoff of every precision in which both libraries can be compared with float64."""
+
 ULP_EDGES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 256.0, 1024.0, 4096.0, np.inf)
 """Edges of every histogram of errors, in condition-scaled ULPs; a bin holds its lower edge."""
 
@@ -54,6 +57,7 @@ class Row(NamedTuple):
     verdict: see `Verdict`.
     hint: the likely cause, if one is known.
     follows_from: quantities above whose failure explains this one; () if this is a cause of its own.
+    precision: in what JAX computed it, "float64" or a key of `ROUNDOFF`.
     """
 
     quantity: str
@@ -67,6 +71,7 @@ class Row(NamedTuple):
     verdict: Verdict
     hint: str = ""
     follows_from: tuple[str, ...] = ()
+    precision: str = "float32"
 
 
 def holds(row: Row) -> bool:
@@ -78,10 +83,13 @@ def holds(row: Row) -> bool:
     return row.verdict in _HOLDING
 
 
-def compare_accuracy(quantity: str, torch_value: Value, jax_value: Value, oracle: Value, scale: Value) -> Row:
+def compare_accuracy(
+    quantity: str, torch_value: Value, jax_value: Value, oracle: Value, scale: Value, precision: str = "float32"
+) -> Row:
     """Judges two float32 results of one function by a float64 result of it.
 
-    With u = 2^-24 and `err(v) = max_i |v_i - oracle_i| / (u scale_i)`, they agree if and only if
+    With u = 2^-24, or the roundoff of another precision, and `err(v) = max_i |v_i - oracle_i| / (u scale_i)`, they
+    agree if and only if
 
         err(jax) <= 2 err(torch) + 4,
 
@@ -96,6 +104,7 @@ def compare_accuracy(quantity: str, torch_value: Value, jax_value: Value, oracle
       oracle: the float64 result; where it is not finite, torch's value is the measure.
       scale: condition scale, broadcastable to the values; not negative. Where it is 0, the value must be exact;
         where it is not finite, the oracle's magnitude is taken.
+      precision: in what both computed, a key of `ROUNDOFF`; the results are given as float32.
 
     A unit is never smaller than the smallest normal number: XLA flushes subnormal results to zero on CPUs, which is
     a documented difference and no error. Integers and booleans must be equal.
@@ -105,7 +114,7 @@ def compare_accuracy(quantity: str, torch_value: Value, jax_value: Value, oracle
     >>> row.verdict, round(row.jax_error)
     ('precision-defect', 168)
     """
-    return _compare("accuracy", quantity, torch_value, jax_value, oracle, scale)
+    return _compare("accuracy", quantity, torch_value, jax_value, oracle, scale, precision)
 
 
 def compare_meaning(quantity: str, torch_value: Value, jax_value: Value, scale: Value) -> Row:
@@ -116,21 +125,26 @@ def compare_meaning(quantity: str, torch_value: Value, jax_value: Value, scale: 
     >>> compare_meaning("a third", np.array(1 / 3), np.array(0.3333), 1 / 3).verdict
     'semantic-mismatch'
     """
-    return _compare("meaning", quantity, torch_value, jax_value, torch_value, scale)
+    return _compare("meaning", quantity, torch_value, jax_value, torch_value, scale, "float64")
 
 
-def _compare(level: Level, quantity: str, torch_value: Value, jax_value: Value, oracle: Value, scale: Value) -> Row:
+def _compare(
+    level: Level, quantity: str, torch_value: Value, jax_value: Value, oracle: Value, scale: Value, precision: str
+) -> Row:
     theirs, ours, shape = np.asarray(torch_value), np.asarray(jax_value), np.shape(torch_value)
     if hint := _cannot_be_compared(level, theirs, ours, np.shape(oracle)):
         inf, empty = float("inf"), (0,) * (len(ULP_EDGES) - 1)
-        return Row(quantity, level, 0.0, inf, _bound(level, 0.0), inf, empty, (), "semantic-mismatch", hint)
+        return Row(
+            quantity, level, 0.0, inf, _bound(level, 0.0), inf, empty, (), "semantic-mismatch", hint, (), precision
+        )
     is_bitwise = theirs.dtype == ours.dtype and np.array_equal(_bits(theirs), _bits(ours))
     theirs, ours, measure = (np.asarray(x, np.float64).ravel() for x in (theirs, ours, oracle))
     measure = np.where(np.isfinite(measure), measure, theirs)
     scale = np.broadcast_to(np.asarray(scale, np.float64), shape).ravel()
     if np.any(scale < 0):
         raise ValueError(f"{quantity}: a condition scale is a sum of magnitudes and cannot be negative")
-    unit = _unit(level, scale, measure)
+    roundoff = DOUBLE if level == "meaning" else ROUNDOFF[precision]
+    unit = _unit(level, roundoff, scale, measure)
 
     finite = np.isfinite(theirs)
     same_pattern = np.where(finite, np.isfinite(ours), (ours == theirs) | (np.isnan(ours) & np.isnan(theirs)))
@@ -139,26 +153,30 @@ def _compare(level: Level, quantity: str, torch_value: Value, jax_value: Value, 
     torch_worst, jax_worst = (float(np.max(errors, initial=0.0)) for errors in (torch_errors, jax_errors))
     worst = int(np.argmax(jax_errors)) if ours.size else 0
     index = tuple(int(i) for i in np.unravel_index(worst, shape)) if ours.size else ()
-    bound, hint, verdict = _bound(level, torch_worst), "", _verdict(level, jax_worst, _bound(level, torch_worst))
+    bound, hint, verdict = (
+        _bound(level, torch_worst),
+        "",
+        _verdict(level, roundoff, jax_worst, _bound(level, torch_worst)),
+    )
     if is_bitwise:
         verdict = "bitwise"
     elif not same_pattern.all():
         verdict, hint = "semantic-mismatch", f"torch has {theirs[worst]}, JAX {ours[worst]} at index {index}"
     ratio, histogram = _ratio(jax_worst, torch_worst), _histogram(jax_errors)
-    return Row(quantity, level, torch_worst, jax_worst, bound, ratio, histogram, index, verdict, hint)
+    return Row(quantity, level, torch_worst, jax_worst, bound, ratio, histogram, index, verdict, hint, (), precision)
 
 
-def _unit(level: Level, scale: np.ndarray, measure: np.ndarray) -> np.ndarray:
+def _unit(level: Level, roundoff: float, scale: np.ndarray, measure: np.ndarray) -> np.ndarray:
     """One rounding of each element's condition scale."""
     scale = np.where(np.isfinite(scale), scale, np.abs(measure))
-    roundoff, dtype = (SINGLE, np.float32) if level == "accuracy" else (DOUBLE, np.float64)
+    dtype = np.float32 if level == "accuracy" else np.float64
     return np.maximum(roundoff * scale, float(np.finfo(dtype).smallest_normal))
 
 
-def _verdict(level: Level, error: float, bound: float) -> Verdict:
+def _verdict(level: Level, roundoff: float, error: float, bound: float) -> Verdict:
     if error <= bound:
         return "within-oracle"
-    return "precision-defect" if level == "accuracy" and error < SINGLE**-0.5 else "semantic-mismatch"
+    return "precision-defect" if level == "accuracy" and error < roundoff**-0.5 else "semantic-mismatch"
 
 
 def _bound(level: Level, torch_error: float) -> float:

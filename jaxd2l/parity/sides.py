@@ -1,6 +1,7 @@
 """Both sides of a check, made of its arguments: the same weights and the same batches in torch and in JAX."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -16,6 +17,7 @@ from jaxd2l.parity.frameworks import as_port
 from jaxd2l.parity.jax_side import JaxSide
 from jaxd2l.parity.leaves import matched, named_arrays
 from jaxd2l.parity.pairing import Weights
+from jaxd2l.parity.precisions import PrecisionName, precision_of
 from jaxd2l.parity.samples import Call, Sample, as_samples
 from jaxd2l.parity.torch_side import (
     LossFunction,
@@ -47,6 +49,7 @@ class Question(NamedTuple):
     loss: LossPair | None = None
     mode: Mode = "eval"
     seed: int = 0
+    precision: PrecisionName = "float32"
 
 
 class Sides(NamedTuple):
@@ -77,23 +80,26 @@ def both_sides(module: torch.nn.Module, jax_model: Any, question: Question) -> S
     Raises:
       TypeError, ValueError: as `check`.
     """
-    samples = as_samples(question.batch)
+    precision = precision_of(question.precision)
+    samples = tuple(jax.tree.map(partial(_rounded, precision.in_numpy), s) for s in as_samples(question.batch))
     module = copied(module)
+    if precision.in_torch is not torch.float32:
+        module = module.to(precision.in_torch)  # so that float64 starts from the same numbers
     start = {name: _at_least_single(value) for name, value in (parameters(module) | buffers(module)).items()}
     require_finite(start)
     draws = Draws(question.seed, _layouts(question.to_jax)) if question.mode == "train" else None
     pick = (question.outputs or (_everything, _everything))[0]
     torch_loss = question.loss[0] if question.loss else _torch_probe(question.seed, pick)
     single, double = (
-        torch_side(module, samples, torch_loss, dtype, pick, draws) for dtype in (torch.float32, torch.float64)
+        torch_side(module, samples, torch_loss, dtype, pick, draws) for dtype in (precision.in_torch, torch.float64)
     )
     whole = _torch_runs("the module fails on the inputs", lambda: _run_once(single))
     theirs = outputs_of(single)
     _require_outputs(single, theirs)
     _torch_runs("the loss refuses the batch", lambda: _require_scalar(_loss_of(single, whole)))
-    ours = _named(_our_side(jax_model, question, single, draws), start, theirs)
+    ours = _named(_our_side(jax_model, question, samples, single, draws)._replace(precision=precision), start, theirs)
     ours = ours._replace(loss=question.loss[1] if question.loss else _jax_probe(question.seed, ours))
-    evaluate = jax_side.evaluator(ours, np.float32, theirs)
+    evaluate = jax_side.evaluator(ours, ours.single, theirs)
     return Sides(single, double, ours, evaluate, start, theirs, whole, question.seed)
 
 
@@ -109,10 +115,16 @@ def types_inside(sides: Sides) -> list[str]:
         raise ValueError(f"the JAX loss or its gradient cannot be computed: {error}") from error
 
 
-def _our_side(jax_model: Any, question: Question, theirs: TorchSide, draws: Draws | None) -> JaxSide:
-    to_jax = _to_jax(question.to_jax)
+def _our_side(
+    jax_model: Any, question: Question, samples: tuple[Sample, ...], theirs: TorchSide, draws: Draws | None
+) -> JaxSide:
+    to_jax, single = _to_jax(question.to_jax), precision_of(question.precision).in_numpy
     turned = tuple(
-        Sample(Call(*jax.tree.map(to_jax, (s.call.args, s.call.kwargs))), s.labels) for s in as_samples(question.batch)
+        Sample(
+            Call(*jax.tree.map(to_jax, (s.call.args, s.call.kwargs))),
+            jax.tree.map(lambda x: x.astype(single) if x.dtype == np.float32 else x, s.labels),
+        )
+        for s in samples
     )
     one = Call(*jax.tree.map(lambda x: x[:1], (turned[0].call.args, turned[0].call.kwargs)))
     port = as_port(jax_model, one)
@@ -183,6 +195,11 @@ def _require_outputs(single: TorchSide, theirs: Values) -> None:
             f"torch's module returns other {', '.join(random)} for the same inputs each time: it draws at random "
             "although it is in evaluation mode; is a functional dropout missing training=self.training?"
         )
+
+
+def _rounded(single: Any, x: np.ndarray) -> np.ndarray:
+    """An array of float32 with numbers of another type."""
+    return x.astype(single).astype(np.float32) if x.dtype == np.float32 else x
 
 
 def _at_least_single(value: np.ndarray) -> np.ndarray:

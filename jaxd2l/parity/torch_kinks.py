@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from jaxd2l.parity.bridge import to_numpy
 from jaxd2l.parity.programs.torch_dispatch import Dispatch
 
 _AT_0 = frozenset(("relu", "abs", "sign", "leaky_relu", "prelu", "_prelu_kernel"))
@@ -25,7 +26,7 @@ class Kinks(Dispatch):
         name = func.overloadpacket.__name__.rstrip("_")
         argument = _argument(name, args)
         if argument is not None and argument.is_floating_point():
-            self.arguments[f"{name} {self.counts[name]}"] = argument.detach().cpu().numpy().copy()
+            self.arguments[f"{name} {self.counts[name]}"] = to_numpy(argument)
             self.counts[name] += 1
         return func(*args, **(kwargs or {}))
 

@@ -16,7 +16,7 @@ from jaxd2l.parity.merging import worst
 from jaxd2l.parity.noise import with_scales
 from jaxd2l.parity.optimizer_level import Training, excused
 from jaxd2l.parity.programs.torch_rounding import Rounding
-from jaxd2l.parity.rule import SINGLE, Row, compare_accuracy, compare_meaning, holds, largest_magnitude
+from jaxd2l.parity.rule import ROUNDOFF, SINGLE, Row, compare_accuracy, compare_meaning, holds, largest_magnitude
 from jaxd2l.parity.sides import Sides
 from jaxd2l.parity.torch_kinks import Kinks
 from jaxd2l.parity.torch_side import TorchStep, Values, copied, gradient_of, set_parameters, torch_steps, torch_values
@@ -25,7 +25,7 @@ _NUM_PERTURBED = 3
 """Perturbed float64 runs: each operation of each is off by one float32 rounding of its condition scale. Fewer samples
 than of a single value will do: the scale is the largest of a whole parameter, over all steps so far."""
 
-FREE64, RESYNCED, FREE32 = "float64 free run", "float32 re-synchronised gradients", "float32 free run"
+FREE64, RESYNCED, FREE = "float64 free run", "re-synchronised gradients", "free run"
 
 
 class Trajectory(NamedTuple):
@@ -69,13 +69,13 @@ def run(sides: Sides, training: Training, steps: int) -> Trajectory:
     lockstep = _lockstep(sides, training)
     find = jax_side.flip_finder(sides.ours)
     gradient_scale: dict[str, float] = {}
-    start = jax_side.cast(sides.start, np.float32)
+    start, kind = jax_side.cast(sides.start, np.float32), sides.ours.precision.name
     for step in range(steps):
         noise_seed = sides.seed * steps + step
         for row in _resynced(sides, start, gradient_scale, noise_seed, step):
             resynced.append(row if holds(row) else explained(row, find(start, step)))
         moment = next(lockstep)
-        start = jax_side.cast(moment.oracle.parameters, np.float32)
+        start = jax_side.as_single(jax_side.cast(moment.oracle.parameters, sides.ours.single))
         ledger += moment.flips
         oracle, torch32 = moment.shown
         ours = [flip for flip in ledger if flip.side == "JAX"]
@@ -85,13 +85,15 @@ def run(sides: Sides, training: Training, steps: int) -> Trajectory:
             where = f"{name} after step {step + 1}"
             free64.append(compare_meaning(where, value, moment.jax64.parameters[name], scale[name]))
             singles = torch32[name], moment.jax32.parameters[name]
-            row = explained(compare_accuracy(where, *singles, value, scale[name]), ours)
+            row = explained(compare_accuracy(where, *singles, value, scale[name], kind), ours)
             if not holds(row) and moment.accurate32 is not None:
-                accurate = compare_accuracy(where, singles[0], moment.accurate32.parameters[name], value, scale[name])
+                accurate = compare_accuracy(
+                    where, singles[0], moment.accurate32.parameters[name], value, scale[name], kind
+                )
                 row = excused(row, explained(accurate, ours))
             free32.append(row)
-        moments.append(_numbers(moment))
-    rows = (worst(FREE64, free64), worst(RESYNCED, resynced), worst(FREE32, free32))
+        moments.append(_numbers(moment, kind))
+    rows = (worst(FREE64, free64), worst(f"{kind} {RESYNCED}", resynced), worst(f"{kind} {FREE}", free32))
     traces = (Curve(quantity, name, [m[quantity, name] for m in moments]) for quantity, name in moments[0])
     return Trajectory(rows, tuple(traces), tuple(ledger))
 
@@ -105,12 +107,12 @@ def _lockstep(sides: Sides, training: Training) -> Iterator[_Moment]:
     perturbed_runs = [torch_steps(sides.double, theirs) for _ in noises]
     jax64, jax32 = (
         jax_steps(sides.ours, training.tx, sides.start, dtype, training.programs[dtype])
-        for dtype in (np.float64, np.float32)
+        for dtype in (np.float64, sides.ours.single)
     )
     accurate32 = None
     if training.accurate is not None:
-        accurate32 = jax_steps(sides.ours, training.tx, sides.start, np.float32, training.accurate)
-    step = 0
+        accurate32 = jax_steps(sides.ours, training.tx, sides.start, sides.ours.single, training.accurate)
+    step, ulps = 0, ROUNDOFF[sides.ours.precision.name] / SINGLE
     while True:
         with Kinks() as oracle_kinks:
             oracle = next(oracle_run)
@@ -123,23 +125,23 @@ def _lockstep(sides: Sides, training: Training) -> Iterator[_Moment]:
         for noise, perturbed_run in zip(noises, perturbed_runs, strict=True):
             with noise:
                 perturbed.append(show(next(perturbed_run).parameters))
-        flips = find_flips(step, "torch", torch_kinks.arguments, oracle_kinks.arguments)
-        flips += find_flips(step, "JAX", ours32.kinks, ours64.kinks)
+        flips = find_flips(step, "torch", torch_kinks.arguments, oracle_kinks.arguments, ulps=ulps)
+        flips += find_flips(step, "JAX", ours32.kinks, ours64.kinks, ulps=ulps)
         shown = show(oracle.parameters), show(torch32.parameters)
         yield _Moment(oracle, torch32, shown, ours64, ours32, perturbed, flips, accurate)
         step += 1
 
 
-def _numbers(moment: _Moment) -> dict[tuple[CurveQuantity, str], float]:
+def _numbers(moment: _Moment, kind: str) -> dict[tuple[CurveQuantity, str], float]:
     """A point of every curve."""
     exact, torch32 = moment.shown
     return {
         ("loss", "torch float64"): moment.oracle.loss,
-        ("loss", "torch float32"): moment.torch32.loss,
-        ("loss", "JAX float32"): moment.jax32.loss,
+        ("loss", f"torch {kind}"): moment.torch32.loss,
+        ("loss", f"JAX {kind}"): moment.jax32.loss,
         ("distance", "JAX float64"): _distance(moment.jax64.parameters, exact),
-        ("distance", "torch float32"): _distance(torch32, exact),
-        ("distance", "JAX float32"): _distance(moment.jax32.parameters, exact),
+        ("distance", f"torch {kind}"): _distance(torch32, exact),
+        ("distance", f"JAX {kind}"): _distance(moment.jax32.parameters, exact),
         ("distance", "perturbed float64"): max(_distance(run, exact) for run in moment.perturbed),
     }
 
@@ -159,13 +161,13 @@ def _resynced(
     samples = 1 if scale else _NUM_PERTURBED
     exact, measured = with_scales(lambda: torch_values(double, batch=batch), noise_seed, samples)
     theirs, ours = torch_values(single, batch=batch), sides.evaluate(start, batch)
-    rows = []
+    rows, kind = [], sides.ours.precision.name
     for name in sides.ours.trained:
         quantity = gradient_of(name)
         # The decaying maximum keeps one lucky draw of the noise from making the unit tiny.
         scale[name] = max(largest_magnitude(measured[quantity]), 0.8 * scale.get(name, 0.0))
         where = f"{quantity} at step {step + 1}"
-        rows.append(compare_accuracy(where, theirs[quantity], ours[quantity], exact[quantity], scale[name]))
+        rows.append(compare_accuracy(where, theirs[quantity], ours[quantity], exact[quantity], scale[name], kind))
     return rows
 
 

@@ -135,7 +135,12 @@ def _accuracy(sides: Sides, computed: _Computed, meaning: Row, inside: list[str]
     """The float32 row of a quantity; a failure in float64 decides what kind of failure it is."""
     name = meaning.quantity
     row = compare_accuracy(
-        name, computed.torch32[name], computed.jax32[name], computed.torch64[name], computed.scales[name]
+        name,
+        computed.torch32[name],
+        computed.jax32[name],
+        computed.torch64[name],
+        computed.scales[name],
+        sides.ours.precision.name,
     )
     if holds(row):
         return row

@@ -39,7 +39,7 @@ def cells(row: Row) -> tuple[str, ...]:
     meaning = row.level == "meaning"
     return (
         row.quantity,
-        "float64" if meaning else "float32",
+        row.precision,
         "" if meaning else number(row.torch_error),
         number(row.jax_error),
         number(row.bound),
