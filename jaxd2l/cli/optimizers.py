@@ -8,7 +8,7 @@ import optax
 from jaxtyping import Array
 
 from jaxd2l import optim
-from jaxd2l.cli.setups import Settings
+from jaxd2l.cli.setups import Settings, Setup
 
 _STEP_AT, _STEP_BY = (0.5, 0.75), 0.1
 
@@ -41,6 +41,11 @@ def make_tx(settings: Settings, steps: int) -> Callable[..., optax.GradientTrans
         return makers[settings.optimizer](rate, **decay, **options)
 
     return make
+
+
+def steps_per_epoch(setup: Setup) -> int:
+    """The last short batch is a step, too."""
+    return -(-len(setup.dataset.train.inputs) // setup.settings.batch_size)
 
 
 def scheduled(learning_rate: Any, settings: Settings, steps: int) -> Any:

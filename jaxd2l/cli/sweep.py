@@ -7,23 +7,34 @@ import time
 from collections.abc import Sequence
 from typing import Any, get_args
 
+import jax
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from jaxd2l import optim
 from jaxd2l._exit_codes import ExitCode
 from jaxd2l._files import write_file
 from jaxd2l.cli import runs, setups
+from jaxd2l.cli.optimizers import make_tx, steps_per_epoch
 from jaxd2l.cli.setups import Setup
+from jaxd2l.train import evaluate, fit
 from jaxd2l.train.sweep import Best, Outcome, Sweep, best, outcome, sweep
+
+_VALIDATION = 0.1
+"""The share of the training set on which the best is chosen, unless the options say otherwise."""
 
 _SYMBOLS = {"learning_rate": "lr", "weight_decay": "weight decay"}
 
 
 def run(options: argparse.Namespace) -> ExitCode:
-    """Trains all models, prints the mean and the spread of every point, and marks the best."""
+    """Trains all models, prints the mean and the spread of every point, and marks the best.
+
+    The best is chosen on a validation set, and its accuracy on the test set, or loss, is measured once.
+    """
+    if options.plot is not None and not options.plot.parent.is_dir():  # before minutes are spent
+        raise FileNotFoundError(f"there is no folder {options.plot.parent} to write {options.plot} to")
+    options.validation = _VALIDATION if options.validation is None else options.validation
     setup = setups.chosen(options)
     grid = {"learning_rate": options.lr} | ({"weight_decay": options.weight_decay} if options.weight_decay else {})
     count = options.seeds * math.prod(len(values) for values in grid.values())
@@ -31,16 +42,22 @@ def run(options: argparse.Namespace) -> ExitCode:
     result = _train(setup, grid, options.seeds, count)
     seconds = time.perf_counter() - begun
     by: Outcome = "test_accuracy" if setup.dataset.class_names else "test_loss"
-    values, epochs = outcome(result, of=by), setup.settings.epochs
+    values, epochs, what = outcome(result, of=by), setup.settings.epochs, _name(by, setup)
     trained = f"{options.model} on {setup.dataset_name}"
     if options.plot is not None:
-        write_file(options.plot, _picture(result, values, by, f"{trained}, {epochs} epochs"))
+        write_file(options.plot, _picture(result, values, what, f"{trained}, {epochs} epochs"))
     chosen, problem = _best(result, by)
+    alone = _seconds_alone(setup, result) * count
+    notes = _notes(setup, result, chosen, by)
     if options.json:
-        print(runs.to_json(_record(_arguments(options, setup), result, chosen, seconds)))
+        arguments = _arguments(options, setup)
+        print(runs.to_json(_record(arguments, setup, result, chosen, notes, {"seconds": seconds, "one_by_one": alone})))
     else:
-        what = f"{trained}: {by.replace('_', ' ')} after {epochs} epochs"
-        Console().print(_table(result, values, chosen, f"{what}, {count} models in {seconds:.1f} s"))
+        title = f"{trained}: {what} after {epochs} epochs, {count} models in {seconds:.1f} s"
+        Console().print(_table(result, values, chosen, title))
+        print(f"one program for {count} models: {seconds:.1f} s; one after the other: about {alone:.1f} s")
+        for note in notes:
+            print(note)
         if options.plot is not None:
             print(f"the heat map: {options.plot}")
     if problem:
@@ -56,7 +73,7 @@ def _train(setup: Setup, grid: dict[str, Sequence[float]], num_seeds: int, count
         return sweep(
             setup.model,
             setup.loss,
-            _sgd,
+            make_tx(setup.settings, steps_per_epoch(setup)),
             setup.dataset,
             seeds=range(num_seeds),
             grid=grid,
@@ -66,17 +83,57 @@ def _train(setup: Setup, grid: dict[str, Sequence[float]], num_seeds: int, count
         )
 
 
+def _seconds_alone(setup: Setup, result: Sweep) -> float:
+    """How long one of the models takes by itself, compilation included: two epochs are run, and the rest reckoned."""
+    settings = setup.settings
+    point = {name: float(axis[0]) for name, axis in result.grid.items()}
+    tx = make_tx(settings, steps_per_epoch(setup))(**point)
+    ends = [time.perf_counter()]
+    fit(
+        setup.model,
+        setup.loss,
+        tx,
+        setup.dataset,
+        key=jax.random.key(0),
+        epochs=2,
+        batch_size=settings.batch_size,
+        on_epoch=lambda *_: ends.append(time.perf_counter()),
+    )
+    return ends[1] - ends[0] + (settings.epochs - 1) * (ends[2] - ends[1])
+
+
+def _notes(setup: Setup, result: Sweep, chosen: Best | None, by: Outcome) -> list[str]:
+    """The best point's result on the test set, and the axes at whose ends it lies."""
+    if chosen is None:
+        return []
+    at = [int(np.argmin(abs(axis - chosen.point[name]))) for name, axis in result.grid.items()]
+    notes = []
+    if setup.settings.validation:
+        params = jax.tree.map(lambda leaf: leaf[(slice(None), *at)], result.params)
+        each = [
+            evaluate(setup.model, setup.loss, jax.tree.map(lambda leaf, i=i: leaf[i], params), setup.test)
+            for i in range(len(result.seeds))
+        ]
+        measured = np.mean([getattr(one, by.removeprefix("test_")) for one in each])
+        notes.append(f"the best on the test set: {by.replace('_', ' ')} {measured:.4f}")
+    for (name, axis), i in zip(result.grid.items(), at, strict=True):
+        if len(axis) > 1 and axis[i] in (axis.min(), axis.max()) and axis[i] != 0:
+            side, beyond = ("smallest", "smaller") if axis[i] == axis.min() else ("largest", "larger")
+            notes.append(f"the best {_SYMBOLS[name]}, {axis[i]:.4g}, is the {side} of the grid: try {beyond} ones, too")
+    return notes
+
+
+def _name(by: Outcome, setup: Setup) -> str:
+    """What was measured, in words: the sweep calls the set after which it chooses the test set."""
+    return by.replace("_", " ").replace("test", "validation" if setup.settings.validation else "test")
+
+
 def _best(result: Sweep, by: Outcome) -> tuple[Best | None, str]:
     """The best point, or why there is none."""
     try:
         return best(result, by=by), ""
     except ValueError as error:
         return None, str(error)
-
-
-def _sgd(learning_rate: Any, weight_decay: Any = 0.0) -> Any:
-    """Decays only weights, as the book does."""
-    return optim.sgd(learning_rate, weight_decay=weight_decay, weight_decay_mask=optim.kernels)
 
 
 def _table(result: Sweep, values: np.ndarray, chosen: Best | None, title: str) -> Table:
@@ -95,10 +152,9 @@ def _table(result: Sweep, values: np.ndarray, chosen: Best | None, title: str) -
     return table
 
 
-def _picture(result: Sweep, values: np.ndarray, by: Outcome, title: str) -> bytes:
+def _picture(result: Sweep, values: np.ndarray, what: str, title: str) -> bytes:
     from jaxd2l import plots  # matplotlib, for those who ask for a picture
 
-    what = by.replace("_", " ")
     (name, axis), *others = result.grid.items()
     rows, ylabel = [str(seed) for seed in result.seeds], "seed"
     if others:
@@ -113,18 +169,27 @@ def _picture(result: Sweep, values: np.ndarray, by: Outcome, title: str) -> byte
 
 def _arguments(options: argparse.Namespace, setup: Setup) -> dict[str, Any]:
     given = {k: v for k, v in vars(options).items() if k not in ("module", "json", "plot")}
-    sizes = {"epochs": setup.settings.epochs, "batch_size": setup.settings.batch_size}
-    return given | {"dataset": setup.dataset_name, **sizes}
+    swept = ("lr", "weight_decay")
+    settings = {name: value for name, value in setup.settings._asdict().items() if name not in swept}
+    return given | {"dataset": setup.dataset_name, **settings}
 
 
-def _record(arguments: dict[str, Any], result: Sweep, chosen: Best | None, seconds: float) -> dict[str, Any]:
+def _record(
+    arguments: dict[str, Any],
+    setup: Setup,
+    result: Sweep,
+    chosen: Best | None,
+    notes: list[str],
+    seconds: dict[str, float],
+) -> dict[str, Any]:
     return {
         "arguments": arguments,
         **runs.made_with(),
-        "seconds": seconds,
+        **seconds,
         "axes": ["seed", *result.grid],
         "seeds": result.seeds,
         "grid": result.grid,
         "best": chosen and chosen._asdict(),
-        "outcomes": {name: outcome(result, of=name) for name in get_args(Outcome)},
+        "notes": notes,
+        "outcomes": {_name(name, setup).replace(" ", "_"): outcome(result, of=name) for name in get_args(Outcome)},
     }

@@ -26,7 +26,7 @@ def test_json_and_nothing_else_on_standard_output(capsys):
     record = json.loads(capsys.readouterr().out)
     assert record["axes"] == ["seed", "learning_rate"]
     np.testing.assert_allclose(record["grid"]["learning_rate"], [0.1, 0.2, 0.3])
-    accuracy = np.array(record["outcomes"]["test_accuracy"])
+    accuracy = np.array(record["outcomes"]["validation_accuracy"])
     assert accuracy.shape == (2, 3)
     assert record["best"]["mean"] == pytest.approx(accuracy.mean(0).max())
     assert record["arguments"]["epochs"] == 2
@@ -37,12 +37,43 @@ def test_a_sweep_where_all_diverge_is_an_error_and_no_number(capsys):
     out, err = capsys.readouterr()
     assert code == 1
     assert "smaller learning rates" in err
-    assert json.loads(out)["outcomes"]["test_accuracy"] == [[None], [None]]
+    assert json.loads(out)["outcomes"]["validation_accuracy"] == [[None], [None]]
 
 
 def test_a_regression_is_judged_by_its_loss(capsys):
     assert run(["sweep", "linear", "--lr", "0.001,0.03", "--seeds", "1"]) == 0
-    assert "test loss" in capsys.readouterr().out
+    assert "validation loss" in capsys.readouterr().out
+
+
+def test_the_best_is_chosen_on_a_validation_set_and_an_end_of_the_grid_is_flagged(capsys):
+    assert run([*SHORT, "--lr", "0.001,0.01,0.1"]) == 0
+    out = capsys.readouterr().out
+    assert "validation accuracy" in out
+    assert "the best on the test set: test accuracy 0." in out
+    assert "the best lr, 0.1, is the largest of the grid: try larger ones, too" in out
+    assert "one program for 6 models" in out
+    assert run([*SHORT, "--lr", "0.001,0.1,1e30", "--validation", "0"]) == 0
+    out = capsys.readouterr().out
+    assert "test accuracy" in out
+    assert "of the grid" not in out
+
+
+def test_the_options_of_train_hold_for_every_model(tmp_path, capsys):
+    words = ["--optimizer", "adam", "--schedule", "cosine", "--validation", "0.2", "--init", "xavier"]
+    assert run([*SHORT, "--lr", "0.01", *words, "--json"]) == 0
+    swept = json.loads(capsys.readouterr().out)
+    folder = str(tmp_path / "run")
+    arguments = ["--epochs", "2", "--batch-size", "500", "--lr", "0.01", "--seed", "1", "--out", folder, "--json"]
+    assert run(["train", "softmax", *words, *arguments]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    np.testing.assert_allclose(swept["outcomes"]["validation_loss"][1], alone["results"]["validation_loss"], rtol=1e-4)
+
+
+def test_a_picture_that_cannot_be_written_is_refused_before_training(capsys):
+    assert run([*SHORT, "--lr", "0.1", "--plot", "no/such/folder/map.png"]) == 1
+    out, err = capsys.readouterr()
+    assert "there is no folder no/such/folder" in err
+    assert "epochs" not in err + out
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
 from jaxd2l.cli import setups
-from jaxd2l.cli.optimizers import make_tx
+from jaxd2l.cli.optimizers import make_tx, steps_per_epoch
 from jaxd2l.cli.setups import Settings, Setup
 from jaxd2l.train import create_state
 from jaxd2l.train.checkpoint import describe
@@ -47,7 +47,7 @@ def task(options: argparse.Namespace, mesh: Mesh | None) -> Task:
     """
     started = datetime.now(UTC)
     setup = setups.chosen(options)
-    make = make_tx(setup.settings, -(-len(setup.dataset.train.inputs) // setup.settings.batch_size))
+    make = make_tx(setup.settings, steps_per_epoch(setup))
     arguments = {
         "model": options.model,
         "dataset": setup.dataset_name,
