@@ -10,6 +10,7 @@ import torch
 
 from jaxd2l._checks.numbers import require_whole
 from jaxd2l.parity import jax_side
+from jaxd2l.parity.coverage import coverage
 from jaxd2l.parity.merging import consequences
 from jaxd2l.parity.optimizer_level import GIVEN_GRADIENTS, OptimizerPair
 from jaxd2l.parity.precisions import PrecisionName
@@ -122,7 +123,7 @@ def _levels(
     facts, rows = context() | _batch_context(sides, steps if optim else 0, mode), [_weights_row(sides)]
     open_points = unseen(module, sides, mode)
     facts |= {"not looked at": "; ".join(open_points)} if open_points else {}
-    report = Report(tuple(rows), facts, sides.ours.weights.pairs, unseen=open_points)
+    report = Report(tuple(rows), facts, sides.ours.weights.pairs, unseen=open_points, coverage=coverage(sides.single))
     if wrong := _misshapen(sides):
         return report._replace(rows=(*rows, *wrong))
     inside = types_inside(sides)

@@ -56,6 +56,7 @@ class Findings(NamedTuple):
     traces: losses and distances over the training run.
     flips: where float32 took another branch of a relu, say, than float64.
     unseen: what the check did not look at, a sentence each.
+    coverage: what these batches never made the model do, such as reach the bound of a clamp, a sentence each.
     """
 
     rows: tuple[Row, ...]
@@ -67,6 +68,7 @@ class Findings(NamedTuple):
     traces: tuple[Curve, ...] = ()
     flips: tuple[Flip, ...] = ()
     unseen: tuple[str, ...] = ()
+    coverage: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

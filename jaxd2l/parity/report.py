@@ -14,7 +14,7 @@ from jaxd2l._files import write_file
 from jaxd2l._tables import markdown_table
 from jaxd2l.parity.findings import Findings
 from jaxd2l.parity.rule import ULP_EDGES, holds
-from jaxd2l.parity.wording import HEADINGS, LEGEND, cells
+from jaxd2l.parity.wording import DETAILED_HEADINGS, LEGEND, cells, detailed_cells, whereabouts
 
 
 class Report(Findings):
@@ -38,14 +38,16 @@ class Report(Findings):
         """A few lines: how many rows hold, and each that does not."""
         lines = [f"{len(self.rows) - len(self.failures)} of {len(self.rows)} comparisons hold"]
         lines += [f"not looked at: {sentence}" for sentence in self.unseen]
+        lines += [f"not tried by this batch: {sentence}" for sentence in self.coverage]
         if self.first_diverging:
             lines.append(f"first diverging layer: {self.first_diverging}")
+        lines += [f"{side}: {place}" for side, place in (whereabouts(self.where) if self.where else {}).items()]
         lines += [" | ".join(filter(None, cells(row))) for row in self.failures]
         return "\n".join(lines)
 
     def table(self) -> Table:
         """The rows as a rich table that fits a terminal, with hints below the rows; `LEGEND` explains the words."""
-        caption = f"{self._caption()}; errors in roundings (ULPs) of the numbers combined"
+        caption = f"errors in roundings (ULPs) of the numbers combined; {self._caption()}"
         table = Table(title="parity with PyTorch", caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for heading in ("quantity", "bits", "torch", "JAX", "bound", "verdict"):
             is_number = heading in ("bits", "torch", "JAX", "bound")
@@ -60,8 +62,12 @@ class Report(Findings):
 
     def markdown(self) -> str:
         """The rows as a Markdown table, the legend and the context."""
-        parts = ["# Parity with PyTorch", self._caption(), *(f"Not looked at: {sentence}." for sentence in self.unseen)]
-        parts.append(markdown_table(HEADINGS, map(cells, self.rows), "llrrrrlll"))
+        parts = ["# Parity with PyTorch", f"{self._verdict()}."]
+        if self.where:
+            parts.append("\n".join(f"- {side}: `{place}`" for side, place in whereabouts(self.where).items()))
+        parts += [f"Not looked at: {sentence}." for sentence in self.unseen]
+        parts += [f"Not tried by this batch: {sentence}." for sentence in self.coverage]
+        parts.append(markdown_table(DETAILED_HEADINGS, map(detailed_cells, self.rows), "llrrrrrrlll"))
         for title, entries in (("How to read it", LEGEND), ("Context", self.context)):
             parts += [f"## {title}", "\n".join(f"- {name}: {value}" for name, value in entries.items())]
         return "\n\n".join(parts) + "\n"
@@ -72,7 +78,14 @@ class Report(Findings):
             "schema": "jaxd2l.parity.report/1",
             "ok": self.ok,
             "first_diverging": self.first_diverging,
+            "where": self.where
+            and {
+                "quantity": self.where.quantity,
+                "torch_line": self.where.torch_line and self.where.torch_line._asdict(),
+                "jax_line": self.where.jax_line and self.where.jax_line._asdict(),
+            },
             "unseen": self.unseen,
+            "coverage": self.coverage,
             "context": self.context,
             "ulp_edges": ULP_EDGES,
             "rows": [row._asdict() for row in self.rows],
@@ -97,11 +110,17 @@ class Report(Findings):
 
         write_file(path, page(self).encode())
 
-    def _caption(self) -> str:
+    def _verdict(self) -> str:
         if self.ok:
             return f"all {len(self.rows)} comparisons hold"
         first = f"; first diverging layer: {self.first_diverging}" if self.first_diverging else ""
         return f"{len(self.failures)} of {len(self.rows)} comparisons fail{first}"
+
+    def _caption(self) -> str:
+        """What stands below the table in a terminal: the verdict, the lines of source, what was not tried."""
+        places = whereabouts(self.where) if self.where else {}
+        lines = [self._verdict(), *(f"{side}: {place}" for side, place in places.items())]
+        return "\n".join([*lines, *(f"not tried by this batch: {sentence}" for sentence in self.coverage)])
 
 
 def context() -> dict[str, Any]:

@@ -58,6 +58,8 @@ class Row(NamedTuple):
     hint: the likely cause, if one is known.
     follows_from: quantities above whose failure explains this one; () if this is a cause of its own.
     precision: in what JAX computed it, "float64" or a key of `ROUNDOFF`.
+    absolute: JAX's largest absolute error.
+    relative: JAX's largest relative error, among the elements that are not 0; inf if torch has nothing but 0.
     """
 
     quantity: str
@@ -72,6 +74,8 @@ class Row(NamedTuple):
     hint: str = ""
     follows_from: tuple[str, ...] = ()
     precision: str = "float32"
+    absolute: float = 0.0
+    relative: float = 0.0
 
 
 def holds(row: Row) -> bool:
@@ -134,9 +138,8 @@ def _compare(
     theirs, ours, shape = np.asarray(torch_value), np.asarray(jax_value), np.shape(torch_value)
     if hint := _cannot_be_compared(level, theirs, ours, np.shape(oracle)):
         inf, empty = float("inf"), (0,) * (len(ULP_EDGES) - 1)
-        return Row(
-            quantity, level, 0.0, inf, _bound(level, 0.0), inf, empty, (), "semantic-mismatch", hint, (), precision
-        )
+        row = Row(quantity, level, 0.0, inf, _bound(level, 0.0), inf, empty, (), "semantic-mismatch", hint)
+        return row._replace(precision=precision, absolute=inf, relative=inf)
     is_bitwise = theirs.dtype == ours.dtype and np.array_equal(_bits(theirs), _bits(ours))
     theirs, ours, measure = (np.asarray(x, np.float64).ravel() for x in (theirs, ours, oracle))
     measure = np.where(np.isfinite(measure), measure, theirs)
@@ -163,7 +166,9 @@ def _compare(
     elif not same_pattern.all():
         verdict, hint = "semantic-mismatch", f"torch has {theirs[worst]}, JAX {ours[worst]} at index {index}"
     ratio, histogram = _ratio(jax_worst, torch_worst), _histogram(jax_errors)
-    return Row(quantity, level, torch_worst, jax_worst, bound, ratio, histogram, index, verdict, hint, (), precision)
+    row = Row(quantity, level, torch_worst, jax_worst, bound, ratio, histogram, index, verdict, hint)
+    absolute, relative = _plain_errors(ours, measure, finite, same_pattern)
+    return row._replace(precision=precision, absolute=absolute, relative=relative)
 
 
 def _unit(level: Level, roundoff: float, scale: np.ndarray, measure: np.ndarray) -> np.ndarray:
@@ -212,6 +217,16 @@ def _bits(x: np.ndarray) -> np.ndarray:
 def _errors(values: np.ndarray, measure: np.ndarray, unit: np.ndarray, counted: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", over="ignore"):
         return np.where(counted, np.abs(values - measure) / unit, 0.0)
+
+
+def _plain_errors(ours: np.ndarray, measure: np.ndarray, counted: np.ndarray, same: np.ndarray) -> tuple[float, float]:
+    """The largest absolute and relative error, for those who know no condition scales."""
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        off = np.where(same, np.where(counted, np.abs(ours - measure), 0.0), np.inf)
+        parts = np.where(off == 0, 0.0, off / np.abs(measure))
+    nonzero = measure != 0
+    relative = parts[nonzero] if nonzero.any() else parts
+    return largest_magnitude(off), largest_magnitude(relative)
 
 
 def _ratio(ours: float, theirs: float) -> float:

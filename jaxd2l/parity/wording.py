@@ -1,8 +1,15 @@
 """A row in words and numbers, and what the words mean."""
 
+from jaxd2l.parity.findings import Divergence
 from jaxd2l.parity.rule import Row
+from jaxd2l.parity.source_lines import Line
 
 HEADINGS = ("quantity", "precision", "torch", "JAX", "bound", "ratio", "worst at", "verdict", "hint")
+
+DETAILED_HEADINGS = (
+    *("quantity", "precision", "torch (roundings)", "JAX (roundings)", "bound (roundings)", "ratio"),
+    *("absolute error", "relative error", "worst at", "verdict", "hint"),
+)
 
 LEGEND = {
     "precision": "float64 rows ask whether both compute the same function, float32 rows whether JAX is as accurate as "
@@ -13,13 +20,15 @@ LEGEND = {
     "and has no error; in float32 torch's float64 result is the measure for both.",
     "bound": "the largest error that JAX may have: 8 roundings in float64; twice torch's error plus 4 in float32.",
     "ratio": "JAX's error divided by torch's.",
-    "bitwise, within-oracle": "the values agree: in every bit, or within the bound.",
-    "kink-flip": "no failure: rounding pushed a number across a kink, such as the one of relu at 0, so a gradient "
-    "jumped.",
-    "known-difference": "no failure: the library that JAX uses is less accurate there than torch, which explains "
-    "all of it.",
-    "precision-defect": "a failure: the right function, computed with too many digits lost.",
-    "semantic-mismatch": "a failure: JAX computes another function.",
+    "absolute error, relative error": "the largest of JAX's, in the quantity's own unit and as a part of the number "
+    "itself, zeros left out. They judge nothing: a right sum that cancels to nearly 0 has a large relative error.",
+    "worst at": "the element, counted from 0, at which JAX errs most.",
+    "bitwise": "holds: both have the same bits.",
+    "within-oracle": "holds: JAX errs no more than the bound allows.",
+    "kink-flip": "holds: rounding pushed a number across a kink, such as the one of relu at 0, so a gradient jumped.",
+    "known-difference": "holds: the library that JAX uses is less accurate there than torch, which explains all of it.",
+    "precision-defect": "fails: the right function, computed with too many digits lost.",
+    "semantic-mismatch": "fails: JAX computes another function.",
     "follows from": "this failure is a consequence of another one; fix that one first.",
 }
 """What the words in a report mean."""
@@ -32,6 +41,24 @@ def number(value: float) -> str:
     ('0.123', '1.23e+06', 'inf')
     """
     return f"{value:.3g}"
+
+
+def whereabouts(where: Divergence) -> dict[str, str]:
+    """Where the two programs part, a sentence for each side; nothing for a side whose line is not known."""
+    torch, jax = where.torch_line, where.jax_line
+    last = "" if where.layer else "JAX computes all that torch does, and then something else"
+    sides = {"torch": (torch, where.quantity or "the last layer"), "JAX": (jax, last or "something else instead")}
+    return {side: f"{_quoted(line)} ({what})" for side, (line, what) in sides.items() if line is not None}
+
+
+def _quoted(line: Line) -> str:
+    return f"{line}, in {line.function}: {line.text}" if line.text else f"{line}, in {line.function}"
+
+
+def detailed_cells(row: Row) -> tuple[str, ...]:
+    """The row as text, under `DETAILED_HEADINGS`."""
+    brief = cells(row)
+    return (*brief[:6], number(row.absolute), number(row.relative), *brief[6:])
 
 
 def cells(row: Row) -> tuple[str, ...]:
