@@ -41,14 +41,20 @@ class Report(Findings):
         lines += [f"not tried by this batch: {sentence}" for sentence in self.coverage]
         if self.first_diverging:
             lines.append(f"first diverging layer: {self.first_diverging}")
-        lines += [f"{side}: {place}" for side, place in (whereabouts(self.where) if self.where else {}).items()]
+        lines += self._places()
         lines += [" | ".join(filter(None, cells(row))) for row in self.failures]
         return "\n".join(lines)
 
     def table(self) -> Table:
         """The rows as a rich table that fits a terminal, with hints below the rows; `LEGEND` explains the words."""
         caption = f"errors in roundings (ULPs) of the numbers combined; {self._caption()}"
-        table = Table(title="parity with PyTorch", caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        table = Table(
+            title="parity with PyTorch",
+            caption=Text(caption),  # as text, since code may look like rich's markup
+            caption_justify="left",
+            box=box.SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+        )
         for heading in ("quantity", "bits", "torch", "JAX", "bound", "verdict"):
             is_number = heading in ("bits", "torch", "JAX", "bound")
             table.add_column(heading, justify="right" if is_number else "left", no_wrap=heading != "quantity")
@@ -63,8 +69,8 @@ class Report(Findings):
     def markdown(self) -> str:
         """The rows as a Markdown table, the legend and the context."""
         parts = ["# Parity with PyTorch", f"{self._verdict()}."]
-        if self.where:
-            parts.append("\n".join(f"- {side}: `{place}`" for side, place in whereabouts(self.where).items()))
+        places = whereabouts(self.where)
+        parts += [f"{side} {what} at {place}:\n\n    {code}" for side, what, place, code in places]
         parts += [f"Not looked at: {sentence}." for sentence in self.unseen]
         parts += [f"Not tried by this batch: {sentence}." for sentence in self.coverage]
         parts.append(markdown_table(DETAILED_HEADINGS, map(detailed_cells, self.rows), "llrrrrrrlll"))
@@ -118,9 +124,13 @@ class Report(Findings):
 
     def _caption(self) -> str:
         """What stands below the table in a terminal: the verdict, the lines of source, what was not tried."""
-        places = whereabouts(self.where) if self.where else {}
-        lines = [self._verdict(), *(f"{side}: {place}" for side, place in places.items())]
-        return "\n".join([*lines, *(f"not tried by this batch: {sentence}" for sentence in self.coverage)])
+        coverage = (f"not tried by this batch: {sentence}" for sentence in self.coverage)
+        return "\n".join([self._verdict(), *self._places(), *coverage])
+
+    def _places(self) -> list[str]:
+        """The lines of source at which the two programs part."""
+        found = whereabouts(self.where)
+        return [line for side, what, place, code in found for line in (f"{side} {what} at {place}:", f"  {code}")]
 
 
 def context() -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """A row in words and numbers, and what the words mean."""
 
+from typing import NamedTuple
+
 from jaxd2l.parity.findings import Divergence
 from jaxd2l.parity.rule import Row
-from jaxd2l.parity.source_lines import Line
 
 HEADINGS = ("quantity", "precision", "torch", "JAX", "bound", "ratio", "worst at", "verdict", "hint")
 
@@ -43,16 +44,23 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
-def whereabouts(where: Divergence) -> dict[str, str]:
-    """Where the two programs part, a sentence for each side; nothing for a side whose line is not known."""
-    torch, jax = where.torch_line, where.jax_line
-    last = "" if where.layer else "JAX computes all that torch does, and then something else"
-    sides = {"torch": (torch, where.quantity or "the last layer"), "JAX": (jax, last or "something else instead")}
-    return {side: f"{_quoted(line)} ({what})" for side, (line, what) in sides.items() if line is not None}
+class Whereabouts(NamedTuple):
+    """One side of a divergence in words: "torch", what it computes, where in the source, and what stands there."""
+
+    side: str
+    what: str
+    place: str
+    code: str
 
 
-def _quoted(line: Line) -> str:
-    return f"{line}, in {line.function}: {line.text}" if line.text else f"{line}, in {line.function}"
+def whereabouts(where: Divergence | None) -> list[Whereabouts]:
+    """Both sides of a divergence; without a side whose line is not known."""
+    if where is None:
+        return []
+    ours = "computes something else" if where.layer else "computes all that torch does, and then something else"
+    theirs = f"computes {where.quantity}" if where.layer else "ends"
+    sides = (("torch", theirs, where.torch_line), ("JAX", ours, where.jax_line))
+    return [Whereabouts(s, what, f"{line} in {line.function}", line.text) for s, what, line in sides if line]
 
 
 def detailed_cells(row: Row) -> tuple[str, ...]:
