@@ -14,6 +14,7 @@ from jaxd2l.parity.coverage import coverage
 from jaxd2l.parity.merging import consequences
 from jaxd2l.parity.optimizer_level import GIVEN_GRADIENTS, OptimizerPair
 from jaxd2l.parity.precisions import PrecisionName
+from jaxd2l.parity.progress import progress
 from jaxd2l.parity.report import Report, context
 from jaxd2l.parity.rule import Row, compare_accuracy, compare_meaning
 from jaxd2l.parity.samples import Call, arrays
@@ -111,9 +112,11 @@ def check(
     _require_arguments(torch_module, loss, optim, steps, oracle, seed)
     _require_choices(outputs, mode, to_jax, precision)
     _require_step(torch_step, optim)
-    sides = both_sides(torch_module, jax_model, Question(batch, weights, to_jax, outputs, loss, mode, seed, precision))
-    with fitting_threads(sides.single):
-        return _levels(torch_module, sides, mode, optim, torch_step, steps)
+    question = Question(batch, weights, to_jax, outputs, loss, mode, seed, precision)
+    with progress() as tell:
+        sides = both_sides(torch_module, jax_model, question)._replace(tell=tell)
+        with fitting_threads(sides.single):
+            return _levels(torch_module, sides, mode, optim, torch_step, steps)
 
 
 def _levels(

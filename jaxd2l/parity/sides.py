@@ -18,6 +18,7 @@ from jaxd2l.parity.jax_side import JaxSide
 from jaxd2l.parity.leaves import matched, named_arrays
 from jaxd2l.parity.pairing import Weights
 from jaxd2l.parity.precisions import PrecisionName, precision_of
+from jaxd2l.parity.progress import Tell, silent
 from jaxd2l.parity.samples import Call, Sample, as_samples
 from jaxd2l.parity.torch_side import (
     LossFunction,
@@ -62,6 +63,7 @@ class Sides(NamedTuple):
     outputs: torch's float32 outputs at these weights, by name.
     whole: the same as the module returned them.
     seed: decides all noise.
+    tell: says how far the check has come.
     """
 
     single: TorchSide
@@ -72,6 +74,7 @@ class Sides(NamedTuple):
     outputs: Values
     whole: Any
     seed: int
+    tell: Tell = silent
 
 
 def both_sides(module: torch.nn.Module, jax_model: Any, question: Question) -> Sides:

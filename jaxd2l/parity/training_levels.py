@@ -29,8 +29,11 @@ def training_levels(sides: Sides, optim: OptimizerPair, torch_step: StepFunction
 
 
 def _levels(sides: Sides, optim: OptimizerPair, torch_step: StepFunction, steps: int) -> Trajectory:
+    sides.tell("optimisers")
     training = training_of(optim, sides.ours, torch_step)
-    rows = optimizer_level(sides, training), *step_level(sides, training)
+    given = optimizer_level(sides, training)
+    sides.tell("one step")
+    rows = given, *step_level(sides, training)
     run = trajectory.run(sides, training, steps)
     return run._replace(rows=(*rows, *run.rows))
 

@@ -71,6 +71,7 @@ def run(sides: Sides, training: Training, steps: int) -> Trajectory:
     gradient_scale: dict[str, float] = {}
     start, kind = jax_side.cast(sides.start, np.float32), sides.ours.precision.name
     for step in range(steps):
+        sides.tell(f"training, step {step + 1} of {steps}")
         noise_seed = sides.seed * steps + step
         for row in _resynced(sides, start, gradient_scale, noise_seed, step):
             resynced.append(row if holds(row) else explained(row, find(start, step)))

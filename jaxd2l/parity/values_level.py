@@ -51,7 +51,9 @@ def values_level(sides: Sides, inside: list[str]) -> ValuesLevel:
     computed = _compute(sides)
     meaning = _meaning(computed, computed.scales)
     if not all(map(holds, meaning.values())):
+        sides.tell("rounding in JAX")
         meaning = _second_look(sides, computed, inside)
+    sides.tell("causes")
     causes = _hints(sides, computed, meaning)
     rows = []
     for name, row in meaning.items():
@@ -59,6 +61,7 @@ def values_level(sides: Sides, inside: list[str]) -> ValuesLevel:
         rows += [
             r if holds(r) else r._replace(hint=(not holds(row) and causes[name]) or r.hint) for r in (row, accuracy)
         ]
+    sides.tell("layers")
     found = layers.find_layers(sides, [name for name in sides.outputs if not holds(meaning[name])])
     return ValuesLevel(rows, *found)
 
@@ -90,8 +93,10 @@ _FLOAT32_INSIDE = "the JAX code holds numbers in float32, which explains the dif
 
 def _compute(sides: Sides) -> _Computed:
     whole = sides.whole
+    sides.tell("outputs, loss and gradients in torch")
     torch32 = torch_values(sides.single, whole)
     exact, scales = with_scales(lambda: torch_values(sides.double, whole), sides.seed)
+    sides.tell("outputs, loss and gradients in JAX")
     jax32, jax64 = sides.evaluate(sides.start), evaluator(sides.ours, np.float64, sides.outputs)(sides.start)
     missing = set(exact) - set(jax64)  # buffers that JAX does not keep: `check` says so
     exact, torch32, scales = ({n: x for n, x in v.items() if n not in missing} for v in (exact, torch32, scales))
