@@ -280,3 +280,30 @@ def test_a_module_that_draws_in_evaluation_mode_is_told_apart() -> None:
 
     with pytest.raises(ValueError, match="draws at random although it is in evaluation mode"):
         parity.check(Draws(6, 3), models.softmax_regression(6, 3), (X, Y))
+
+
+class Turned(nn.Module):
+    """A table of frequencies that torch keeps in float32, as rotary positions have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.l = nn.Linear(6, 3)
+        self.register_buffer("frequencies", 10000.0 ** (-torch.arange(6) / 8), persistent=False)
+
+    def forward(self, x):
+        return self.l(x * torch.cos(7 * self.frequencies))
+
+
+def turned_port(base: float):
+    def apply(params, x):
+        frequencies = base ** (-jnp.arange(6) / 8)
+        return x * jnp.cos(7 * frequencies) @ params["l"]["kernel"] + params["l"]["bias"]
+
+    return lambda key: {"l": {"kernel": jnp.zeros((6, 3)), "bias": jnp.zeros(3)}}, apply
+
+
+def test_a_table_that_torch_holds_in_float32_and_jax_computes_is_no_other_function() -> None:
+    report = parity.check(Turned(), turned_port(10000.0), (X, Y))
+    report.assert_ok()
+    assert "torch holds frequencies in float32" in " ".join(row.hint for row in report.rows)
+    assert not parity.check(Turned(), turned_port(9999.0), (X, Y)).ok

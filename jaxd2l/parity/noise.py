@@ -49,7 +49,8 @@ def with_scales(
         (smooth if same_branches else other).append(noisy)
     # Past a kink gradients jump, and a scale that holds the jump would excuse anything. What is left then is the
     # ledger of flips; only a model with so many kinks that each repetition flips one has no other scale.
-    deviations = {
-        name: [np.abs(noisy[name] - value) / SINGLE for noisy in smooth or other] for name, value in exact.items()
-    }
+    with np.errstate(invalid="ignore"):  # inf - inf, where a mask is added
+        deviations = {
+            name: [np.abs(noisy[name] - value) / SINGLE for noisy in smooth or other] for name, value in exact.items()
+        }
     return exact, {name: np.asarray(np.fmax.reduce(values)) for name, values in deviations.items()}

@@ -1,5 +1,6 @@
 """The first levels of a check: outputs, layers, loss and gradients, all at torch's weights."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from jaxd2l.parity.rule import (
     largest_magnitude,
 )
 from jaxd2l.parity.sides import Sides
+from jaxd2l.parity.torch_constants import buffer_errors, own_buffers
 from jaxd2l.parity.torch_side import LOSS, SAME_LOSS, Values, batch_size, torch_values, updated
 
 
@@ -76,15 +78,25 @@ def _second_look(sides: Sides, computed: _Computed, inside: list[str]) -> dict[s
     trembling = jax_noise.jax_scales(*arguments)
     scales = {name: np.fmax(scale, trembling[name]) for name, scale in computed.scales.items()}
     meaning = _meaning(computed, scales)
-    if "float32" in inside and not all(map(holds, meaning.values())):
-        errors = jax_noise.constant_errors(*arguments)
+    for hint, errors in _float32_held(sides, computed, inside):
+        if all(map(holds, meaning.values())):
+            break
         # Their errors are not at random like rounding's: twice the largest that was found.
         allowed = {n: np.fmax(scale, 2 * errors[n] / (MEANING_BOUND * DOUBLE)) for n, scale in scales.items()}
-        excused = {name: row._replace(hint=_FLOAT32_INSIDE) for name, row in _meaning(computed, allowed).items()}
+        excused = {name: row._replace(hint=hint) for name, row in _meaning(computed, allowed).items()}
         meaning = {
             name: row if holds(row) or not holds(excused[name]) else excused[name] for name, row in meaning.items()
         }
     return {name: _imprecise(row, computed) for name, row in meaning.items()}
+
+
+def _float32_held(sides: Sides, computed: _Computed, inside: list[str]) -> Iterator[tuple[str, Values]]:
+    """Float32 numbers that one side holds and the other computes, and how far their rounding moves each quantity."""
+    if "float32" in inside:
+        yield _FLOAT32_INSIDE, jax_noise.constant_errors(sides.ours, sides.start, sides.outputs, sides.seed)
+    if names := own_buffers(sides):
+        hint = f"torch holds {', '.join(names)} in float32, which explains the difference; the float32 row is the judge"
+        yield hint, buffer_errors(sides, names, computed.torch64)
 
 
 _LOSES_DIGITS = "the same function, computed in a way that loses digits"
