@@ -1,6 +1,7 @@
 """What `parity.check` takes: several inputs and outputs, layouts, state, random draws, weights in any form."""
 
 import flax.linen as fnn
+import haiku as hk
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -307,3 +308,8 @@ def test_a_table_that_torch_holds_in_float32_and_jax_computes_is_no_other_functi
     report.assert_ok()
     assert "torch holds frequencies in float32" in " ".join(row.hint for row in report.rows)
     assert not parity.check(Turned(), turned_port(9999.0), (X, Y)).ok
+
+
+def test_a_haiku_model_without_a_key_is_taken() -> None:
+    port = hk.without_apply_rng(hk.transform(lambda x: hk.Linear(3)(x)))
+    parity.check(nn.Linear(6, 3), port, (X, Y)).assert_ok()

@@ -156,6 +156,7 @@ def _equinox(module: Any, call: Call) -> Port:
 def _haiku(transformed: Any, call: Call) -> Port:
     keeps_state = _is_a(transformed, "haiku", "TransformedWithState")
     signature = inspect.signature(inspect.unwrap(transformed.apply))
+    takes_key = "rng" in signature.parameters  # not after hk.without_apply_rng
 
     def init(key: Any) -> Any:
         given = call.kwargs | _modes(signature, True)  # in which a norm makes its averages
@@ -164,9 +165,10 @@ def _haiku(transformed: Any, call: Call) -> Port:
 
     def run(variables: Any, call: Call, /, *, train: bool, key: Any) -> tuple[Any, Any]:
         given = call.kwargs | _modes(signature, train)
+        inputs = (key, *call.args) if takes_key else call.args
         if not keeps_state:
-            return transformed.apply(variables, key, *call.args, **given), variables
-        outputs, state = transformed.apply(variables["params"], variables["state"], key, *call.args, **given)
+            return transformed.apply(variables, *inputs, **given), variables
+        outputs, state = transformed.apply(variables["params"], variables["state"], *inputs, **given)
         return outputs, {"params": variables["params"], "state": state}
 
     return Port("Haiku", init, run)
