@@ -154,6 +154,19 @@ def test_a_norm_belongs_to_its_convolution() -> None:
     assert not any("BatchNorm" in leaf for leaf in structured(module, without, "Linen"))
 
 
+def test_a_norm_belongs_to_the_convolution_of_its_block() -> None:
+    """As jax_resnet has them: one of each in a block whose own name speaks of a convolution."""
+    blocks = [
+        Named(convolution=torch.nn.Conv2d(n, 8, 3, bias=False), normalization=torch.nn.BatchNorm2d(8)) for n in (4, 5)
+    ]
+    leaves: dict[str, tuple[int, ...]] = {}
+    for i, inputs in enumerate((5, 4)):
+        leaves |= convolution(f"ConvBlock_{i}.Conv_0", inputs, 3) | batch_norm(f"ConvBlock_{i}.BatchNorm_0")
+    found = structured(Named(first=blocks[0], second=blocks[1]), leaves, "Linen")
+    assert repr(found["params.ConvBlock_0.BatchNorm_0.scale"]) == "take('second.normalization.weight')"
+    assert repr(found["batch_stats.ConvBlock_1.BatchNorm_0.mean"]) == "take('first.normalization.running_mean')"
+
+
 def test_the_order_of_the_leaves_does_not_matter() -> None:
     sizes = [(3, 4), (4, 4), (4, 4), (4, 4), (4, 5)]
     module = torch.nn.Sequential(*(torch.nn.Linear(*s) for s in sizes), torch.nn.LayerNorm(5))

@@ -12,9 +12,9 @@ from jaxd2l.parity.automatic.naming import Layers
 def companions(sides: Layers, trusted: list[Pairing]) -> list[Pairing]:
     """The norms that are still open, and belong to convolutions that are paired.
 
-    Norm and convolution belong together if their names differ by these words alone, as conv1 and bn1 do or Conv_2 and
-    BatchNorm_2, or if the one stands next to the other in a Sequential; and if every convolution of their block has
-    a norm of its own, with as many channels.
+    Norm and convolution belong together if their names differ by these words alone, as conv1 and bn1 do, Conv_2 and
+    BatchNorm_2, or conv_block.conv and conv_block.norm, or if the one stands next to the other in a Sequential; and if
+    every convolution of their block has a norm of its own, with as many channels.
     """
     of_theirs = _norms({t: (sides.their_names[t], layer) for t, layer in enumerate(sides.theirs)})
     of_ours = _norms({j: (sides.our_names[j], reading) for j, reading in sides.readings.items()})
@@ -38,7 +38,9 @@ def _norms(layers: Named) -> dict[int, int]:
     convolutions = {i: name for i, (name, layer) in layers.items() if _channels(layer)}
     found = {}
     for i, name in convolutions.items():
-        beside = [norms[other] for other in (_renamed(name), _next(name)) if other in norms]
+        last = len(name) - (2 if name and isinstance(name[-1], int) else 1)
+        names = {_renamed(name), (*name[:last], *_renamed(name[last:])), _next(name)}
+        beside = [norms[other] for other in names if other in norms]
         if len(beside) == 1 and next(iter(layers[beside[0]][1].shapes.values())) == _channels(layers[i][1]):
             found[i] = beside[0]
     times = Counter(found.values())
