@@ -12,6 +12,8 @@ from flax import nnx
 from torch import nn
 
 from jaxd2l import parity
+from jaxd2l.parity import torch_side, torch_trace
+from jaxd2l.parity.samples import as_samples
 from jaxd2l.types import Model
 
 RANDOM = np.random.default_rng(0)
@@ -215,6 +217,26 @@ def test_a_module_written_from_scratch_is_named_with_the_line_inside_of_it(bug, 
     assert report.where.jax_line.text.endswith(jax_line)
     if bug == "axis":
         assert report.where.quantity == "attention (Attention): softmax"
+
+
+class Trying(nn.Module):
+    """Falls back on another layer if the first refuses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.a, self.b = nn.Linear(9, 4), nn.Linear(8, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        try:
+            return torch.tanh(self.a(x))
+        except RuntimeError:
+            return torch.tanh(self.b(x))
+
+
+def test_a_layer_that_fails_on_the_way_is_forgotten() -> None:
+    module = torch_side.torch_side(Trying(), as_samples((X, np.zeros(5))), lambda o, y: o.sum(), torch.float64)
+    assert [q.name for q in torch_trace.trace(module).quantities] == ["b (Linear)", "tanh"]
 
 
 class Towers(nn.Module):

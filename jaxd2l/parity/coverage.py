@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils._pytree import tree_leaves
 
@@ -44,7 +43,7 @@ class _Watching(Dispatch):
 
     def __enter__(self) -> Any:
         self.handles = [m.register_forward_pre_hook(self._before) for m in self.names]
-        self.handles += [m.register_forward_hook(self._after) for m in self.names]
+        self.handles += [m.register_forward_hook(self._after, always_call=True) for m in self.names]
         return super().__enter__()
 
     def __exit__(self, *error: Any) -> None:
@@ -80,6 +79,9 @@ class _Watching(Dispatch):
 
 _Questions = Iterator[tuple[str, Any]]
 
+_NO_BOUND = 1e30
+"""A bound beyond this only keeps inf away."""
+
 
 def _negative(args: Any, kwargs: Any) -> _Questions:
     yield "never saw a negative number", args[0].lt(0).any()
@@ -87,7 +89,7 @@ def _negative(args: Any, kwargs: Any) -> _Questions:
 
 def _bounds(low: Any, high: Any, x: torch.Tensor) -> _Questions:
     for bound, reached in ((low, torch.Tensor.le), (high, torch.Tensor.ge)):
-        if isinstance(bound, int | float) and np.isfinite(bound):
+        if isinstance(bound, int | float) and abs(bound) < _NO_BOUND:
             yield f"never reached {bound:g}", reached(x, bound).any()
 
 
@@ -131,7 +133,11 @@ def _nll(args: Any, kwargs: Any) -> _Questions:
 
 _TORCHS_IGNORE_INDEX = -100
 
-_CALLED = {"nll_loss_forward": "the loss", "_scaled_dot_product_flash_attention_for_cpu": "attention"}
+_CALLED = {
+    "nll_loss_forward": "the loss",
+    "nll_loss2d_forward": "the loss",
+    "_scaled_dot_product_flash_attention_for_cpu": "attention",
+}
 
 _ASKED: dict[str, Callable[[Any, Any], _Questions]] = {
     **dict.fromkeys(("relu", "leaky_relu", "elu", "_prelu_kernel", "celu"), _negative),
@@ -145,6 +151,7 @@ _ASKED: dict[str, Callable[[Any, Any], _Questions]] = {
     "where": _where,
     "_scaled_dot_product_flash_attention_for_cpu": _attention,
     "nll_loss_forward": _nll,
+    "nll_loss2d_forward": _nll,
 }
 """By operation, what may never happen in it, and whether it does in this call."""
 

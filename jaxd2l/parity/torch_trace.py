@@ -94,7 +94,7 @@ class _Recording(Dispatch):
 
     def __enter__(self) -> Any:
         self.handles = [m.register_forward_pre_hook(self._before) for m in self.names]
-        self.handles += [m.register_forward_hook(self._after) for m in self.names]
+        self.handles += [m.register_forward_hook(self._after, always_call=True) for m in self.names]
         return super().__enter__()
 
     def __exit__(self, *error: Any) -> None:
