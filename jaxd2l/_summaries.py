@@ -41,6 +41,8 @@ def batch(batch: Any) -> str:
 @_or_by_field
 def dataset(dataset: Any) -> str:
     lines = ["Dataset", f"  train: {dataset.train!r}", f"  test:  {dataset.test!r}"]
+    if dataset.validation is not None:
+        lines.append(f"  validation: {dataset.validation!r}")
     if dataset.class_names:
         names = textwrap.shorten(", ".join(dataset.class_names), 100, placeholder=" ...")
         lines.append(f"  {len(dataset.class_names)} classes: {names}")

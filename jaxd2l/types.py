@@ -56,11 +56,15 @@ class Batch(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """A training and a test set of NumPy arrays, and the names of the classes (empty for regression)."""
+    """A training and a test set of NumPy arrays, and the names of the classes (empty for regression).
+
+    There may be a validation set, too, to choose by: `Dataset(d.train, d.validation, d.class_names)`.
+    """
 
     train: Batch
     test: Batch
     class_names: tuple[str, ...] = ()
+    validation: Batch | None = None
 
     def __repr__(self) -> str:
         return _summaries.dataset(self)

@@ -128,14 +128,14 @@ def dataset(value: Any) -> Dataset:
     Traceback (most recent call last):
     TypeError: dataset must be a Dataset(train, test), got a Batch; data.from_arrays(inputs, labels) makes one
     """
-    if isinstance(value, tuple) and not isinstance(value, Batch) and len(value) in (2, 3):
+    if isinstance(value, tuple) and not isinstance(value, Batch) and len(value) in (2, 3, 4):
         value = Dataset(*value)
     if not isinstance(value, Dataset):
         raise TypeError(
             f"dataset must be a Dataset(train, test), got {_described(value)}; "
             "data.from_arrays(inputs, labels) makes one"
         )
-    return Dataset(batch("training", value.train), batch("test", value.test), value.class_names)
+    return value._replace(train=batch("training", value.train), test=batch("test", value.test))
 
 
 def batch(name: str, value: Any) -> Batch:

@@ -81,6 +81,8 @@ def test_the_record_says_all_that_is_needed_to_repeat_the_run(trained):
         "precision": "float32",
         "seed": 7,
         "data_dir": None,
+        "data": None,
+        "target": None,
     }
     assert record["interrupted"] is False
     assert record["versions"]["jax"] == jax.__version__

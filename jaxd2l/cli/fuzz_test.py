@@ -49,6 +49,8 @@ def words(*values: str) -> st.SearchStrategy[str]:
 # For each command its positional argument, and its options with values good or not quite; None: it takes no value.
 MODELS, DATASETS = words("linear", "softmax", "mlp", "flax-mlp"), words("digits", "synthetic")
 TRAINING = {
+    "data": PATHS | words("{here}/table.csv"),
+    "target": words("y", "x"),
     "dataset": DATASETS,
     "epochs": words("1", "1000000000000"),
     "hidden": words("1", "8,4"),
@@ -133,6 +135,7 @@ def template(only_blank_pictures: None, tmp_path_factory: pytest.TempPathFactory
     assert run(["train", "softmax", "--epochs", "1", "--batch-size", "500", "--out", str(folder / "run")]) == 0
     assert run(["export", str(folder / "run"), "--to", str(folder / "torch.safetensors")]) == 0
     (folder / "file").write_text("1 / 0")
+    (folder / "table.csv").write_text("x,y\n" + "".join(f"{i / 9},{i % 2}\n" for i in range(30)))
     (folder / "full").mkdir()
     (folder / "full" / "kept").write_text("mine")
     (folder / "loop").symlink_to(folder / "loop")

@@ -162,6 +162,8 @@ def _parity(commands: Any) -> None:
 def _add_training(command: argparse.ArgumentParser) -> None:
     """What `train` and `sweep` have in common."""
     command.add_argument("--dataset", choices=DATASETS, help="default: digits; for linear: synthetic")
+    command.add_argument("--data", type=Path, metavar="CSV", help="a table of your own, with a line of names")
+    command.add_argument("--target", metavar="NAME", help="the column of --data to predict")
     command.add_argument(
         "--epochs",
         type=whole(1),

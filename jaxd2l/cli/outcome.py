@@ -180,7 +180,7 @@ def _save(
     runs.unfinish(folder)
     save_params(folder / runs.PARAMS, last.state.params)
     write_file(folder / "curves.png", curves_picture(record, last.history))
-    if dataset.class_names:
+    if dataset.class_names and np.ndim(dataset.test.inputs) == 4:
         write_file(folder / "mistakes.png", mistakes_picture(outputs, dataset))
     if best is not None:
         save_params(folder / runs.BEST, best.params)

@@ -37,9 +37,12 @@ def run(options: argparse.Namespace) -> ExitCode:
         right = "yes" if predicted[i] == test.labels[i] else "no"
         row = (str(i), names[test.labels[i]], names[predicted[i]], f"{probabilities[i, predicted[i]]:.3f}", right)
         table.add_row(*row)
-    picture = options.out or options.run_dir / "predictions.png"
-    write_file(picture, examples_picture(np.arange(count), predicted, trained.dataset))
     console = Console()
     console.print(table)
-    console.print(f"{int((predicted == test.labels[:count]).sum())} of {count} right; the picture: {picture}")
+    right = f"{int((predicted == test.labels[:count]).sum())} of {count} right"
+    if np.ndim(test.inputs) == 4:
+        picture = options.out or options.run_dir / "predictions.png"
+        write_file(picture, examples_picture(np.arange(count), predicted, trained.dataset))
+        right += f"; the picture: {picture}"
+    console.print(right)
     return ExitCode.OK

@@ -80,8 +80,8 @@ def _is_of_the_same_run(folder: Path, arguments: Mapping[str, Any]) -> bool:
     try:
         there = json.loads((folder / RECORD).read_bytes())["arguments"]
         here = json.loads(to_json(dict(arguments)))
-        there = setups.Settings._field_defaults | there
-        decisive = [name for name in here if name not in ("epochs", "data_dir")]
+        there = setups.Settings._field_defaults | {"target": None} | there
+        decisive = [name for name in here if name not in ("epochs", "data_dir", "data")]
         return there["epochs"] <= here["epochs"] and all(there[name] == here[name] for name in decisive)
     except (ValueError, KeyError, TypeError):
         return False
@@ -135,7 +135,10 @@ def load_run(folder: Path, data_dir: Path | None, *, best: bool = False) -> Run:
     arguments = record["arguments"]
     model_name, dataset_name, hidden = (arguments[name] for name in ("model", "dataset", "hidden"))
     saved_dir = arguments.get("data_dir")
-    dataset = setups.load(dataset_name, data_dir or (Path(saved_dir) if saved_dir else None))
+    if arguments.get("data"):
+        dataset = setups.table(Path(arguments["data"]), arguments["target"], model_name)
+    else:
+        dataset = setups.load(dataset_name, data_dir or (Path(saved_dir) if saved_dir else None))
     known = {name: arguments[name] for name in setups.Settings._fields if name in arguments}
     settings = setups.SETTINGS["digits"]._replace(**known)
     model, loss = setups.build(model_name, hidden, dataset, arguments.get("precision", "float32"), settings)

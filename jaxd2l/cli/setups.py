@@ -61,6 +61,7 @@ SETTINGS = {
     "digits": Settings(epochs=15, batch_size=32, lr=0.5),
     "fashion_mnist": Settings(epochs=10, batch_size=256, lr=0.1),
     "synthetic": Settings(epochs=3, batch_size=32, lr=0.03),
+    "table": Settings(epochs=20, batch_size=32, lr=0.1),
 }
 
 
@@ -84,9 +85,11 @@ def chosen(options: argparse.Namespace) -> Setup:
     Raises:
       ValueError: a model that does not suit the dataset, or options that do not suit the model.
     """
-    name = options.dataset or ("synthetic" if options.model == "linear" else "digits")
+    if (options.data is None) != (options.target is None) or (options.data and options.dataset):
+        raise ValueError("a table of your own needs --data FILE.csv and --target NAME, and no --dataset")
+    name = "table" if options.data else options.dataset or ("synthetic" if options.model == "linear" else "digits")
     settings = _settings(name, options)
-    dataset = load(name, options.data_dir)
+    dataset = table(options.data, options.target, options.model) if options.data else load(name, options.data_dir)
     built = build(options.model, options.hidden, dataset, options.precision, settings)
     test = dataset.test
     if settings.validation:
@@ -142,6 +145,12 @@ def load(dataset: str, data_dir: Path | None) -> Dataset:
     if dataset == "fashion_mnist":
         return data.fashion_mnist(data_dir=data_dir)
     return data.synthetic_regression(jax.random.fold_in(jax.random.key(0), 33), TRUE_W, TRUE_B)
+
+
+def table(path: Path, target: str, model: str) -> Dataset:
+    """A table of someone's own; which lines are in the test set is the same in every run."""
+    key = jax.random.fold_in(jax.random.key(0), 22)
+    return data.from_csv(path, target=target, key=key, kind="numbers" if model == "linear" else "classes")
 
 
 def build(

@@ -5,4 +5,6 @@ from ._fashion_mnist import fashion_mnist as fashion_mnist
 from ._fashion_mnist import prepare_fashion_mnist as prepare_fashion_mnist
 from ._images import to_float as to_float
 from ._kaggle import kaggle_house_prices as kaggle_house_prices
+from ._own import from_arrays as from_arrays
+from ._own import from_csv as from_csv
 from ._synthetic import synthetic_regression as synthetic_regression
