@@ -87,7 +87,7 @@ COMMANDS: dict[str, tuple[st.SearchStrategy[str], dict[str, st.SearchStrategy[st
     "import": (PATHS, {"out": PATHS}),
     "data prepare": (words("fashion_mnist"), {"from": PATHS}),
     "data show --out new": (DATASETS, {"out": PATHS, "count": words("1", "16"), "data-dir": PATHS}),
-    "parity": (PATHS, {"json": None, "markdown": PATHS, "html": PATHS, "only": words("nothing")}),
+    "parity": (PATHS, {"json": None, "strict": None, "markdown": PATHS, "html": PATHS, "only": words("nothing")}),
     "bench --turns 0": (
         words("--json"),
         {"json": None, "suite": words("quick", "full"), "markdown": PATHS, "plot": PATHS},
