@@ -313,3 +313,15 @@ def test_a_table_that_torch_holds_in_float32_and_jax_computes_is_no_other_functi
 def test_a_haiku_model_without_a_key_is_taken() -> None:
     port = hk.without_apply_rng(hk.transform(lambda x: hk.Linear(3)(x)))
     parity.check(nn.Linear(6, 3), port, (X, Y)).assert_ok()
+
+
+class Signs(nn.Module):
+    """Its gradient is a tensor of nothing but zeros, which torch keeps as a promise."""
+
+    def forward(self, x):
+        return torch.sgn(x)
+
+
+def test_gradients_that_torch_only_promises() -> None:
+    signs = (lambda key: {}), (lambda params, x: jnp.sign(x))
+    parity.check(Signs(), signs, (X, Y)).assert_ok()

@@ -191,7 +191,8 @@ def require_finite(weights: Mapping[str, np.ndarray]) -> None:
 def to_numpy(tensor: torch.Tensor) -> np.ndarray:
     """A copy: torch's in-place steps must not change JAX's arrays, nor XLA's reuse of memory torch's."""
     tensor = tensor.detach().cpu()
-    return np.array((tensor.float() if tensor.dtype in _NOT_NUMPYS else tensor).numpy())
+    # torch keeps some tensors as a promise: a conjugate, a negative, a gradient of nothing but zeros.
+    return np.array((tensor.float() if tensor.dtype in _NOT_NUMPYS else tensor).numpy(force=True))
 
 
 def to_tensor(array: np.ndarray, dtype: torch.dtype | None = None) -> torch.Tensor:

@@ -60,7 +60,7 @@ def _scales(equation: Any, inputs: list[Any], outputs: list[Any]) -> list[Any]:
     if name == "fft":
         lengths = equation.params["fft_lengths"]
         total = jnp.sum(jnp.abs(inputs[0]), tuple(range(-len(lengths), 0)), keepdims=True)
-        return [total / np.prod(lengths) if equation.params["fft_type"].name.startswith("I") else total]
+        return [total / float(np.prod(lengths)) if equation.params["fft_type"].name.startswith("I") else total]
     if name in _SUMS:
         return [jnp.abs(x) for x in wide(equation, [jnp.abs(x) if _is_inexact(x) else x for x in inputs])]
     if name in _ARITHMETIC:

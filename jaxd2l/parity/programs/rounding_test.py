@@ -44,10 +44,28 @@ def test_a_sum_is_off_by_the_magnitudes_it_adds(deviation) -> None:
         assert 0.9 < deviation(function, cancelling).item() / magnitudes < 1.5
 
 
+@pytest.mark.parametrize(
+    ("deviation", "transforms"), [(jax_deviation, jnp.fft), (torch_deviation, torch.fft)], ids=["jax", "torch"]
+)
+def test_a_fourier_transform_is_off_by_the_magnitudes_it_adds(deviation, transforms) -> None:
+    cancelling = np.array([[1e4, -1e4, 1.0]])
+    for function, total in ((transforms.rfft, 2e4 + 1), (transforms.ifft, (2e4 + 1) / 3)):
+        found = deviation(lambda x, function=function: function(x).real, cancelling)
+        assert ((0.5 * total < found) & (found <= 1.5001 * total)).all()
+
+
 @pytest.mark.parametrize("deviation", [jax_deviation, torch_deviation])
 def test_what_moves_or_chooses_numbers_rounds_nothing(deviation) -> None:
     for function in (lambda x: x.T, lambda x: -x, lambda x: x.reshape(-1)[3:9], lambda x: abs(x), lambda x: x[::2]):
         assert not deviation(function, X).any()
+
+
+def test_rounding_to_decimals_rounds_once() -> None:
+    """To whole numbers it is exact; to decimals it divides by a power of ten."""
+    assert not torch_deviation(torch.round, X).any()
+    deviation = torch_deviation(lambda x: torch.round(x, decimals=3), X)
+    assert ((deviation > 0) == (np.round(X, 3) != 0)).all()
+    assert (deviation <= 1.5001 * np.abs(X) + 1e-3).all()
 
 
 @pytest.mark.parametrize(

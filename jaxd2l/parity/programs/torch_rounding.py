@@ -19,17 +19,18 @@ from jaxd2l.parity.programs.jax_rounding import FUNCTION
 from jaxd2l.parity.programs.torch_dispatch import Dispatch
 
 _EXACT = frozenset(
-    """abs adaptive_max_pool2d amax amin arange argmax argmin as_strided bernoulli bucketize cat ceil clamp clamp_max
-    clamp_min clone complex conj_physical constant_pad_nd copy count_nonzero cummax cummin diag_embed embedding empty
-    empty_like eq equal eye fill flip floor fmax fmin full full_like gather ge gt hardtanh hardtanh_backward imag index
-    index_put index_select isfinite isinf isnan kthvalue le lift_fresh linspace logical_and logical_not logical_or lt
-    masked_fill masked_scatter masked_select max max_pool2d_with_indices max_pool2d_with_indices_backward
-    max_pool3d_with_indices max_unpool2d maximum median min minimum mode nanmedian ne neg new_empty new_full new_ones
-    new_zeros nextafter nonzero normal ones ones_like put rand randint randn randperm real reflection_pad1d
-    reflection_pad2d reflection_pad3d relu repeat replication_pad1d replication_pad2d replication_pad3d resolve_conj
-    roll rot90 round scalar_tensor scatter searchsorted select_scatter sgn sign slice_scatter sort stack take threshold
-    threshold_backward topk tril tril_indices triu triu_indices trunc uniform unique view_as_complex view_as_real where
-    zero zeros zeros_like _local_scalar_dense _to_copy _unsafe_index _unsafe_view""".split()  # noqa: SIM905
+    """abs adaptive_max_pool2d adaptive_max_pool3d amax amin arange argmax argmin as_strided bernoulli bucketize cat
+    ceil clamp clamp_max clamp_min clone complex conj_physical constant_pad_nd copy count_nonzero cummax cummin
+    diag_embed embedding empty empty_like eq equal eye fill flip floor fmax fmin full full_like gather ge gt hardtanh
+    hardtanh_backward imag index index_put index_select isfinite isinf isnan kthvalue le lift_fresh linspace
+    logical_and logical_not logical_or lt masked_fill masked_scatter masked_select max max_pool2d_with_indices
+    max_pool2d_with_indices_backward max_pool3d_with_indices max_unpool2d maximum median min minimum mode nanmedian
+    ne neg new_empty new_full new_ones new_zeros nextafter nonzero normal ones ones_like put rand randint randn
+    randperm real reflection_pad1d reflection_pad2d reflection_pad3d relu repeat replication_pad1d replication_pad2d
+    replication_pad3d resolve_conj roll rot90 round scalar_tensor scatter searchsorted select_scatter sgn sign
+    slice_scatter sort stack take threshold threshold_backward topk tril tril_indices triu triu_indices trunc uniform
+    unique view_as_complex view_as_real where zero zeros zeros_like _local_scalar_dense _to_copy _unsafe_index
+    _unsafe_view""".split()  # noqa: SIM905
 )
 """Operations that move, choose, compare, draw or negate numbers."""
 
@@ -42,8 +43,8 @@ _SUMS = frozenset(
 """Operations linear in each of their arguments: of the arguments' magnitudes they make the sum of what they add."""
 
 _ARITHMETIC = frozenset(
-    """add addcdiv addcmul cumprod div fmod hypot lerp mul pow prod reciprocal remainder rsqrt rsub sqrt square
-    sub""".split()  # noqa: SIM905
+    """add addcdiv addcmul cumprod div fmod hypot lerp mul pow prod reciprocal remainder round_decimals rsqrt rsub sqrt
+    square sub""".split()  # noqa: SIM905
 )
 
 _ELEMENTARY = frozenset(
@@ -51,7 +52,10 @@ _ELEMENTARY = frozenset(
     log2 sin sinh tan tanh""".split()  # noqa: SIM905
 )
 
-_WHOLE = _EXACT | _SUMS | _ARITHMETIC | _ELEMENTARY
+_TRANSFORMS = frozenset(("_fft_c2c", "_fft_c2r", "_fft_r2c"))
+"""Sums along the axes that are their second argument, with factors of magnitude 1."""
+
+_WHOLE = _EXACT | _SUMS | _ARITHMETIC | _ELEMENTARY | _TRANSFORMS
 """What is not taken apart even where torch has a decomposition of it."""
 
 
@@ -78,13 +82,21 @@ class Rounding(Dispatch):
             return self._in_place(func, name.rstrip("_"), args, kwargs)
         if name == "index_put" and (kwargs.get("accumulate") or (len(args) > 3 and args[3])):
             name = "index_put_accumulate"
+        if func._overloadname == "decimals":  # rounds x * 10^decimals and divides again
+            name = "round_decimals"
         if name in _EXACT or is_view(func) or not any(map(is_inexact, tree_leaves((args, kwargs)))):
             return func(*args, **kwargs)
         if name not in _WHOLE and func in decomposition_table:
             with self:
-                return decomposition_table[func](*args, **kwargs)
+                parts = decomposition_table[func](*args, **kwargs)
+            if parts is not NotImplemented:  # some take apart on other devices only
+                return parts
         if name in _SUMS:
             return self._sum_off(func, args, kwargs)
+        if name in _TRANSFORMS:
+            # What is added to a frequency's sum, it adds without cancellation at frequency 0 of the magnitudes.
+            sums = func(args[0].abs().to(args[0].dtype), *args[1:], **kwargs).abs().amax(args[1], keepdim=True)
+            return self._off(func(*args, **kwargs), sums)
         size = 1.0 if name in _ARITHMETIC else FUNCTION
         if name not in _ARITHMETIC and sum(map(is_inexact, tree_leaves((args, kwargs)))) > 1:
             # Fused operations that nobody can take apart: what cancels inside is put off before.
