@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> ExitCode:
     if options.plot is not None:
         write_file(options.plot, _picture(result, values, what, f"{trained}, {epochs} epochs"))
     chosen, problem = _best(result, by)
-    alone = _seconds_one_by_one(setup, result)
+    alone = _seconds_alone(setup, result) * count
     notes = _notes(setup, result, chosen, by)
     if options.json:
         arguments = _arguments(options, setup)
@@ -83,11 +83,8 @@ def _train(setup: Setup, grid: dict[str, Sequence[float]], num_seeds: int, count
         )
 
 
-def _seconds_one_by_one(setup: Setup, result: Sweep) -> float:
-    """How long the models would take one after the other: two epochs of one are run, and the rest reckoned.
-
-    Each point of the grid is another optimiser, and so another program to compile; its seeds share it.
-    """
+def _seconds_alone(setup: Setup, result: Sweep) -> float:
+    """How long one of the models takes by itself, compilation included: two epochs are run, and the rest reckoned."""
     settings = setup.settings
     point = {name: float(axis[0]) for name, axis in result.grid.items()}
     tx = make_tx(settings, steps_per_epoch(setup))(**point)
@@ -102,9 +99,7 @@ def _seconds_one_by_one(setup: Setup, result: Sweep) -> float:
         batch_size=settings.batch_size,
         on_epoch=lambda *_: ends.append(time.perf_counter()),
     )
-    first, epoch = ends[1] - ends[0], ends[2] - ends[1]
-    points = math.prod(len(axis) for axis in result.grid.values())
-    return points * (first - epoch) + points * len(result.seeds) * settings.epochs * epoch
+    return ends[1] - ends[0] + (settings.epochs - 1) * (ends[2] - ends[1])
 
 
 def _notes(setup: Setup, result: Sweep, chosen: Best | None, by: Outcome) -> list[str]:

@@ -33,7 +33,7 @@ class ValuesLevel(NamedTuple):
     where: Divergence | None
 
 
-class _Computed(NamedTuple):
+class Computed(NamedTuple):
     """Every quantity by both libraries in both precisions, and its condition scale."""
 
     torch64: Values
@@ -51,28 +51,34 @@ def values_level(sides: Sides, inside: list[str]) -> ValuesLevel:
       inside: floating-point types narrower than float64 that JAX's code names.
     """
     computed = _compute(sides)
-    meaning = _meaning(computed, computed.scales)
-    if not all(map(holds, meaning.values())):
-        sides.tell("rounding in JAX")
-        meaning = _second_look(sides, computed, inside)
+    meaning, accuracy = judged(sides, computed, inside)
     sides.tell("causes")
     causes = _hints(sides, computed, meaning)
     rows = []
     for name, row in meaning.items():
-        accuracy = _accuracy(sides, computed, row, inside)
         rows += [
-            r if holds(r) else r._replace(hint=(not holds(row) and causes[name]) or r.hint) for r in (row, accuracy)
+            r if holds(r) else r._replace(hint=(not holds(row) and causes[name]) or r.hint)
+            for r in (row, accuracy[name])
         ]
     sides.tell("layers")
     found = layers.find_layers(sides, [name for name in sides.outputs if not holds(meaning[name])])
     return ValuesLevel(rows, *found)
 
 
-def _meaning(computed: _Computed, scales: Values) -> dict[str, Row]:
+def judged(sides: Sides, computed: Computed, inside: list[str]) -> tuple[dict[str, Row], dict[str, Row]]:
+    """The float64 row and the float32 row of every quantity."""
+    meaning = _meaning(computed, computed.scales)
+    if not all(map(holds, meaning.values())):
+        sides.tell("rounding in JAX")
+        meaning = _second_look(sides, computed, inside)
+    return meaning, {name: _accuracy(sides, computed, row, inside) for name, row in meaning.items()}
+
+
+def _meaning(computed: Computed, scales: Values) -> dict[str, Row]:
     return {name: compare_meaning(name, x, computed.jax64[name], scales[name]) for name, x in computed.torch64.items()}
 
 
-def _second_look(sides: Sides, computed: _Computed, inside: list[str]) -> dict[str, Row]:
+def _second_look(sides: Sides, computed: Computed, inside: list[str]) -> dict[str, Row]:
     """The float64 rows again, where JAX's own trembling counts, and the float32 numbers that its code holds."""
     arguments = (sides.ours, sides.start, sides.outputs, sides.seed)
     trembling = jax_noise.jax_scales(*arguments)
@@ -90,7 +96,7 @@ def _second_look(sides: Sides, computed: _Computed, inside: list[str]) -> dict[s
     return {name: _imprecise(row, computed) for name, row in meaning.items()}
 
 
-def _float32_held(sides: Sides, computed: _Computed, inside: list[str]) -> Iterator[tuple[str, Values]]:
+def _float32_held(sides: Sides, computed: Computed, inside: list[str]) -> Iterator[tuple[str, Values]]:
     """Float32 numbers that one side holds and the other computes, and how far their rounding moves each quantity."""
     if "float32" in inside:
         yield _FLOAT32_INSIDE, jax_noise.constant_errors(sides.ours, sides.start, sides.outputs, sides.seed)
@@ -103,7 +109,7 @@ _LOSES_DIGITS = "the same function, computed in a way that loses digits"
 _FLOAT32_INSIDE = "the JAX code holds numbers in float32, which explains the difference; the float32 row is the judge"
 
 
-def _compute(sides: Sides) -> _Computed:
+def _compute(sides: Sides) -> Computed:
     whole = sides.whole
     sides.tell("outputs, loss and gradients in torch")
     torch32 = torch_values(sides.single, whole)
@@ -112,10 +118,10 @@ def _compute(sides: Sides) -> _Computed:
     jax32, jax64 = sides.evaluate(sides.start), evaluator(sides.ours, np.float64, sides.outputs)(sides.start)
     missing = set(exact) - set(jax64)  # buffers that JAX does not keep: `check` says so
     exact, torch32, scales = ({n: x for n, x in v.items() if n not in missing} for v in (exact, torch32, scales))
-    return _Computed(exact, torch32, _as_float64(jax64), jax32, scales)
+    return Computed(exact, torch32, _as_float64(jax64), jax32, scales)
 
 
-def _imprecise(row: Row, computed: _Computed) -> Row:
+def _imprecise(row: Row, computed: Computed) -> Row:
     """Calls a right function in too few digits imprecise: its error shrinks with the roundoff, 2^29 times here."""
     if holds(row):
         return row
@@ -126,7 +132,7 @@ def _imprecise(row: Row, computed: _Computed) -> Row:
     return row
 
 
-def _hints(sides: Sides, computed: _Computed, meaning: dict[str, Row]) -> dict[str, str]:
+def _hints(sides: Sides, computed: Computed, meaning: dict[str, Row]) -> dict[str, str]:
     """By quantity, what JAX does differently; empty where the cause is not found."""
     found = {name: row.hint for name, row in meaning.items()}
     double, jax64, exact, scales = sides.double, computed.jax64, computed.torch64, computed.scales
@@ -148,7 +154,7 @@ def _hints(sides: Sides, computed: _Computed, meaning: dict[str, Row]) -> dict[s
     return found
 
 
-def _accuracy(sides: Sides, computed: _Computed, meaning: Row, inside: list[str]) -> Row:
+def _accuracy(sides: Sides, computed: Computed, meaning: Row, inside: list[str]) -> Row:
     """The float32 row of a quantity; a failure in float64 decides what kind of failure it is."""
     name = meaning.quantity
     row = compare_accuracy(
