@@ -8,6 +8,8 @@ from .optimizer_states import optimizer_from_torch as optimizer_from_torch
 from .optimizer_states import optimizer_to_torch as optimizer_to_torch
 from .pairing import Pair as Pair
 from .pairing import pair as pair
+from .recorded import check_recorded as check_recorded
+from .recorder import record as record
 from .report import Report as Report
 from .rule import Row as Row
 from .weights import Weight as Weight

@@ -7,11 +7,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import torch
 
 from jaxd2l._files import named_leaves
 from jaxd2l.parity.advice import ways_out
-from jaxd2l.parity.automatic import Found, find
 from jaxd2l.parity.pairing import Pair, Weights, orient, pair
 from jaxd2l.parity.weights import Arrays, Weight, assemble, take
 
@@ -70,7 +68,7 @@ def assignment(
     buffers: Mapping[str, tuple[int, ...]],
     like: Any,
     weights: Weights | Mapping[str, Weight] | Callable[[Arrays], Any],
-    module: torch.nn.Module | None = None,
+    module: Any = None,
     framework: str = "",
 ) -> Assignment:
     """Reads `weights`. What it leaves open is found by the layers' kinds, and then by names and shapes alone.
@@ -98,13 +96,13 @@ def assignment(
     written = {_full(name, leaves): w for name, w in given.items() if isinstance(w, Weight)}
     _require_known(written, leaves, shapes)
     rest = {name: w for name, w in given.items() if not isinstance(w, Weight)}
-    found = _recognised(module, framework, leaves, written, rest)
-    table = {**found.weights, **written}
+    known, misses = ({}, ()) if module is None else _recognised(module, framework, leaves, written, rest)
+    table = {**known, **written}
     rest = {name: target for name, target in rest.items() if _target(target, leaves) not in table}
     try:
         table |= _by_shape(trained, buffers, leaves, table, "auto" if weights == "auto" else rest)
     except ValueError as error:
-        raise ValueError("; ".join([*found.misses, str(error)])) from error
+        raise ValueError("; ".join([*misses, str(error)])) from error
     table = {name: table[name] for name in leaves}
     plain = _plain(table, shapes)
     shown = tuple(plain.get(name) or Pair(repr(weight), name, "same") for name, weight in table.items())
@@ -131,15 +129,15 @@ _FRAMEWORKS = ("Linen", "NNX", "Equinox", "Haiku")
 
 
 def _recognised(
-    module: torch.nn.Module | None,
+    module: Any,
     framework: str,
     leaves: Mapping[str, tuple[int, ...]],
     written: Mapping[str, Weight],
     rest: Mapping[str, Any],
-) -> Found:
-    """The leaves of layers that are known, unless the mapping says otherwise."""
-    if module is None:
-        return Found({}, {}, {}, {}, ())
+) -> tuple[dict[str, Weight], tuple[str, ...]]:
+    """The leaves of layers that are known, unless the mapping says otherwise; and what `Found.misses` says."""
+    from jaxd2l.parity.automatic import find  # needs torch, as whoever has a module has
+
     named = {_target(target, leaves): name for name, target in rest.items()}
     known = {leaf: (name,) for leaf, name in named.items()}
     found = find(module, leaves, framework, known | {leaf: weight.sources for leaf, weight in written.items()})
@@ -158,7 +156,7 @@ def _recognised(
         for leaf, weight in found.weights.items()
         if leaf not in oriented and (leaf not in named or named[leaf] in weight.sources)
     }
-    return found._replace(weights=certain)
+    return certain, found.misses
 
 
 def _target(target: Any, leaves: Mapping[str, Any]) -> str:

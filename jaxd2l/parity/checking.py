@@ -15,11 +15,12 @@ from jaxd2l.parity.merging import consequences
 from jaxd2l.parity.optimizer_level import GIVEN_GRADIENTS, OptimizerPair
 from jaxd2l.parity.precisions import PrecisionName
 from jaxd2l.parity.progress import progress
+from jaxd2l.parity.quantities import SAME_LOSS, Values, updated
 from jaxd2l.parity.report import Report, context
 from jaxd2l.parity.rule import Row, compare_accuracy, compare_meaning
 from jaxd2l.parity.samples import Call, arrays
 from jaxd2l.parity.sides import LossPair, Mode, Question, Sides, both_sides, output_shapes, types_inside
-from jaxd2l.parity.torch_side import SAME_LOSS, StepFunction, Values, fitting_threads, plain_step, updated
+from jaxd2l.parity.torch_side import StepFunction, fitting_threads, plain_step
 from jaxd2l.parity.training_levels import training_levels
 from jaxd2l.parity.unseen import unseen
 from jaxd2l.parity.values_level import values_level

@@ -12,11 +12,11 @@ import torch
 
 from jaxd2l.parity.bridge import to_numpy
 from jaxd2l.parity.jax_side import JaxSide
+from jaxd2l.parity.quantities import Values
 from jaxd2l.parity.replacements import replacements, with_replacement
 from jaxd2l.parity.rule import DOUBLE, largest_magnitude
 from jaxd2l.parity.torch_side import (
     TorchSide,
-    Values,
     batch_size,
     first_input,
     in_dtype,

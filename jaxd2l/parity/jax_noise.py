@@ -17,8 +17,8 @@ from jaxd2l.parity.programs.jax_rounding import rounded, signs
 from jaxd2l.parity.programs.jax_watched import kink_visitor
 from jaxd2l.parity.programs.jax_wide import is_narrow, wide, wide_constant, widened
 from jaxd2l.parity.programs.jaxpr import Rule, evaluate, trace
+from jaxd2l.parity.quantities import Values
 from jaxd2l.parity.rule import SINGLE
-from jaxd2l.parity.torch_side import Values
 
 
 def jax_scales(side: JaxSide, start: Values, same_outputs: Values, seed: int) -> Values:

@@ -12,18 +12,17 @@ import numpy as np
 
 from jaxd2l._files import named_leaves
 from jaxd2l.parity.assignment import Assignment
-from jaxd2l.parity.draws import Draws
 from jaxd2l.parity.flips import Flip, find_flips
 from jaxd2l.parity.frameworks import Port
-from jaxd2l.parity.leaves import named_arrays
+from jaxd2l.parity.leaves import matched, named_arrays
 from jaxd2l.parity.precisions import Precision
 from jaxd2l.parity.programs import jax_watched
 from jaxd2l.parity.programs.jax_watched import Computed
 from jaxd2l.parity.programs.jax_wide import narrow_dtypes, widened_call
 from jaxd2l.parity.programs.jaxpr import trace
+from jaxd2l.parity.quantities import LOSS, SAME_LOSS, Values, gradient_of, input_names, updated
 from jaxd2l.parity.rule import ROUNDOFF, SINGLE
 from jaxd2l.parity.samples import Call, Sample
-from jaxd2l.parity.torch_side import LOSS, SAME_LOSS, Values, gradient_of, input_names, updated
 
 Traced = dict[str, Any]
 """Arrays by name, while JAX traces a program of them or after."""
@@ -52,7 +51,7 @@ class JaxSide(NamedTuple):
     pick: Callable[[Any], Any] = lambda outputs: outputs
     names: dict[str, str] = {}  # noqa: RUF012  # read only, and a NamedTuple's default
     layout: Callable[[Any], Any] = lambda array: array
-    draws: Draws | None = None
+    draws: Any = None
     precision: Precision = Precision()
 
     @property
@@ -81,6 +80,25 @@ def run(side: JaxSide, variables: Any, call: Call) -> tuple[Any, Any]:
     """The port's outputs, and its variables afterwards."""
     with nullcontext() if side.draws is None else side.draws.in_jax():
         return side.port.run(variables, call, train=side.draws is not None, key=jax.random.key(0))
+
+
+def named_outputs(ours: JaxSide, start: Values, theirs: Values) -> JaxSide:
+    """With JAX's name for each of torch's outputs.
+
+    Raises:
+      ValueError: outputs that do not match, or a model that cannot take the inputs.
+    """
+    single = cast(start, np.float32)
+
+    def outputs(arrays: dict[str, Any], inputs: Call) -> Any:
+        return dict(named_arrays(ours.pick(run(ours, ours.weights.variables(arrays), inputs)[0])))
+
+    try:
+        with precision(np.float32):
+            found = jax.eval_shape(outputs, single, at(ours, np.float32))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the JAX model cannot take the inputs: {error}") from error
+    return ours._replace(names=matched(theirs, found))
 
 
 def jax_values(side: JaxSide, same_outputs: Values | None = None, batch: int = 0) -> Callable[[Traced, Call], Traced]:

@@ -9,8 +9,8 @@ import optax
 
 from jaxd2l.parity.jax_side import JaxSide, as_single, at, cast, compiled, precision, run
 from jaxd2l.parity.programs import jax_watched
+from jaxd2l.parity.quantities import Values
 from jaxd2l.parity.samples import Call
-from jaxd2l.parity.torch_side import Values
 
 
 class JaxStep(NamedTuple):

@@ -11,10 +11,10 @@ from jaxd2l.parity.findings import Divergence, LayerMatch
 from jaxd2l.parity.matching import CLOSE, Match, distance, is_reordered, match
 from jaxd2l.parity.noise import with_scales
 from jaxd2l.parity.programs.jax_watched import Computed
+from jaxd2l.parity.quantities import Values
 from jaxd2l.parity.rule import MEANING_BOUND
 from jaxd2l.parity.sides import Sides
 from jaxd2l.parity.source_lines import Line
-from jaxd2l.parity.torch_side import Values
 from jaxd2l.parity.torch_trace import Quantity
 
 _UNROLLED = 2000

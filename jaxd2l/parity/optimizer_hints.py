@@ -12,7 +12,8 @@ import torch
 from jaxd2l.parity.hints import Alternative, explain
 from jaxd2l.parity.optimizer_choices import choices, regrouped
 from jaxd2l.parity.optimizer_rules import DIRECTIONS, settings, written_out
-from jaxd2l.parity.torch_side import TorchTraining, Values, parameters, plain_step, torch_path
+from jaxd2l.parity.quantities import Values
+from jaxd2l.parity.torch_side import TorchTraining, parameters, plain_step, torch_path
 
 _EPSILONS = (1e-16, 1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-3)
 _RATE_FACTORS = (10.0, 0.1, 2.0, 0.5, -1.0)

@@ -16,14 +16,13 @@ from jaxd2l.parity.merging import worst
 from jaxd2l.parity.noise import with_scales
 from jaxd2l.parity.optimizer_hints import Run, explain_optimizer
 from jaxd2l.parity.programs.torch_rounding import Rounding
+from jaxd2l.parity.quantities import Values, gradient_of
 from jaxd2l.parity.rule import SINGLE, Row, compare_accuracy, compare_meaning, holds
 from jaxd2l.parity.sides import Sides
 from jaxd2l.parity.torch_side import (
     OptimizerFactory,
     StepFunction,
     TorchTraining,
-    Values,
-    gradient_of,
     parameters,
     plain_step,
     torch_path,

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from jaxd2l.parity.torch_side import OptimizerFactory, Values
+from jaxd2l.parity.quantities import Values
+from jaxd2l.parity.torch_side import OptimizerFactory
 
 Options = Mapping[str, Any]
 Memory = dict[str, np.ndarray]

@@ -5,7 +5,6 @@ from typing import Any, Literal, NamedTuple
 import jax
 import ml_dtypes
 import numpy as np
-import torch
 
 PrecisionName = Literal["float32", "bfloat16", "tf32", "default"]
 
@@ -20,7 +19,7 @@ class Precision(NamedTuple):
     """
 
     name: str = "float32"
-    in_torch: torch.dtype = torch.float32
+    in_torch: str = "float32"
     in_numpy: Any = np.float32
     matmul: str = "highest"
     said: str = "float32; matrix products with all digits: JAX's precision is set to 'highest'"
@@ -35,7 +34,7 @@ def precision_of(name: PrecisionName) -> Precision:
     device = jax.default_backend()
     if name == "bfloat16":
         said = "bfloat16: parameters, inputs and labels of both sides, as module.to(torch.bfloat16) has them"
-        return Precision(name, torch.bfloat16, ml_dtypes.bfloat16, "default", said)
+        return Precision(name, "bfloat16", ml_dtypes.bfloat16, "default", said)
     if name == "tf32":
         said = "tf32 in JAX's matrix products; torch computes on the CPU, which has no tf32"
         if device == "cpu":

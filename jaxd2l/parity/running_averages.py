@@ -8,8 +8,9 @@ import torch
 
 from jaxd2l.parity import hints
 from jaxd2l.parity.hints import Alternative
+from jaxd2l.parity.quantities import updated
 from jaxd2l.parity.sides import Sides
-from jaxd2l.parity.torch_side import TorchSide, call, running, updated
+from jaxd2l.parity.torch_side import TorchSide, call, running
 
 _MOMENTA = (0.01, 0.001, 0.1, 0.9, 0.99, 1.0)
 

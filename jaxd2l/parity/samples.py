@@ -5,9 +5,6 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-import torch
-
-from jaxd2l.parity.bridge import to_numpy
 
 
 class Call(NamedTuple):
@@ -69,9 +66,15 @@ def _sample(batch: Any) -> Sample:
     return Sample(call, labels)
 
 
+def _of_torch(tensor: Any) -> np.ndarray:
+    from jaxd2l.parity.bridge import to_numpy
+
+    return to_numpy(tensor)
+
+
 def _array(name: str, x: Any) -> np.ndarray:
     """As float32, int32 or bool."""
-    array = to_numpy(x) if isinstance(x, torch.Tensor) else np.array(x)
+    array = _of_torch(x) if hasattr(x, "detach") else np.array(x)
     if array.dtype.name in ("bfloat16", "float16"):
         array = array.astype(np.float32)
     if array.dtype.kind not in "fiub":

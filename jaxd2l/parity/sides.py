@@ -1,11 +1,10 @@
 """Both sides of a check, made of its arguments: the same weights and the same batches in torch and in JAX."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import torch
 
@@ -14,16 +13,18 @@ from jaxd2l.parity.assignment import assignment
 from jaxd2l.parity.bridge import require_finite
 from jaxd2l.parity.draws import Draws
 from jaxd2l.parity.frameworks import as_port
-from jaxd2l.parity.jax_side import JaxSide
-from jaxd2l.parity.leaves import matched, named_arrays
+from jaxd2l.parity.jax_side import JaxSide, named_outputs
+from jaxd2l.parity.layouts import layouts, to_jax_layout, to_torch_layout
+from jaxd2l.parity.leaves import named_arrays
 from jaxd2l.parity.pairing import Weights
 from jaxd2l.parity.precisions import PrecisionName, precision_of
+from jaxd2l.parity.probe import factors, jax_probe
 from jaxd2l.parity.progress import Tell, silent
+from jaxd2l.parity.quantities import Values
 from jaxd2l.parity.samples import Call, Sample, as_samples
 from jaxd2l.parity.torch_side import (
     LossFunction,
     TorchSide,
-    Values,
     buffers,
     call,
     copied,
@@ -77,33 +78,56 @@ class Sides(NamedTuple):
     tell: Tell = silent
 
 
+class TorchSides(NamedTuple):
+    """Torch's half of `Sides`, which see, and the batches."""
+
+    single: TorchSide
+    double: TorchSide
+    start: Values
+    outputs: Values
+    whole: Any
+    samples: tuple[Sample, ...]
+
+
+def torch_sides(module: torch.nn.Module, question: Question) -> TorchSides:
+    """Torch in float32 and in float64, run once.
+
+    Raises:
+      TypeError, ValueError: as `check`.
+    """
+    precision = precision_of(question.precision)
+    single_type = getattr(torch, precision.in_torch)
+    samples = tuple(jax.tree.map(partial(_rounded, precision.in_numpy), s) for s in as_samples(question.batch))
+    module = copied(module)
+    if precision.in_torch != "float32":
+        module = module.to(single_type)  # so that float64 starts from the same numbers
+    start = {name: _at_least_single(value) for name, value in (parameters(module) | buffers(module)).items()}
+    require_finite(start)
+    draws = Draws(question.seed, layouts(question.to_jax)) if question.mode == "train" else None
+    pick = (question.outputs or (_everything, _everything))[0]
+    torch_loss = question.loss[0] if question.loss else _torch_probe(question.seed, pick)
+    single, double = (
+        torch_side(module, samples, torch_loss, dtype, pick, draws) for dtype in (single_type, torch.float64)
+    )
+    whole = _torch_runs("the module fails on the inputs", lambda: _run_once(single))
+    theirs = outputs_of(single)
+    _require_outputs(single, theirs)
+    _torch_runs("the loss refuses the batch", lambda: _require_scalar(_loss_of(single, whole)))
+    return TorchSides(single, double, start, theirs, whole, samples)
+
+
 def both_sides(module: torch.nn.Module, jax_model: Any, question: Question) -> Sides:
     """Reads the arguments of `check`, and runs both sides once.
 
     Raises:
       TypeError, ValueError: as `check`.
     """
-    precision = precision_of(question.precision)
-    samples = tuple(jax.tree.map(partial(_rounded, precision.in_numpy), s) for s in as_samples(question.batch))
-    module = copied(module)
-    if precision.in_torch is not torch.float32:
-        module = module.to(precision.in_torch)  # so that float64 starts from the same numbers
-    start = {name: _at_least_single(value) for name, value in (parameters(module) | buffers(module)).items()}
-    require_finite(start)
-    draws = Draws(question.seed, _layouts(question.to_jax)) if question.mode == "train" else None
-    pick = (question.outputs or (_everything, _everything))[0]
-    torch_loss = question.loss[0] if question.loss else _torch_probe(question.seed, pick)
-    single, double = (
-        torch_side(module, samples, torch_loss, dtype, pick, draws) for dtype in (precision.in_torch, torch.float64)
-    )
-    whole = _torch_runs("the module fails on the inputs", lambda: _run_once(single))
-    theirs = outputs_of(single)
-    _require_outputs(single, theirs)
-    _torch_runs("the loss refuses the batch", lambda: _require_scalar(_loss_of(single, whole)))
-    ours = _named(_our_side(jax_model, question, samples, single, draws)._replace(precision=precision), start, theirs)
-    ours = ours._replace(loss=question.loss[1] if question.loss else _jax_probe(question.seed, ours))
-    evaluate = jax_side.evaluator(ours, ours.single, theirs)
-    return Sides(single, double, ours, evaluate, start, theirs, whole, question.seed)
+    theirs = torch_sides(module, question)
+    ours = _our_side(jax_model, question, theirs.samples, theirs.single, theirs.single.draws)
+    ours = named_outputs(ours._replace(precision=precision_of(question.precision)), theirs.start, theirs.outputs)
+    ours = ours._replace(loss=question.loss[1] if question.loss else jax_probe(question.seed, ours))
+    evaluate = jax_side.evaluator(ours, ours.single, theirs.outputs)
+    return Sides(*theirs[:2], ours, evaluate, *theirs[2:5], question.seed)
 
 
 def types_inside(sides: Sides) -> list[str]:
@@ -121,7 +145,7 @@ def types_inside(sides: Sides) -> list[str]:
 def _our_side(
     jax_model: Any, question: Question, samples: tuple[Sample, ...], theirs: TorchSide, draws: Draws | None
 ) -> JaxSide:
-    to_jax, single = _to_jax(question.to_jax), precision_of(question.precision).in_numpy
+    to_jax, single = to_jax_layout(question.to_jax), precision_of(question.precision).in_numpy
     turned = tuple(
         Sample(
             Call(*jax.tree.map(to_jax, (s.call.args, s.call.kwargs))),
@@ -140,26 +164,7 @@ def _our_side(
     weights = weights._replace(variables=jax.jit(weights.variables))
     trained = tuple(name for name, p in theirs.module.named_parameters() if p.requires_grad)
     pick = (question.outputs or (_everything, _everything))[1]
-    return JaxSide(port, weights, trained, turned, _no_loss, pick, {}, _to_torch(question.to_jax), draws)
-
-
-def _named(ours: JaxSide, start: Values, theirs: Values) -> JaxSide:
-    """With JAX's name for each of torch's outputs.
-
-    Raises:
-      ValueError: outputs that do not match, or a model that cannot take the inputs.
-    """
-    single = jax_side.cast(start, np.float32)
-
-    def outputs(arrays: dict[str, Any], inputs: Call) -> Any:
-        return dict(named_arrays(ours.pick(jax_side.run(ours, ours.weights.variables(arrays), inputs)[0])))
-
-    try:
-        with jax_side.precision(np.float32):
-            found = jax.eval_shape(outputs, single, jax_side.at(ours, np.float32))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"the JAX model cannot take the inputs: {error}") from error
-    return ours._replace(names=matched(theirs, found))
+    return JaxSide(port, weights, trained, turned, _no_loss, pick, {}, to_torch_layout(question.to_jax), draws)
 
 
 def output_shapes(sides: Sides) -> dict[str, tuple[int, ...]]:
@@ -230,55 +235,11 @@ def _no_loss(outputs: Any, labels: Any) -> Any:
     raise AssertionError("the loss is not known yet")
 
 
-def _factors(seed: int, shape: Sequence[int], number: int) -> np.ndarray:
-    # Not the stream of default_rng(seed), from which the caller may have drawn the inputs.
-    return np.random.default_rng([seed, 0x9B0BE, number]).normal(size=tuple(shape)).astype(np.float32)
-
-
 def _torch_probe(seed: int, pick: Callable[[Any], Any]) -> LossFunction:
     """A loss that shows every output: the sum of the outputs times fixed random numbers."""
 
     def probe(outputs: Any, labels: Any) -> Any:
         found = [x for _, x in named_arrays(pick(outputs)) if x.is_floating_point()]
-        return sum((x * torch.tensor(_factors(seed, x.shape, i), dtype=x.dtype)).sum() for i, x in enumerate(found))
+        return sum((x * torch.tensor(factors(seed, x.shape, i), dtype=x.dtype)).sum() for i, x in enumerate(found))
 
     return probe
-
-
-def _jax_probe(seed: int, ours: JaxSide) -> Callable[[Any, Any], Any]:
-    """The same sum in JAX, of the same outputs in torch's layout."""
-
-    def probe(outputs: Any, labels: Any) -> Any:
-        by_name = dict(named_arrays(ours.pick(outputs)))
-        found = [ours.layout(by_name[name]) for name in ours.names.values()]
-        found = [x for x in found if jnp.issubdtype(x.dtype, jnp.floating)]
-        return sum(jnp.sum(x * jnp.asarray(_factors(seed, x.shape, i), x.dtype)) for i, x in enumerate(found))
-
-    return probe
-
-
-def _order(text: str) -> tuple[int, ...]:
-    """The permutation that a layout such as "NCHW->NHWC" means."""
-    before, _, after = text.replace(" ", "").partition("->")
-    if sorted(before) != sorted(after) or len(set(before)) < len(before) or not before:
-        raise ValueError(f"to_jax must be a layout such as 'NCHW->NHWC', or a function; got {text!r}")
-    return tuple(before.index(axis) for axis in after)
-
-
-def _layouts(to_jax: Any) -> dict[int, tuple[int, ...]]:
-    return {len(order): order} if isinstance(to_jax, str) and (order := _order(to_jax)) else {}
-
-
-def _to_jax(to_jax: str | Callable[[Any], Any] | None) -> Callable[[Any], Any]:
-    if isinstance(to_jax, str):
-        order = _order(to_jax)
-        return lambda x: np.transpose(x, order) if x.ndim == len(order) else x
-    return to_jax or _everything
-
-
-def _to_torch(to_jax: Any) -> Callable[[Any], Any]:
-    """From JAX's layout of an array back to torch's."""
-    if not isinstance(to_jax, str):
-        return _everything
-    order = tuple(int(i) for i in np.argsort(_order(to_jax)))
-    return lambda x: x.transpose(order) if x.ndim == len(order) else x

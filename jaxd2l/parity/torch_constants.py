@@ -3,9 +3,10 @@
 import jax
 import numpy as np
 
+from jaxd2l.parity.quantities import Values
 from jaxd2l.parity.rule import SINGLE
 from jaxd2l.parity.sides import Sides
-from jaxd2l.parity.torch_side import Values, set_parameters, torch_values
+from jaxd2l.parity.torch_side import set_parameters, torch_values
 
 _SAMPLES = 8
 

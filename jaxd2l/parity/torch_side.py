@@ -16,10 +16,8 @@ from jaxd2l.parity.bridge import to_numpy, to_tensor
 from jaxd2l.parity.draws import Draws
 from jaxd2l.parity.leaves import named_arrays
 from jaxd2l.parity.programs.torch_wide import wide
+from jaxd2l.parity.quantities import LOSS, SAME_LOSS, Values, gradient_of, input_names, updated
 from jaxd2l.parity.samples import Call, Sample
-
-Values = dict[str, np.ndarray]
-"""Quantities by name. Parameters and gradients have torch's names, shapes and orientation."""
 
 LossFunction = Callable[[Any, Any], Any]
 """`loss(outputs, labels)`, a scalar."""
@@ -29,9 +27,6 @@ OptimizerFactory = Callable[..., torch.optim.Optimizer]
 
 StepFunction = Callable[[torch.nn.Module, torch.optim.Optimizer, int], Any]
 """`torch_step(module, optimizer, step)`, what is done once the gradients are there; steps are counted from 0."""
-
-OUTPUTS, SAME_LOSS, LOSS = "outputs", "loss of the same outputs", "loss"
-INPUT_GRADIENT = "gradient of the inputs"
 
 
 class TorchSide(NamedTuple):
@@ -215,24 +210,6 @@ def in_dtype(outputs: Any, dtype: torch.dtype) -> Any:
         return x.to(dtype) if isinstance(x, torch.Tensor) and x.is_floating_point() else x
 
     return tree_map(cast, outputs)
-
-
-def input_names(call: Call) -> list[str]:
-    """What the gradient of each input is called; of a single one simply INPUT_GRADIENT."""
-    if len(jax.tree.leaves((call.args, call.kwargs))) == 1:
-        return [INPUT_GRADIENT]
-    names = [f"inputs[{i}]" for i in range(len(call.args))] + [f"inputs.{name}" for name in sorted(call.kwargs)]
-    return [gradient_of(name) for name in names]
-
-
-def updated(name: str) -> str:
-    """What a buffer is called after a call in training mode."""
-    return f"{name} updated"
-
-
-def gradient_of(name: str) -> str:
-    """The quantity's name."""
-    return f"gradient of {name}"
 
 
 def plain_step(module: torch.nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:

@@ -16,10 +16,11 @@ from jaxd2l.parity.merging import worst
 from jaxd2l.parity.noise import with_scales
 from jaxd2l.parity.optimizer_level import Training, excused
 from jaxd2l.parity.programs.torch_rounding import Rounding
+from jaxd2l.parity.quantities import Values, gradient_of
 from jaxd2l.parity.rule import ROUNDOFF, SINGLE, Row, compare_accuracy, compare_meaning, holds, largest_magnitude
 from jaxd2l.parity.sides import Sides
 from jaxd2l.parity.torch_kinks import Kinks
-from jaxd2l.parity.torch_side import TorchStep, Values, copied, gradient_of, set_parameters, torch_steps, torch_values
+from jaxd2l.parity.torch_side import TorchStep, copied, set_parameters, torch_steps, torch_values
 
 _NUM_PERTURBED = 3
 """Perturbed float64 runs: each operation of each is off by one float32 rounding of its condition scale. Fewer samples

@@ -10,6 +10,7 @@ from jaxd2l.parity.findings import Divergence, LayerMatch
 from jaxd2l.parity.flips import explained
 from jaxd2l.parity.jax_side import evaluator
 from jaxd2l.parity.noise import with_scales
+from jaxd2l.parity.quantities import LOSS, SAME_LOSS, Values, updated
 from jaxd2l.parity.rule import (
     DOUBLE,
     MEANING_BOUND,
@@ -22,7 +23,7 @@ from jaxd2l.parity.rule import (
 )
 from jaxd2l.parity.sides import Sides
 from jaxd2l.parity.torch_constants import buffer_errors, own_buffers
-from jaxd2l.parity.torch_side import LOSS, SAME_LOSS, Values, batch_size, torch_values, updated
+from jaxd2l.parity.torch_side import batch_size, torch_values
 
 
 class ValuesLevel(NamedTuple):
