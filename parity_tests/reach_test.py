@@ -325,3 +325,15 @@ class Signs(nn.Module):
 def test_gradients_that_torch_only_promises() -> None:
     signs = (lambda key: {}), (lambda params, x: jnp.sign(x))
     parity.check(Signs(), signs, (X, Y)).assert_ok()
+
+
+def test_outputs_of_zeros_are_a_warning() -> None:
+    """Here every relu is off, so the port without the product agrees."""
+    module = nn.Sequential(nn.Linear(6, 3), nn.ReLU())
+    nn.init.constant_(module[0].bias, -1e3)
+    init = lambda key: {"0": {"kernel": jnp.zeros((6, 3)), "bias": jnp.zeros(3)}}  # noqa: E731
+    report = parity.check(module, (init, lambda params, x: jnp.zeros((len(x), 3)) * params["0"]["bias"]), (X, Y))
+    assert report.ok
+    assert report.unseen[0].startswith("torch gives nothing but 0 here")
+    with pytest.raises(AssertionError, match="nothing but 0"):
+        report.assert_ok(strict=True)

@@ -16,7 +16,12 @@ def unseen(module: torch.nn.Module, sides: Sides, mode: str) -> tuple[str, ...]:
       sides: what is compared.
       mode: "eval" or "train".
     """
-    return (*_mode(module, mode), *_buffers(sides, mode), *_gradients(sides))
+    return (*_outputs(sides), *_mode(module, mode), *_buffers(sides, mode), *_gradients(sides))
+
+
+def _outputs(sides: Sides) -> Iterator[str]:
+    if zero := [name for name, x in sides.outputs.items() if x.size and not x.any()]:
+        yield f"torch gives nothing but 0 here, so a port that gets all before it wrong may agree: {_few(zero)}"
 
 
 def _mode(module: torch.nn.Module, mode: str) -> Iterator[str]:
