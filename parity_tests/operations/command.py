@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--samples", type=int, default=2, help="samples of each operation")
     parser.add_argument("--planted", type=int, default=2, help="defects planted into each sample")
     parser.add_argument("--only", default="", help="replay only those with this text in their name")
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=2, help="with 0, only what --keep has is written")
     parser.add_argument("--keep", type=Path, help="keep each operation's result in this file, and go on from there")
     parser.add_argument("--write", action="store_true", help="write parity_tests/operations/README.md")
     options = parser.parse_args(arguments)
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(sentence)
     print(table.summary(results))
     if options.write:
-        table.PATH.write_text(table.text(results, options.seeds, options.samples, options.planted), encoding="utf-8")
+        table.PATH.write_text(table.text(results, options.samples, options.planted, len(names)), encoding="utf-8")
     return int(any(result.alarms for result in results))
 
 
@@ -60,6 +60,8 @@ def run(
     """Replays operations side by side, with progress on the terminal; in the order of the names."""
     kept = _kept(keep)
     found = {name: kept[name] for name in names if name in kept}
+    if not processes:
+        return list(found.values())
     open_names = [name for name in names if name not in found]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, _prepared) as pool, Progress(console=Console(stderr=True)) as progress:

@@ -62,10 +62,12 @@ def test_only_what_moves_a_result_counts_as_a_defect() -> None:
 
 def test_the_table_adds_up() -> None:
     one = Replay(
-        "exp", "functions of one number", 2, 6, 5, 0, 4, 3, ["exp 1: no"], ["exp 2: sin"], {"a dtype": 3}, 60.0
+        "exp", "functions of one number", 2, 6, 5, 0, 4, 3, ["exp 1: no"], ["exp 2: sin"], {"a dtype": 3}, 60.0, 3
     )
-    page = table.text([one, one._replace(name="log")], 3, 2, 2)
+    page = table.text([one, one._replace(name="log")], 2, 2, 3)
     assert "2 operations and modules, 4 samples: 10 of 12 right ones accepted" in page
     assert "| functions of one number | 2 | 4 | 10 of 12 |  | 6 of 8 |" in page
+    assert "3 seeds (2 operations)" in page
+    assert "Not measured yet: 1 operations" in page
     assert "- exp 1: no" in page
     assert "| a dtype | 6 | `exp`, `log` |" in page

@@ -29,6 +29,7 @@ class Replay(NamedTuple):
     alarms, missed: sentences about what was neither, and about defects that were not found.
     left_out: how many samples for which reason.
     seconds: for all of it.
+    seeds: how many.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Replay(NamedTuple):
     missed: list[str]
     left_out: dict[str, int]
     seconds: float
+    seeds: int = 1
 
 
 def replay(name: str, seeds: Sequence[int], limit: int, planted: int) -> Replay:
@@ -54,7 +56,7 @@ def replay(name: str, seeds: Sequence[int], limit: int, planted: int) -> Replay:
             found, left_out = module_cases(name, seeds, limit)
         else:
             found, left_out = cases(name, FAMILIES[family][name], seeds, limit)
-        total = Replay(name, family, len(found), 0, 0, 0, 0, 0, [], [], dict(left_out), 0.0)
+        total = Replay(name, family, len(found), 0, 0, 0, 0, 0, [], [], dict(left_out), 0.0, len(seeds))
         for case in found:
             total = _with_case(total, case, planted)
     jax.clear_caches()
@@ -86,6 +88,12 @@ def _with_case(total: Replay, case: Case, planted: int) -> Replay:
     return total
 
 
+_ALOUD = (
+    TypeError, ValueError, LookupError, AttributeError, ArithmeticError, NotImplementedError, InexpressibleError
+)  # fmt: skip
+"""How a planted defect may break."""
+
+
 def _planted(ready: judging.Ready, case: Case, wanted: int) -> list[tuple[Defect, int, bool]]:
     """So many defects that change something, each with one of the seeds in turn, and whether it is found."""
     name = case.name.rpartition(" ")[0]
@@ -98,7 +106,7 @@ def _planted(ready: judging.Ready, case: Case, wanted: int) -> list[tuple[Defect
             # What breaks aloud, or gives other shapes, needs no judge.
             changed = judging.with_defect(ready, defect)
             after = judging.values(changed, number)[0]
-        except (TypeError, ValueError, IndexError, KeyError, NotImplementedError, InexpressibleError):
+        except _ALOUD:
             continue
         if number not in right:
             right[number] = judging.values(ready, number)[0]

@@ -17,25 +17,30 @@ PATH = Path(__file__).with_name("README.md")
 _HEAD = """\
 # PyTorch's own samples, replayed on JAX
 
-<!-- Written by `python -m parity_tests.operations --seeds {seeds} --samples {limit} --planted {planted} --write`;
-change the tables of counterparts or run it again, not this file. -->
+<!-- Written by `python -m parity_tests.operations --seeds 20 --samples {limit} --planted {planted} --write`, with
+--keep if it was stopped on the way; change the tables of counterparts or run it again, not this file. -->
 
 PyTorch tests its operations and modules on samples of its own (OpInfo, ModuleInfo). Each operation that has a plain
 counterpart in jax.numpy, jax.nn, jax.lax, jax.scipy or Flax is replayed here: value and gradient, judged by the rule
 of `parity.check` and by nothing else; there is no tolerance and no list of exceptions. At most {limit} samples of an
-operation, with numbers drawn for each of {seeds} seeds; {planted} defects planted into each sample (a factor of
+operation, with numbers drawn for {seeds}; at most {planted} defects planted into each sample (a factor of
 1 + 1e-6, a stopped gradient, an option dropped or changed, an axis exchanged, an index off by one, a neighbouring
 function, one element off). A defect counts if it moves a float64 result by more than 1e-8 of its largest number.
 
-{summary} Measured on {machine}, in {minutes:.0f} minutes of one core."""
+{summary} Measured on {machine}, in {minutes:.0f} minutes of one process.{missing}"""
 
 
-def text(results: Sequence[Replay], seeds: int, limit: int, planted: int) -> str:
-    """The whole page."""
-    minutes = sum(result.seconds for result in results) / 60
+def text(results: Sequence[Replay], limit: int, planted: int, wanted: int) -> str:
+    """The whole page, of `wanted` operations if none is missing."""
     parts = [
         _HEAD.format(
-            seeds=seeds, limit=limit, planted=planted, summary=summary(results), machine=machine(), minutes=minutes
+            seeds=_seeds(results),
+            limit=limit,
+            planted=planted,
+            summary=summary(results),
+            machine=machine(),
+            minutes=sum(result.seconds for result in results) / 60,
+            missing=f" **Not measured yet: {wanted - len(results)} operations.**" if wanted > len(results) else "",
         ),
         _families(results),
         "## Where a library's own result is off\n\nThese counterparts are right, and `check` rightly refuses them.",
@@ -48,6 +53,12 @@ def text(results: Sequence[Replay], seeds: int, limit: int, planted: int) -> str
         _operations_left_out(),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _seeds(results: Sequence[Replay]) -> str:
+    """How many operations were replayed with how many seeds."""
+    counts = Counter(result.seeds for result in results)
+    return ", ".join(f"{n} seeds ({count} operations)" for n, count in sorted(counts.items(), reverse=True))
 
 
 def summary(results: Sequence[Replay]) -> str:
