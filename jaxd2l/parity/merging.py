@@ -27,6 +27,35 @@ def worst(quantity: str, rows: Sequence[Row]) -> Row:
     return row._replace(quantity=quantity, histogram=tuple(int(n) for n in histogram), hint=hint)
 
 
+def folded(rows: Sequence[Row]) -> dict[Row, int]:
+    """The failures that are causes, one for each mistake, and how many other failures follow from each.
+
+    >>> from jaxd2l.parity.rule import compare_meaning
+    >>> rows = [compare_meaning(name, 1.0, 2.0, 1.0) for name in ("outputs", "loss")]
+    >>> [(row.quantity, count) for row, count in folded(consequences(rows, ["outputs"])).items()]
+    [('outputs', 1)]
+    """
+    causes: dict[Row, int] = {}
+    for row in rows:
+        if holds(row):
+            continue
+        same = next((c for c in causes if _is_of_one_mistake(row, c)), None)
+        if same is None:
+            causes[row] = 0
+        else:
+            causes[same] += 1
+    return causes
+
+
+def _is_of_one_mistake(row: Row, cause: Row) -> bool:
+    """Whether it follows from the cause, is the same in another precision, or has the very same explanation."""
+    return (
+        cause.quantity in row.follows_from
+        or row.quantity == cause.quantity
+        or bool(row.hint and row.hint == cause.hint and row.verdict == "semantic-mismatch")
+    )
+
+
 def consequences(rows: Sequence[Row], causes: Sequence[str]) -> tuple[Row, ...]:
     """Attributes every other failure to the causes that fail; it gets their kind of verdict.
 

@@ -13,6 +13,7 @@ from jaxd2l._environment import environment
 from jaxd2l._files import write_file
 from jaxd2l._tables import markdown_table
 from jaxd2l.parity.findings import Findings
+from jaxd2l.parity.merging import folded
 from jaxd2l.parity.rule import ULP_EDGES, holds
 from jaxd2l.parity.wording import DETAILED_HEADINGS, LEGEND, cells, detailed_cells, whereabouts
 
@@ -35,22 +36,27 @@ class Report(Findings):
             raise AssertionError(self.summary())
 
     def summary(self) -> str:
-        """A few lines: how many rows hold, and each that does not."""
+        """A few lines: how many rows hold, each mistake with what follows from it, and the cause last."""
         lines = [f"{len(self.rows) - len(self.failures)} of {len(self.rows)} comparisons hold"]
         lines += [f"not looked at: {sentence}" for sentence in self.unseen]
         lines += [f"not tried by this batch: {sentence}" for sentence in self.coverage]
         if self.first_diverging:
             lines.append(f"first diverging layer: {self.first_diverging}")
         lines += self._places()
-        lines += [" | ".join(filter(None, cells(row))) for row in self.failures]
-        return "\n".join(lines)
+        for row, following in folded(self.rows).items():
+            lines.append(" | ".join(filter(None, cells(row))) + _following(following))
+        return "\n".join(lines if self.ok else [*lines, self._cause()])
 
     def table(self) -> Table:
-        """The rows as a rich table that fits a terminal, with hints below the rows; `LEGEND` explains the words."""
+        """The rows as a rich table that fits a terminal, with hints below the rows; `LEGEND` explains the words.
+
+        Failures that follow from another one are only counted. The last line says the cause.
+        """
         caption = f"errors in roundings (ULPs) of the numbers combined; {self._caption()}"
+        causes = folded(self.rows)
         table = Table(
             title="parity with PyTorch",
-            caption=Text(caption),  # as text, since code may look like rich's markup
+            caption=Text(caption if self.ok else f"{caption}\n{self._cause()}"),  # as text: code may look like markup
             caption_justify="left",
             box=box.SIMPLE_HEAD,
             padding=(0, 1, 0, 0),
@@ -59,9 +65,11 @@ class Report(Findings):
             is_number = heading in ("bits", "torch", "JAX", "bound")
             table.add_column(heading, justify="right" if is_number else "left", no_wrap=heading != "quantity")
         for row in self.rows:
+            if not holds(row) and row not in causes:
+                continue
             quantity, _, torch, ours, bound, _, _, verdict, hint = cells(row)
             is_shown = hint and (not holds(row) or row.verdict in ("kink-flip", "known-difference"))
-            text = Text(f"{quantity}\n  {hint}" if is_shown else quantity)
+            text = Text((f"{quantity}\n  {hint}" if is_shown else quantity) + _following(causes.get(row, 0)))
             style = None if holds(row) else "bold red"
             table.add_row(text, "64" if row.level == "meaning" else "32", torch, ours, bound, verdict, style=style)
         return table
@@ -116,6 +124,12 @@ class Report(Findings):
 
         write_file(path, page(self).encode())
 
+    def _cause(self) -> str:
+        """Why the first failure is one, in a line."""
+        row = next(iter(folded(self.rows)))
+        layer = f", from layer {self.first_diverging} on" if self.first_diverging else ""
+        return f"cause: {row.hint}" if row.hint else f"cause: not found; {row.quantity} differ{layer}"
+
     def _verdict(self) -> str:
         if self.ok:
             return f"all {len(self.rows)} comparisons hold"
@@ -131,6 +145,10 @@ class Report(Findings):
         """The lines of source at which the two programs part."""
         found = whereabouts(self.where)
         return [line for side, what, place, code in found for line in (f"{side} {what} at {place}:", f"  {code}")]
+
+
+def _following(count: int) -> str:
+    return f"\n  and {count} more follow from it" if count else ""
 
 
 def context() -> dict[str, Any]:
