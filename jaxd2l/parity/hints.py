@@ -1,30 +1,24 @@
 """Why two values differ: torch's side is changed in one known way, and the change that gives JAX's value is named.
 
-A hint is a computation that matched to rounding, never a guess by looks. What no change explains gets no hint.
+A hint is a computation that matched to rounding, never a guess by looks. What no change explains gets no hint. Where
+two changes match, other inputs and weights decide between them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from jaxd2l.parity import parameter_changes, probing
 from jaxd2l.parity.bridge import to_numpy
-from jaxd2l.parity.jax_side import JaxSide
-from jaxd2l.parity.quantities import Values
-from jaxd2l.parity.replacements import replacements, with_replacement
-from jaxd2l.parity.rule import DOUBLE, largest_magnitude
-from jaxd2l.parity.torch_side import (
-    TorchSide,
-    batch_size,
-    first_input,
-    in_dtype,
-    outputs_of,
-    parameters,
-    running,
-    set_parameters,
-)
+from jaxd2l.parity.quantities import SAME_LOSS, Values
+from jaxd2l.parity.ratios import ratios
+from jaxd2l.parity.replacements import OF_GRADIENTS, OF_VALUES, Program, candidates, changed, record
+from jaxd2l.parity.sides import Sides
+from jaxd2l.parity.torch_side import TorchSide, batch_size, first_input, in_dtype, outputs_of, running, torch_values
+from jaxd2l.parity.trials import UNFIT, Target, Trial, decided, hits, matching, target
 
 
 class Alternative(NamedTuple):
@@ -43,147 +37,159 @@ def explain(value: Any, original: Any, scale: Any, alternatives: Iterable[Altern
       scale: condition scale of the original.
       alternatives: what to try.
     """
-    size, largest_scale = largest_magnitude(original), largest_magnitude(scale)
+    wanted = target(value, original, scale)
     for alternative in alternatives:
         try:
             other = np.asarray(alternative.compute(), np.float64)
-        except (RuntimeError, ValueError, IndexError, TypeError):
+        except UNFIT:
             continue  # the change makes no sense for this model
-        if other.shape != np.shape(value) or not np.isfinite(other).all():
-            continue
-        growth = max(1.0, largest_magnitude(other) / size) if size else 1.0
-        # Twice the bound of the rule: the change may round once more than what was measured.
-        if largest_magnitude(other - value) <= 16 * DOUBLE * growth * max(largest_scale, size):
+        if hits(other, wanted):
             return alternative.hint
     return ""
 
 
-def explain_outputs(
-    double: TorchSide, ours: JaxSide, name: str, value: np.ndarray, theirs: np.ndarray, scale: np.ndarray
-) -> str:
-    """Why an output differs."""
-    return explain(value, theirs, scale, _output_alternatives(double, ours, name, theirs))
+def explain_outputs(sides: Sides, wrong: str, wanted: dict[str, Target], diverging: str) -> str:
+    """Why an output differs.
+
+    Args:
+      sides: what is compared.
+      wrong: the output.
+      wanted: what JAX gives of all outputs.
+      diverging: the layer that diverges first, as far as known.
+    """
+    found = matching(_of_outputs(sides, wrong, diverging), sides.double, wanted, wrong)
+    return decided(found, probing.probes(sides))
 
 
-def explain_loss(double: TorchSide, outputs: Any, value: np.ndarray, theirs: np.ndarray, scale: np.ndarray) -> str:
+def explain_loss(sides: Sides, wanted: Target) -> str:
     """Why the losses of the same outputs differ."""
-    return explain(value, theirs, scale, _loss_alternatives(double, outputs))
+    side = sides.double
+
+    def loss(side: TorchSide, change: Callable[[Any, Any], tuple[Any, Any]] = lambda o, y: (o, y)) -> Values:
+        with running(side), torch.no_grad():
+            given, labels = change(in_dtype(sides.whole, torch.float64), side.samples[0].labels)
+            return {SAME_LOSS: to_numpy(side.loss(given, labels))}
+
+    program = record(lambda: loss(side), side.module)
+    trials = [*_replaced(program, loss), *_of_loss(loss, side, in_dtype(sides.whole, torch.float64))]
+    return decided(matching(trials, side, {SAME_LOSS: wanted}, SAME_LOSS), ())
 
 
-def explain_gradient(name: str, batch_size: int, value: np.ndarray, theirs: np.ndarray, scale: np.ndarray) -> str:
-    """Why a gradient differs although the loss does not."""
-    cut_off = f"JAX gives no {name}: is it cut off by stop_gradient?"
-    alternatives = [
-        Alternative(cut_off, lambda: np.zeros_like(theirs)),
-        Alternative("JAX's gradient has the other sign", lambda: -theirs),
-        *_ratios("JAX's gradient", theirs, batch_size, ()),
-    ]
-    return explain(value, theirs, scale, alternatives)
+def explain_gradients(sides: Sides, wrong: list[str], wanted: dict[str, Target], exact: Values) -> dict[str, str]:
+    """Why gradients differ although the loss does not, by their names.
+
+    Args:
+      sides: what is compared.
+      wrong: the gradients that differ.
+      wanted: what JAX gives of all gradients.
+      exact: what torch gives.
+    """
+    program = record(lambda: torch_values(sides.double), sides.double.module)
+    trials = _replaced(program, torch_values, OF_GRADIENTS)
+    found = [t for t in matching(trials, sides.double, wanted, wrong[0]) if _explains(t, sides.double, wanted)]
+    if hint := decided(found, ()):
+        return dict.fromkeys(wrong, hint)
+    return {name: _of_one_gradient(name, batch_size(sides.double), exact[name], wanted[name]) for name in wrong}
 
 
-def _output_alternatives(double: TorchSide, ours: JaxSide, output: str, theirs: np.ndarray) -> Iterator[Alternative]:
-    start = parameters(double.module)
-    jax_names = {name: name for name in start} | {p.torch: name for name, p in ours.weights.plain.items()}
-
-    yield from _transposed_kernels(double, output, start, jax_names)
-    for hint, replace in replacements():
-        yield Alternative(hint, partial(with_replacement, double, output, replace))
-    for name, value in start.items():
-        if value.ndim == 1:
-            zero = {name: np.zeros_like(value)}
-            hint = f"{jax_names[name]} ({name}) is missing or not used"
-            yield Alternative(hint, partial(_with_parameters, double, output, start, zero))
-    for name, module in double.module.named_modules():
-        if name and not list(module.children()):
-            yield Alternative(
-                f"layer {name} ({type(module).__name__}) is missing", partial(_without, double, output, module)
-            )
-    yield from _activated(theirs)
-    yield Alternative("the outputs are transposed", lambda: theirs.swapaxes(-1, -2))
-    yield from _ratios("JAX's outputs", theirs, batch_size(double), first_input(double).shape[1:])
+def _explains(trial: Trial, side: TorchSide, wanted: dict[str, Target]) -> bool:
+    values = trial.compute(side)
+    return all(hits(values[name], x) for name, x in wanted.items())
 
 
-def _transposed_kernels(
-    double: TorchSide, output: str, start: Values, jax_names: dict[str, str]
-) -> Iterator[Alternative]:
-    square = {n: np.swapaxes(v, 0, 1) for n, v in start.items() if v.ndim > 1 and v.shape[0] == v.shape[1]}
-    for name, value in square.items():
-        changed = partial(_with_parameters, double, output, start, {name: value})
-        yield Alternative(f"kernel transposed: {jax_names[name]} ({name})", changed)
-    if len(square) > 1:
-        hint = f"kernels transposed: {', '.join(jax_names[name] for name in square)}"
-        yield Alternative(hint, partial(_with_parameters, double, output, start, square))
+def _of_one_gradient(name: str, n: int, theirs: np.ndarray, wanted: Target) -> str:
+    factors = {f"JAX gives no {name}: is it cut off by stop_gradient?": 0.0, "JAX's gradient has the other sign": -1.0}
+    factors |= ratios("JAX's gradient", n, ())
+    return next((hint for hint, factor in factors.items() if hits(factor * theirs, wanted)), "")
 
 
-def _activated(outputs: np.ndarray) -> Iterator[Alternative]:
-    tensor = torch.from_numpy(outputs.copy())
-    functions = {
-        "softmax": lambda: torch.softmax(tensor, -1),
-        "log_softmax": lambda: torch.log_softmax(tensor, -1),
-        "sigmoid": lambda: torch.sigmoid(tensor),
-        "tanh": lambda: torch.tanh(tensor),
-        "relu": lambda: torch.relu(tensor),
-    }
-    for name, function in functions.items():
-        yield Alternative(f"JAX applies {name} to the outputs, torch does not", function)
+def _of_outputs(sides: Sides, wrong: str, diverging: str) -> Iterator[Trial]:
+    side = sides.double
+    jax_names = {name: name for name in sides.start} | {p.torch: n for n, p in sides.ours.weights.plain.items()}
+    yield from parameter_changes.transposed(sides.start, jax_names)
+    program = record(lambda: outputs_of(side), side.module)
+    yield from _replaced(program, outputs_of, OF_VALUES, _start(program, diverging))
+    yield from parameter_changes.others(sides.start, jax_names)
+    yield from parameter_changes.layers(side.module)
+    yield from _of_finished(wrong, outputs_of(side)[wrong], batch_size(side), first_input(side).shape[1:])
 
 
-def _loss_alternatives(double: TorchSide, outputs: Any) -> Iterator[Alternative]:
-    given, labels = in_dtype(outputs, torch.float64), double.samples[0].labels
+def _replaced(
+    program: Program, compute: Callable[[TorchSide], Values], families: Any = OF_VALUES, first: int = 0
+) -> Iterator[Trial]:
+    for candidate in candidates(program, families, first):
 
-    def loss(outputs: Any = given, labels: Any = labels) -> np.ndarray:
-        with running(double), torch.no_grad():
-            return to_numpy(double.loss(outputs, labels))
+        def trial(side: TorchSide, changes: Any = candidate.changes) -> Values:
+            return changed(lambda: compute(side), changes)
 
-    if not isinstance(given, torch.Tensor) or not isinstance(labels, torch.Tensor):
-        yield from _ratios("JAX's loss", loss(), batch_size(double), ())
-        return
-    yield from _ratios("JAX's loss", loss(), len(given), given.shape[1:])
-    if not labels.is_floating_point() and given.ndim > 1:
+        yield Trial(candidate.hint, trial, candidate.rank, tuple(candidate.changes))
+
+
+def _start(program: Program, diverging: str) -> int:
+    """The first call of the layer that diverges first."""
+    name, _, kind = diverging.partition(" (")
+    inside = [n for n, site in program.sites.items() if kind and site.module == name]
+    same = [n for n, site in program.sites.items() if site.name == name.partition(" #")[0]]
+    return next(iter(inside or same), 0)
+
+
+def _of_finished(output: str, theirs: np.ndarray, n: int, rest: Any) -> Iterator[Trial]:
+    """What is done to a finished output."""
+
+    def of(function: Callable[[torch.Tensor], torch.Tensor], rank: int, hint: str) -> Trial:
+        def compute(side: TorchSide) -> Values:
+            values = outputs_of(side)
+            return values | {output: function(torch.from_numpy(values[output].copy())).numpy()}
+
+        return Trial(hint, compute, rank)
+
+    for name in ("softmax", "log_softmax"):
+        yield of(partial(getattr(torch, name), dim=-1), 2, f"JAX applies {name} to the outputs, torch does not")
+    for name in ("sigmoid", "tanh", "relu"):
+        yield of(getattr(torch, name), 2, f"JAX applies {name} to the outputs, torch does not")
+    if theirs.ndim > 1:
+        yield of(lambda x: x.transpose(-1, -2), 2, "the outputs are transposed")
+    for axis in range(theirs.ndim):
+        yield of(partial(torch.flip, dims=[axis]), 2, f"the outputs are in reverse order along axis {axis}")
+        yield of(
+            partial(torch.roll, shifts=1, dims=axis), 2, f"off by one: JAX's outputs are shifted along axis {axis}"
+        )
+        yield of(
+            partial(torch.roll, shifts=-1, dims=axis),
+            2,
+            f"off by one: JAX's outputs are shifted back along axis {axis}",
+        )
+    yield of(torch.neg, 2, "JAX's outputs have the other sign")
+    for hint, factor in ratios("JAX's outputs", n, rest).items():
+        yield of(partial(torch.mul, other=factor), 3, hint)
+
+
+def _of_loss(loss: Any, side: TorchSide, given: Any) -> Iterator[Trial]:
+    labels = side.samples[0].labels
+
+    def of(hint: str, change: Callable[[Any, Any], tuple[Any, Any]], rank: int = 0) -> Trial:
+        return Trial(hint, lambda side: loss(side, change), rank)
+
+    is_plain = isinstance(given, torch.Tensor) and isinstance(labels, torch.Tensor)
+    if is_plain and not labels.is_floating_point() and given.ndim > 1:
         classes = given.shape[-1]
         for way, shift in (("smaller", -1), ("larger", 1)):
             hint = f"label off by one: JAX takes labels {way} by 1"
-            shifted = labels + shift
-            yield Alternative(hint, partial(loss, labels=shifted % classes))
-            yield Alternative(hint, partial(loss, labels=shifted.clamp(0, classes - 1)))
-    yield Alternative("JAX applies softmax before the loss, torch does not", lambda: loss(given.softmax(-1)))
-    hint = "JAX takes probabilities for logits: log is applied before the loss"
-    yield Alternative(hint, lambda: loss(given.log()))
-    yield Alternative("JAX's loss has the other sign", lambda: -loss())
+            yield of(hint, partial(_moved, by=shift, classes=classes, wraps=True))
+            yield of(hint, partial(_moved, by=shift, classes=classes, wraps=False))
+    if is_plain:
+        yield of("JAX applies softmax before the loss, torch does not", lambda o, y: (o.softmax(-1), y))
+        yield of("JAX takes probabilities for logits: log is applied before the loss", lambda o, y: (o.log(), y))
+        yield of("JAX applies sigmoid before the loss, torch does not", lambda o, y: (o.sigmoid(), y))
+    n, rest = (len(given), given.shape[1:]) if is_plain else (batch_size(side), ())
+    factors = {"JAX's loss has the other sign": -1.0} | ratios("JAX's loss", n, rest)
+    for hint, factor in factors.items():
+        yield Trial(hint, partial(_times, loss, factor), 3)
 
 
-def _ratios(what: str, value: np.ndarray, n: int, rest: Sequence[int]) -> list[Alternative]:
-    """Constant factors that have a name."""
-    factors: dict[str, float] = {f"ratio n = {n}: missing mean over the batch": n}
-    for size in {int(np.prod(rest)), *map(int, rest)} - {1, n} if rest else ():
-        factors[f"ratio {size}: missing mean over {size} elements per example"] = size
-        factors[f"ratio n * {size} = {n * size}: missing mean over all elements"] = n * size
-        factors[f"ratio 1/{size}: one mean too many, over {size} elements per example"] = 1 / size
-    factors[f"ratio 1/n = 1/{n}: one mean too many over the batch"] = 1 / n
-    factors["ratio 2: is a factor 1/2 missing?"] = 2
-    factors["ratio 1/2: is a factor 1/2 too many?"] = 0.5
-    for size in sorted({n, *map(int, rest)}):
-        if size > 1:
-            factors[f"ratio n/(n-1) with n = {size}: ddof 1 in JAX, 0 in torch"] = size / (size - 1)
-            factors[f"ratio (n-1)/n with n = {size}: ddof 0 in JAX, 1 in torch"] = (size - 1) / size
-            factors[f"ratio sqrt(n/(n-1)) with n = {size}: ddof of a standard deviation"] = (size / (size - 1)) ** 0.5
-            factors[f"ratio sqrt((n-1)/n) with n = {size}: ddof of a standard deviation"] = ((size - 1) / size) ** 0.5
-    return [Alternative(f"{hint} ({what})", partial(np.multiply, value, factor)) for hint, factor in factors.items()]
+def _moved(outputs: Any, labels: Any, by: int, classes: int, wraps: bool) -> tuple[Any, Any]:
+    return outputs, (labels + by) % classes if wraps else (labels + by).clamp(0, classes - 1)
 
 
-def _with_parameters(side: TorchSide, output: str, start: Values, changed: Values) -> np.ndarray:
-    """The outputs with some parameters changed; they are put back afterwards."""
-    try:
-        set_parameters(side.module, changed)
-        return outputs_of(side)[output]
-    finally:
-        set_parameters(side.module, start)
-
-
-def _without(side: TorchSide, output: str, module: torch.nn.Module) -> np.ndarray:
-    """The outputs with one layer left out."""
-    handle = module.register_forward_hook(lambda module, args, output: args[0])
-    try:
-        return outputs_of(side)[output]
-    finally:
-        handle.remove()
+def _times(loss: Callable[[TorchSide], Values], factor: float, side: TorchSide) -> Values:
+    return {name: np.asarray(factor * value) for name, value in loss(side).items()}

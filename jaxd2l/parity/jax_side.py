@@ -190,6 +190,23 @@ def evaluator(side: JaxSide, dtype: type, same_outputs: Values | None = None) ->
     return evaluate
 
 
+def outputs_evaluator(side: JaxSide) -> Callable[[Values, Call], Values]:
+    """A function of torch's arrays and a call: the outputs in float64 under torch's names, in torch's layout."""
+
+    def outputs(arrays: Traced, call: Call) -> Traced:
+        found = dict(named_arrays(side.pick(run(side, side.weights.variables(arrays), call)[0])))
+        return {name: side.layout(found[ours]) for name, ours in side.names.items()}
+
+    program = compiled(np.float64, outputs)
+
+    def evaluate(arrays: Values, call: Call) -> Values:
+        floats = (jax.tree.map(lambda x: x.astype(np.float64) if x.dtype.kind == "f" else x, part) for part in call)
+        with precision(np.float64):
+            return {name: np.array(x) for name, x in program(cast(arrays, np.float64), Call(*floats)).items()}
+
+    return evaluate
+
+
 def types_inside(side: JaxSide, arrays: Values, same_outputs: Values | None) -> list[str]:
     """Floating-point types narrower than float64 that the model's or the loss's own code names."""
     return narrow_dtypes(trace(jax_values(side, same_outputs), cast(arrays, np.float64), at(side, np.float64))[0])

@@ -23,7 +23,8 @@ from jaxd2l.parity.rule import (
 )
 from jaxd2l.parity.sides import Sides
 from jaxd2l.parity.torch_constants import buffer_errors, own_buffers
-from jaxd2l.parity.torch_side import batch_size, torch_values
+from jaxd2l.parity.torch_side import torch_values
+from jaxd2l.parity.trials import target
 
 
 class ValuesLevel(NamedTuple):
@@ -53,17 +54,17 @@ def values_level(sides: Sides, inside: list[str]) -> ValuesLevel:
     """
     computed = _compute(sides)
     meaning, accuracy = judged(sides, computed, inside)
+    sides.tell("layers")
+    layers_found, where = layers.find_layers(sides, [name for name in sides.outputs if not holds(meaning[name])])
     sides.tell("causes")
-    causes = _hints(sides, computed, meaning)
+    causes = _hints(sides, computed, meaning, where.layer if where else "")
     rows = []
     for name, row in meaning.items():
         rows += [
             r if holds(r) else r._replace(hint=(not holds(row) and causes[name]) or r.hint)
             for r in (row, accuracy[name])
         ]
-    sides.tell("layers")
-    found = layers.find_layers(sides, [name for name in sides.outputs if not holds(meaning[name])])
-    return ValuesLevel(rows, *found)
+    return ValuesLevel(rows, layers_found, where)
 
 
 def judged(sides: Sides, computed: Computed, inside: list[str]) -> tuple[dict[str, Row], dict[str, Row]]:
@@ -133,25 +134,26 @@ def _imprecise(row: Row, computed: Computed) -> Row:
     return row
 
 
-def _hints(sides: Sides, computed: Computed, meaning: dict[str, Row]) -> dict[str, str]:
+def _hints(sides: Sides, computed: Computed, meaning: dict[str, Row], diverging: str) -> dict[str, str]:
     """By quantity, what JAX does differently; empty where the cause is not found."""
     found = {name: row.hint for name, row in meaning.items()}
-    double, jax64, exact, scales = sides.double, computed.jax64, computed.torch64, computed.scales
-    wrong = [name for name, row in meaning.items() if row.verdict == "semantic-mismatch"]
+    jax64, exact, scales = computed.jax64, computed.torch64, computed.scales
+    wanted = {n: target(jax64[n], exact[n], scales[n]) for n in meaning if jax64[n].shape == exact[n].shape}
+    wrong = [name for name, row in meaning.items() if row.verdict == "semantic-mismatch" and name in wanted]
     if failed := [name for name in sides.outputs if name in wrong]:
-        name = failed[0]
-        found[name] = hints.explain_outputs(double, sides.ours, name, jax64[name], exact[name], scales[name])
+        outputs = {name: wanted[name] for name in sides.outputs if name in wanted}
+        found[failed[0]] = hints.explain_outputs(sides, failed[0], outputs, diverging)
     if SAME_LOSS in wrong:
-        found[SAME_LOSS] = hints.explain_loss(
-            double, sides.whole, jax64[SAME_LOSS], exact[SAME_LOSS], scales[SAME_LOSS]
-        )
+        found[SAME_LOSS] = hints.explain_loss(sides, wanted[SAME_LOSS])
     averages = {updated(name) for name in sides.start}
     for name in wrong:
         if name in averages:
             found[name] = running_averages.explain(sides, name, jax64[name], exact[name], scales[name])
-    if holds(meaning[LOSS]) and not failed:
-        for name in filter(lambda name: name not in averages, wrong):
-            found[name] = hints.explain_gradient(name, batch_size(double), jax64[name], exact[name], scales[name])
+    not_gradients = {*sides.outputs, LOSS, SAME_LOSS, *averages}
+    gradients = [name for name in wrong if name not in not_gradients]
+    if gradients and holds(meaning[LOSS]) and not failed:
+        given = {name: x for name, x in wanted.items() if name not in not_gradients}
+        found |= hints.explain_gradients(sides, gradients, given, exact)
     return found
 
 
