@@ -1,0 +1,1 @@
+"""Planted defects of ports: is each found, and is its cause named?"""

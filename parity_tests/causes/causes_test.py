@@ -1,0 +1,31 @@
+"""Mistakes in ports are found and named, and right ports are accepted."""
+
+import pytest
+
+from parity_tests.causes.command import key
+from parity_tests.causes.families import DEFECTS
+from parity_tests.causes.planting import outcome, report_of
+
+FIRST = {defect.family: defect for defect in reversed(DEFECTS)}
+SETTINGS = {id(d.setting): d for d in reversed(DEFECTS) if d.options}
+
+
+def marked(defect, quick):
+    return pytest.param(defect, id=key(defect), marks=[] if defect in quick else [pytest.mark.long])
+
+
+@pytest.mark.parametrize("defect", [marked(defect, list(FIRST.values())) for defect in DEFECTS])
+def test_a_mistake_is_found_and_named(defect) -> None:
+    found = outcome(defect)
+    assert found.found
+    assert found.verdict == "named", found.hint
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("defect", SETTINGS.values(), ids=key)
+def test_the_right_port_is_accepted(defect) -> None:
+    report_of(defect.setting, {}).assert_ok()
+
+
+def test_enough_are_planted() -> None:
+    assert len({key(defect) for defect in DEFECTS}) == len(DEFECTS) >= 150
