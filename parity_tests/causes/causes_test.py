@@ -2,9 +2,9 @@
 
 import pytest
 
-from parity_tests.causes.command import key
+from parity_tests.causes.command import PAGE, key, measured, page
 from parity_tests.causes.families import DEFECTS
-from parity_tests.causes.planting import outcome, report_of
+from parity_tests.causes.planting import Outcome, outcome, report_of
 
 FIRST = {defect.family: defect for defect in reversed(DEFECTS)}
 SETTINGS = {id(d.setting): d for d in reversed(DEFECTS) if d.options}
@@ -29,3 +29,10 @@ def test_the_right_port_is_accepted(defect) -> None:
 
 def test_enough_are_planted() -> None:
     assert len({key(defect) for defect in DEFECTS}) == len(DEFECTS) >= 150
+
+
+def test_the_table_is_that_of_what_was_measured() -> None:
+    outcomes = measured()["outcomes"].values()
+    assert {key(Outcome(**one)) for one in outcomes} <= {key(defect) for defect in DEFECTS}
+    assert all(one["found"] and one["verdict"] == "named" for one in outcomes)
+    assert PAGE.read_text(encoding="utf-8") == page()

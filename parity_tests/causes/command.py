@@ -89,7 +89,10 @@ def page() -> str:
     rights, outcomes = list(kept["rights"].values()), [Outcome(**o) for o in kept["outcomes"].values()]
     versions = ", ".join(f"{name} {version}" for name, version in kept["versions"].items())
     unnamed = [f"- {key(o)}" for o in outcomes if o.verdict != "named"]
-    text = "Not named:\n\n" + "\n".join(unnamed) if unnamed else "All are named."
+    text = "Not named:\n\n" + "\n".join(unnamed) if unnamed else "All of these are named."
+    if missing := [d for d in DEFECTS if key(d) not in kept["outcomes"]]:
+        families = ", ".join(dict.fromkeys(d.family for d in missing))
+        text += f" {len(missing)} more ({families}) are planted by the command and not yet measured here."
     hints = "\n".join(f"- {key(o)}: *{o.hint}*" for o in outcomes if o.hint)
     return _TEXT.format(
         count=len(outcomes), versions=versions, table=table(rights, outcomes), unnamed=text, hints=hints
