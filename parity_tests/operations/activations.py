@@ -14,7 +14,7 @@ def _prelu(x: Any, weight: Any) -> Any:
     return jnp.where(x > 0, x, weight.reshape(()) * x if weight.size == 1 else weight * x)
 
 
-def _softplus(x: Any, beta: float = 1, threshold: float = 20) -> Any:
+def softplus(x: Any, beta: float = 1, threshold: float = 20) -> Any:
     return jnp.where(x * beta > threshold, x, jax.nn.softplus(jnp.where(x * beta > threshold, 0, x) * beta) / beta)
 
 
@@ -69,7 +69,7 @@ ACTIVATIONS: dict[str, Counterpart] = {
     "nn_functional_rrelu": _rrelu,
     "nn_functional_selu": lambda x, inplace=False: jax.nn.selu(x),
     "nn_functional_silu": lambda x, inplace=False: jax.nn.silu(x),
-    "nn_functional_softplus": _softplus,
+    "nn_functional_softplus": softplus,
     "nn_functional_softshrink": _softshrink,
     "nn_functional_softsign": jax.nn.soft_sign,
     "nn_functional_tanhshrink": lambda x: x - jnp.tanh(x),

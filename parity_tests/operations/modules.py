@@ -12,6 +12,7 @@ import torch
 from flax import nnx
 from torch import nn
 
+from parity_tests.operations.activations import softplus
 from parity_tests.operations.counterpart import InexpressibleError, inexpressible
 from parity_tests.operations.samples import Case, set_rng_seed
 
@@ -79,8 +80,9 @@ def _instance_norm(m: Any) -> Any:
     if m.track_running_stats:
         inexpressible("running statistics")
     return nnx.InstanceNorm(
-        m.num_features, epsilon=m.eps, use_scale=m.affine, use_bias=m.affine, use_fast_variance=False, rngs=_RNGS
-    )
+        m.num_features, epsilon=m.eps, use_scale=m.affine, use_bias=m.affine and m.bias is not None,
+        use_fast_variance=False, rngs=_RNGS,
+    )  # fmt: skip
 
 
 def _embedding(m: nn.Embedding) -> Any:
@@ -145,7 +147,7 @@ MODULES: dict[str, Callable[[Any], Any]] = {
     "nn.Sigmoid": _pure(lambda m, x: nnx.sigmoid(x)),
     "nn.Softmax": _pure(lambda m, x: nnx.softmax(x, m.dim)),
     "nn.Softmin": _pure(lambda m, x: nnx.softmax(-x, m.dim)),
-    "nn.Softplus": _pure(lambda m, x: nnx.softplus(x * m.beta) / m.beta),
+    "nn.Softplus": _pure(lambda m, x: softplus(x, m.beta, m.threshold)),
     "nn.Softsign": _pure(lambda m, x: nnx.soft_sign(x)),
     "nn.Tanh": _pure(lambda m, x: nnx.tanh(x)),
     "nn.Tanhshrink": _pure(lambda m, x: x - nnx.tanh(x)),

@@ -22,7 +22,7 @@ _HEAD = """\
 
 PyTorch tests its operations and modules on samples of its own (OpInfo, ModuleInfo). Each operation that has a plain
 counterpart in jax.numpy, jax.nn, jax.lax, jax.scipy or Flax is replayed here: value and gradient, judged by the rule
-of `parity.check` and by nothing else; there is no tolerance and no list of exceptions. At most {limit} samples of an
+of `parity.check`, without a tolerance; where a library computes badly is listed below. At most {limit} samples of an
 operation, with numbers drawn for {seeds}; at most {planted} defects planted into each sample (a factor of
 1 + 1e-6, a stopped gradient, an option dropped or changed, an axis exchanged, an index off by one, a neighbouring
 function, one element off). A defect counts if it moves a float64 result by more than 1e-8 of its largest number.
