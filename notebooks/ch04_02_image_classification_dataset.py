@@ -37,7 +37,7 @@ for url in sorted(on_record, reverse=True):
 
 # %%
 dataset = data.fashion_mnist()
-train, test, class_names = dataset
+train, test, class_names = dataset.train, dataset.test, dataset.class_names
 print(len(train.inputs), len(test.inputs))
 print(train.inputs.shape, train.inputs.dtype, train.labels.dtype)
 print("train:", train.labels[:10])
@@ -56,7 +56,7 @@ print("images of each class:", np.bincount(train.labels))
 # that `torchvision.transforms.Resize` also uses.
 
 # %%
-train, test, _ = data.fashion_mnist(resize=32)
+train = data.fashion_mnist(resize=32).train
 print("here: ", train.inputs[0].shape)
 print("torch:", tuple(torch.from_numpy(train.inputs[0]).permute(2, 0, 1).shape))
 

@@ -68,7 +68,8 @@ def prepared(fashion_mnist_files: Path, tmp_path_factory: pytest.TempPathFactory
 
 
 def test_golden_values(prepared: dict) -> None:
-    train, test, class_names = prepared["dataset"]
+    train, test, class_names, validation = prepared["dataset"]
+    assert validation is None
     assert train.inputs.shape == (60000, 28, 28, 1)
     assert test.inputs.shape == (10000, 28, 28, 1)
     assert train.labels[:10].tolist() == [9, 0, 0, 3, 0, 2, 7, 2, 5, 5]

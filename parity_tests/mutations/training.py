@@ -3,12 +3,12 @@
 from parity_tests.mutations.planting import defects
 
 _DECAYED = """\
-    if not _is_zero(weight_decay):
+    if not is_zero(weight_decay):
         parts.append(optax.add_decayed_weights(weight_decay, weight_decay_mask))
 """
 _MOMENTUM = """\
-    if not _is_zero(momentum):
-        parts.append(optax.trace(momentum, nesterov) if _is_zero(dampening) else _dampened_trace(momentum, dampening))
+    if not is_zero(momentum):
+        parts.append(optax.trace(momentum, nesterov) if is_zero(dampening) else _dampened_trace(momentum, dampening))
 """
 _MAXIMISE = """\
     if maximize:
@@ -71,13 +71,13 @@ SGD = (
         ("gradients normalised", "parts = []", "parts = [optax.normalize_by_update_norm()]", "sgd"),
         (
             "dampening not done",
-            " if _is_zero(dampening) else _dampened_trace(momentum, dampening)",
+            " if is_zero(dampening) else _dampened_trace(momentum, dampening)",
             "",
             "sgd momentum=0.9 dampening",
         ),
     ),
     *defects(
-        "optim._dampened_trace",
+        "optim._sgd._dampened_trace",
         ("dampening on the first step", "state.is_first | (", "(", "sgd momentum=0.9 dampening"),
         (
             "dampening never begins",

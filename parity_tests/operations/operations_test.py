@@ -37,8 +37,9 @@ NOT_ACCEPTED = {"linalg_lstsq", "linalg_tensorinv"}
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-def test_every_operation() -> None:
-    results = command.run(command.every_name(), seeds=1, limit=1, planted=1)
+def test_every_fourth_operation() -> None:
+    """All of them: `python -m parity_tests.operations`."""
+    results = command.run(command.every_name()[::4], seeds=1, limit=1, planted=1)
     alarms = {result.name: result.alarms for result in results if result.alarms}
     assert alarms.keys() <= NOT_ACCEPTED, alarms
     assert [missed for result in results for missed in result.missed] == []
