@@ -53,7 +53,7 @@ def values_level(sides: Sides, inside: list[str]) -> ValuesLevel:
       inside: floating-point types narrower than float64 that JAX's code names.
     """
     computed = _compute(sides)
-    computed, meaning, accuracy = judged(sides, computed, inside)
+    meaning, accuracy = judged(sides, computed, inside)
     sides.tell("layers")
     layers_found, where = layers.find_layers(sides, [name for name in sides.outputs if not holds(meaning[name])])
     sides.tell("causes")
@@ -67,21 +67,20 @@ def values_level(sides: Sides, inside: list[str]) -> ValuesLevel:
     return ValuesLevel(rows, layers_found, where)
 
 
-def judged(sides: Sides, computed: Computed, inside: list[str]) -> tuple[Computed, dict[str, Row], dict[str, Row]]:
-    """The float64 row and the float32 row of every quantity; and what was computed, with the scales of the former."""
-    meaning, scales = _meaning(computed, computed.scales), computed.scales
+def judged(sides: Sides, computed: Computed, inside: list[str]) -> tuple[dict[str, Row], dict[str, Row]]:
+    """The float64 row and the float32 row of every quantity."""
+    meaning = _meaning(computed, computed.scales)
     if not all(map(holds, meaning.values())):
         sides.tell("rounding in JAX")
-        meaning, scales = _second_look(sides, computed, inside)
-    accuracy = {name: _accuracy(sides, computed, row, inside) for name, row in meaning.items()}
-    return computed._replace(scales=scales), meaning, accuracy
+        meaning = _second_look(sides, computed, inside)
+    return meaning, {name: _accuracy(sides, computed, row, inside) for name, row in meaning.items()}
 
 
 def _meaning(computed: Computed, scales: Values) -> dict[str, Row]:
     return {name: compare_meaning(name, x, computed.jax64[name], scales[name]) for name, x in computed.torch64.items()}
 
 
-def _second_look(sides: Sides, computed: Computed, inside: list[str]) -> tuple[dict[str, Row], Values]:
+def _second_look(sides: Sides, computed: Computed, inside: list[str]) -> dict[str, Row]:
     """The float64 rows again, where JAX's own trembling counts, and the float32 numbers that its code holds."""
     arguments = (sides.ours, sides.start, sides.outputs, sides.seed)
     trembling = jax_noise.jax_scales(*arguments)
@@ -91,12 +90,12 @@ def _second_look(sides: Sides, computed: Computed, inside: list[str]) -> tuple[d
         if all(map(holds, meaning.values())):
             break
         # Their errors are not at random like rounding's: twice the largest that was found.
-        scales = {n: np.fmax(scale, 2 * errors[n] / (MEANING_BOUND * DOUBLE)) for n, scale in scales.items()}
-        excused = {name: row._replace(hint=hint) for name, row in _meaning(computed, scales).items()}
+        allowed = {n: np.fmax(scale, 2 * errors[n] / (MEANING_BOUND * DOUBLE)) for n, scale in scales.items()}
+        excused = {name: row._replace(hint=hint) for name, row in _meaning(computed, allowed).items()}
         meaning = {
             name: row if holds(row) or not holds(excused[name]) else excused[name] for name, row in meaning.items()
         }
-    return {name: _imprecise(row, computed) for name, row in meaning.items()}, scales
+    return {name: _imprecise(row, computed) for name, row in meaning.items()}
 
 
 def _float32_held(sides: Sides, computed: Computed, inside: list[str]) -> Iterator[tuple[str, Values]]:
