@@ -51,5 +51,5 @@ $(VENV)/jaxd2l.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/tests.installed: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP) --editable '.[parity,notebooks,dev]'
+	$(PIP) --editable '.[parity,ports,notebooks,dev]'
 	touch $@
