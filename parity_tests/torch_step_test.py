@@ -82,9 +82,7 @@ def test_another_bound_is_no_known_difference() -> None:
     ("tx", "torch_step", "hint"),
     [
         (optax.sgd(rate, MOMENTUM), clipped, "JAX does not clip"),
-        pytest.param(
-            transformation(lambda step: rate(step + 1)), clipped, "one step ahead of", marks=pytest.mark.exhaustive
-        ),
+        pytest.param(transformation(lambda step: rate(step + 1)), clipped, "one step ahead of", marks=pytest.mark.exhaustive),
         (optax.sgd(lambda s: rate(jnp.maximum(s - 1, 0)), MOMENTUM), scheduled, "schedule off by one"),
         pytest.param(optax.sgd(LR, MOMENTUM), scheduled, "stays as it begins", marks=pytest.mark.exhaustive),
     ],
