@@ -10,7 +10,7 @@ train: $(VENV)/jaxd2l.installed
 	$(VENV)/bin/jaxd2l train mlp
 
 test: $(VENV)/tests.installed
-	$(VENV)/bin/python -m pytest -m "not long and not exhaustive"
+	$(VENV)/bin/python -m pytest -m "not long"
 
 # What a stranger need not wait for: long trajectories, kills, planted defects.
 test-long: $(VENV)/tests.installed

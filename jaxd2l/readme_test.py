@@ -71,7 +71,7 @@ def test_every_command_has_an_outcome_here() -> None:
     assert commands() == list(OUTCOMES)
 
 
-@pytest.mark.exhaustive
+@pytest.mark.long
 @pytest.mark.parametrize("snippet", blocks("python"), ids=["train", "parity"])
 def test_a_snippet_runs_as_it_stands(snippet: str, tmp_path: Path) -> None:
     if not DATA_DIR.is_dir():
@@ -85,7 +85,7 @@ def test_a_snippet_runs_as_it_stands(snippet: str, tmp_path: Path) -> None:
         assert abs(float(done.stdout.split()[0]) - float(promised[1])) < 0.005
 
 
-@pytest.mark.exhaustive
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_every_command_ends_as_it_should(tmp_path: Path) -> None:
     if not DATA_DIR.is_dir():

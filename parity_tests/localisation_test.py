@@ -112,7 +112,7 @@ def stacked(arrays: dict[str, Any]) -> Any:
             ScannedResidual(),
             {"weights": stacked},
             "layers.0 (Block): gelu",
-            marks=pytest.mark.exhaustive,
+            marks=pytest.mark.long,
             id="within a scan",
         ),
     ],
@@ -205,8 +205,8 @@ def attentive(bug: str, p, x):
     ("bug", "layer", "torch_line", "jax_line"),
     [
         ("axis", "attention (Attention)", "# torch's line", "# JAX's line"),
-        pytest.param("bias", "last (Linear)", "# the last line", "# JAX's last line", marks=pytest.mark.exhaustive),
-        pytest.param("eps", "norm (LayerNorm)", "# the norm's line", "", marks=pytest.mark.exhaustive),
+        pytest.param("bias", "last (Linear)", "# the last line", "# JAX's last line", marks=pytest.mark.long),
+        pytest.param("eps", "norm (LayerNorm)", "# the norm's line", "", marks=pytest.mark.long),
     ],
 )
 def test_a_module_written_from_scratch_is_named_with_the_line_inside_of_it(bug, layer, torch_line, jax_line) -> None:
@@ -251,7 +251,7 @@ class Towers(nn.Module):
         return self.last(torch.cat([a, b], 1))
 
 
-@pytest.mark.exhaustive
+@pytest.mark.long
 def test_a_branch_that_is_right_excuses_no_other_branch() -> None:
     module = Towers()
 
@@ -289,7 +289,7 @@ class LinenConvolved(fnn.Module):
 
 
 @pytest.mark.parametrize(
-    ("module", "layer"), [(True, "flatten (Flatten)"), pytest.param(False, "reshape", marks=pytest.mark.exhaustive)]
+    ("module", "layer"), [(True, "flatten (Flatten)"), pytest.param(False, "reshape", marks=pytest.mark.long)]
 )
 def test_a_flatten_in_another_order_is_the_first_divergence(module, layer) -> None:
     report = checked(Convolved(module=module), LinenConvolved(), IMAGES)
@@ -298,7 +298,7 @@ def test_a_flatten_in_another_order_is_the_first_divergence(module, layer) -> No
     assert report.where.jax_line.text.endswith("# JAX's line")
 
 
-@pytest.mark.exhaustive
+@pytest.mark.long
 def test_right_ports_are_found_layer_by_layer_and_get_no_line() -> None:
     report = checked(Convolved(module=True), LinenConvolved(wrong=False), IMAGES)
     report.assert_ok()
@@ -306,7 +306,7 @@ def test_right_ports_are_found_layer_by_layer_and_get_no_line() -> None:
     assert all(row is not None and row.verdict in ("bitwise", "within-oracle") for _, row in report.layers)
 
 
-@pytest.mark.exhaustive
+@pytest.mark.long
 def test_what_jax_does_after_the_last_layer_is_found_by_its_line() -> None:
     module = nn.Sequential(nn.Linear(8, 4), nn.Tanh())
 

@@ -47,7 +47,7 @@ def run(pytester, monkeypatch):
     return lambda *more: pytester.runpytest_subprocess(*options, *more)
 
 
-@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.long)])
 def test_reports_index_and_properties(run, pytester, workers) -> None:
     result = run("--parity-report", "out/reports", "--junitxml", "junit.xml", "-n", str(workers))
     result.assert_outcomes(passed=2, failed=2)

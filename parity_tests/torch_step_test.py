@@ -71,7 +71,7 @@ def test_without_clipping_nothing_is_excused() -> None:
     assert {row.verdict for row in report.rows} <= {"bitwise", "within-oracle", "kink-flip"}
 
 
-@pytest.mark.exhaustive
+@pytest.mark.long
 def test_another_bound_is_no_known_difference() -> None:
     report = compare(transformation(max_norm=MAX_NORM * (1 + 1e-5)), clipped)
     assert [row.quantity for row in report.rows if not holds(row) and row.level == "meaning"]
@@ -82,9 +82,9 @@ def test_another_bound_is_no_known_difference() -> None:
     ("tx", "torch_step", "hint"),
     [
         (optax.sgd(rate, MOMENTUM), clipped, "JAX does not clip"),
-        pytest.param(transformation(lambda step: rate(step + 1)), clipped, "one step ahead of", marks=pytest.mark.exhaustive),
+        pytest.param(transformation(lambda step: rate(step + 1)), clipped, "one step ahead of", marks=pytest.mark.long),
         (optax.sgd(lambda s: rate(jnp.maximum(s - 1, 0)), MOMENTUM), scheduled, "schedule off by one"),
-        pytest.param(optax.sgd(LR, MOMENTUM), scheduled, "stays as it begins", marks=pytest.mark.exhaustive),
+        pytest.param(optax.sgd(LR, MOMENTUM), scheduled, "stays as it begins", marks=pytest.mark.long),
     ],
 )
 def test_what_jax_does_otherwise_is_named(tx, torch_step, hint) -> None:

@@ -222,7 +222,7 @@ def test_the_exit_code_is_130_even_if_exec_of_a_string_was_interrupted(tmp_path)
 
 
 def test_a_real_sigint_ends_with_130_and_a_whole_run(tmp_path):
-    for patience in (2.7, 9, 20, 60):  # seconds: while it compiles, and until surely an epoch is finished
+    for patience in (2.7, 6, 20, 60):  # seconds: while it compiles, and until surely an epoch is finished
         folder = tmp_path / f"after-{patience}"
         process = jaxd2l_process(
             *("train", "softmax", "--epochs", "10000000", "--out", str(folder)), cwd=tmp_path, start_new_session=True

@@ -14,7 +14,7 @@ SETTINGS = {id(d.setting): d for d in reversed(DEFECTS) if d.options}
 
 
 def marked(defect, quick):
-    return pytest.param(defect, id=key(defect), marks=[] if defect in quick else [pytest.mark.exhaustive])
+    return pytest.param(defect, id=key(defect), marks=[] if defect in quick else [pytest.mark.long])
 
 
 SAMPLE = [*FIRST.values(), *(defect for defect in DEFECTS[::4] if defect not in FIRST.values())]
@@ -28,7 +28,7 @@ def test_a_mistake_is_found_and_named(defect) -> None:
     assert found.verdict == "named" or key(defect) in UNNAMED, found.hint
 
 
-@pytest.mark.exhaustive
+@pytest.mark.long
 @pytest.mark.parametrize("defect", SETTINGS.values(), ids=key)
 def test_the_right_port_is_accepted(defect) -> None:
     report_of(defect.setting, {}).assert_ok()

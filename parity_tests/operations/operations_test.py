@@ -35,7 +35,7 @@ NOT_ACCEPTED = {"linalg_lstsq", "linalg_tensorinv"}
 """Right, and refused at some seeds: the page gives the numbers. Why is not known."""
 
 
-@pytest.mark.exhaustive
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_every_fourth_operation() -> None:
     """All of them: `python -m parity_tests.operations`."""

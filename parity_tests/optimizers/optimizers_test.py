@@ -20,7 +20,7 @@ def test_all_options_at_once(case):
     require(case.run(0))
 
 
-@pytest.mark.exhaustive
+@pytest.mark.long
 @pytest.mark.parametrize("case", CASES[::3], ids=lambda case: f"{case.optimizer} {case.name}")
 def test_options_schedules_and_clipping(case):
     require(case.run(1))
@@ -66,7 +66,7 @@ def sides():
 
 
 def marked(defect):
-    return pytest.param(defect, id=defect.name, marks=[] if defect in FAMILIES.values() else [pytest.mark.exhaustive])
+    return pytest.param(defect, id=defect.name, marks=[] if defect in FAMILIES.values() else [pytest.mark.long])
 
 
 @pytest.mark.parametrize("defect", [marked(defect) for defect in DEFECTS])
@@ -77,7 +77,7 @@ def test_a_planted_defect_is_found_and_named(defect, sides):
     assert judged.named, judged.hint
 
 
-@pytest.mark.exhaustive
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(1, 20))
 def test_no_right_port_raises_an_alarm(seed):
     sides = network(seed)

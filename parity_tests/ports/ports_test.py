@@ -12,7 +12,7 @@ MISSING = [name for name in ("transformers", "jax_resnet") if not find_spec(name
 needs_extra = pytest.mark.skipif(bool(MISSING), reason=f"needs the extra 'ports': {MISSING} not installed")
 
 QUICK = "ResNet"
-CASES = [pytest.param(name, marks=() if name == QUICK else pytest.mark.exhaustive) for name in PORTS]
+CASES = [pytest.param(name, marks=() if name == QUICK else pytest.mark.long) for name in PORTS]
 PLANTED = [(name, bug) for name, line in read().items() for bug in line["bugs"]][::4]
 """A sample; `python -m parity_tests.ports` plants all."""
 
@@ -24,7 +24,7 @@ def test_a_right_port_is_accepted(name: str) -> None:
 
 
 @needs_extra
-@pytest.mark.exhaustive
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "bug"), PLANTED)
 def test_a_planted_bug_is_found(name: str, bug: str) -> None:
     port = port_of(name)
@@ -32,7 +32,7 @@ def test_a_planted_bug_is_found(name: str, bug: str) -> None:
 
 
 @needs_extra
-@pytest.mark.exhaustive
+@pytest.mark.long
 def test_a_measurement_says_what_the_check_says() -> None:
     found = measure(QUICK)
     assert (found.failures, found.mapped) == ([], found.parameters)
