@@ -19,22 +19,23 @@ OPTIONAL = {
     "precision": "'float32' (default), 'bfloat16', 'tf32', or 'default': as each library computes on this device",
 }
 
-EXAMPLE = """\
-import numpy as np
-import torch
-from jaxd2l import models
-
-torch_module = torch.nn.Linear(784, 10)
-jax_model = models.softmax_regression(784, 10)
-batch = (np.random.default_rng(0).normal(size=(8, 784)), np.arange(8))
-"""
+EXAMPLE = (
+    "import numpy as np",
+    "import torch",
+    "from jaxd2l import models",
+    "",
+    "torch_module = torch.nn.Linear(784, 10)",
+    "jax_model = models.softmax_regression(784, 10)",
+    "batch = (np.random.default_rng(0).normal(size=(8, 784)), np.arange(8))",
+)
+"""A whole SPEC, line by line."""
 
 
 def text() -> str:
     """What --help says below the options."""
     width = max(map(len, [*REQUIRED, *OPTIONAL]))
     listed = "\n".join(f"  {name:{width}}  {what}" for name, what in {**REQUIRED, **OPTIONAL}.items())
-    example = "\n".join(f"  {line}".rstrip() for line in EXAMPLE.splitlines())
+    example = "\n".join(f"  {line}".rstrip() for line in EXAMPLE)
     return (
         f"A SPEC is a Python file that defines arguments of parity.check, the first {len(REQUIRED)} at least:\n\n"
         f"{listed}\n\nfor example:\n\n{example}\n\n"
