@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -65,6 +66,17 @@ def keep_the_law(case: Case, arguments: dict[str, Any]) -> None:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what NumPy says of the reference
             case.right(result, **arguments)
+
+
+def hunt(case: Case) -> None:
+    """Calls a function with many arguments, and raises if a call breaks the law."""
+
+    @settings(max_examples=EXAMPLES)
+    @given(case.calls())
+    def call(arguments: dict[str, Any]) -> None:
+        keep_the_law(case, arguments)
+
+    call()
 
 
 def require_clear(error: Exception) -> None:

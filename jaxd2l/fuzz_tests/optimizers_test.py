@@ -1,23 +1,19 @@
 """Hostile arguments to optimisers and learning-rate schedules."""
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxd2l import optim, schedules
 from jaxd2l.fuzz_tests.arguments import (
-    EXAMPLES,
     Case,
     choice,
     count,
     flags,
     floats,
+    hunt,
     junk,
-    keep_the_law,
     mixed,
     number,
 )
@@ -178,11 +174,4 @@ CASES = {
 @pytest.mark.bad_input
 @pytest.mark.parametrize("name", CASES)
 def test_right_or_refused(name) -> None:
-    case = CASES[name]
-
-    @settings(max_examples=EXAMPLES)
-    @given(case.calls())
-    def hunt(arguments: dict[str, Any]) -> None:
-        keep_the_law(case, arguments)
-
-    hunt()
+    hunt(CASES[name])

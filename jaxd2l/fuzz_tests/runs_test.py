@@ -2,25 +2,22 @@
 
 import math
 import tempfile
-from typing import Any
 from unittest import mock
 
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxd2l import losses, train
 from jaxd2l.fuzz_tests.arguments import (
-    EXAMPLES,
     Case,
     choice,
     count,
     floats,
     hostile_arrays,
+    hunt,
     junk,
-    keep_the_law,
     mixed,
 )
 from jaxd2l.fuzz_tests.training_test import MODEL, TX
@@ -136,11 +133,4 @@ CASES = {
 @pytest.mark.bad_input
 @pytest.mark.parametrize("name", CASES)
 def test_right_or_refused(name) -> None:
-    case = CASES[name]
-
-    @settings(max_examples=EXAMPLES)
-    @given(case.calls())
-    def hunt(arguments: dict[str, Any]) -> None:
-        keep_the_law(case, arguments)
-
-    hunt()
+    hunt(CASES[name])

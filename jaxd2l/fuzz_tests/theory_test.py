@@ -1,29 +1,26 @@
 """Hostile arguments to the theory: derivatives, information, stability, generalization, distribution shift."""
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxd2l import initializers
 from jaxd2l.book import autodiff, backprop, distribution_shift, generalization, information, stability
 from jaxd2l.fuzz_tests.arguments import (
-    EXAMPLES,
     Case,
     array,
     classes,
     count,
     floats,
     hostile_arrays,
+    hunt,
     ints,
     is_close,
     junk,
-    keep_the_law,
     keys,
     mixed,
     number,
@@ -298,11 +295,4 @@ CASES = {
 @pytest.mark.bad_input
 @pytest.mark.parametrize("name", CASES)
 def test_right_or_refused(name) -> None:
-    case = CASES[name]
-
-    @settings(max_examples=EXAMPLES)
-    @given(case.calls())
-    def hunt(arguments: dict[str, Any]) -> None:
-        keep_the_law(case, arguments)
-
-    hunt()
+    hunt(CASES[name])
