@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_leaves
 
-from jaxd2l.parity.programs.torch_dispatch import Dispatch
+from jaxd2l.parity.programs.torch_dispatch import ModuleDispatch
 from jaxd2l.parity.samples import Sample
 from jaxd2l.parity.source_lines import torch_line
 from jaxd2l.parity.torch_side import TorchSide, call, running
@@ -28,34 +28,23 @@ def coverage(side: TorchSide) -> tuple[str, ...]:
     return (*silent, *missed, *_masks(side.samples), *(_classes(side.samples) if seen.uses_labels else ()))
 
 
-class _Watching(Dispatch):
+class _Watching(ModuleDispatch):
     """While active, notes by sentence whether what it denies has happened after all."""
 
     def __init__(self, side: TorchSide) -> None:
-        super().__init__()
-        modules = [(name, m) for name, m in side.module.named_modules() if not isinstance(m, torch.jit.ScriptModule)]
-        self.names = {m: f"{name} ({type(m).__name__})" if name else type(m).__name__ for name, m in modules}
-        self.dropouts = [self.names[m] for _, m in modules if isinstance(m, torch.nn.Dropout) and m.p]
+        super().__init__(side.module)
+        self.names = {m: f"{name} ({type(m).__name__})" if name else type(m).__name__ for name, m in self.parts.items()}
+        self.dropouts = [self.names[m] for m in self.parts.values() if isinstance(m, torch.nn.Dropout) and m.p]
         self.running: list[torch.nn.Module] = []
         self.happened: dict[str, bool] = {}
         self.labels: list[torch.Tensor] = []
         self.uses_labels = False
 
-    def __enter__(self) -> Any:
-        self.handles = [m.register_forward_pre_hook(self._before) for m in self.names]
-        self.handles += [m.register_forward_hook(self._after, always_call=True) for m in self.names]
-        return super().__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        super().__exit__(*error)
-        for handle in self.handles:
-            handle.remove()
-
-    def _before(self, module: torch.nn.Module, args: Any) -> None:
+    def begins(self, module: torch.nn.Module, args: Any) -> None:
         self.running.append(module)
         self.dropouts = [name for name in self.dropouts if name != self.names[module]]
 
-    def _after(self, module: torch.nn.Module, args: Any, output: Any) -> None:
+    def ends(self, module: torch.nn.Module, args: Any, output: Any) -> None:
         self.running.pop()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 from jaxd2l.parity.bridge import to_numpy
 from jaxd2l.parity.leaves import named_arrays
-from jaxd2l.parity.programs.torch_dispatch import Dispatch
+from jaxd2l.parity.programs.torch_dispatch import ModuleDispatch
 from jaxd2l.parity.programs.torch_rounding import is_view
 from jaxd2l.parity.source_lines import Line, torch_line
 from jaxd2l.parity.torch_side import TorchSide, call, running
@@ -76,14 +76,13 @@ _COPIES = frozenset(("clone", "_to_copy", "lift_fresh"))
 _RESHAPES = frozenset(("view", "_unsafe_view", "_reshape_alias"))
 
 
-class _Recording(Dispatch):
+class _Recording(ModuleDispatch):
     """While active, records what the innermost modules return, and what is computed outside of them."""
 
     def __init__(self, module: torch.nn.Module, *, inside: bool) -> None:
-        super().__init__()
-        modules = [(n, m) for n, m in module.named_modules() if not isinstance(m, torch.jit.ScriptModule)]
-        self.names = {m: f"{name} ({type(m).__name__})" if name else "" for name, m in modules}
-        self.leaves = {m for name, m in modules if name and not list(m.children())}
+        super().__init__(module)
+        self.names = {m: f"{name} ({type(m).__name__})" if name else "" for name, m in self.parts.items()}
+        self.leaves = {m for name, m in self.parts.items() if name and not list(m.children())}
         self.inside = inside
         self.running: list[tuple[torch.nn.Module, str, Line | None]] = []
         self.quantities: list[Quantity] = []
@@ -92,22 +91,12 @@ class _Recording(Dispatch):
         self.of_views: dict[int, dict[int, frozenset[str]]] = {}  # by storage, then by tensor
         self.alive: list[Any] = []  # so that no other object gets the same id
 
-    def __enter__(self) -> Any:
-        self.handles = [m.register_forward_pre_hook(self._before) for m in self.names]
-        self.handles += [m.register_forward_hook(self._after, always_call=True) for m in self.names]
-        return super().__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        super().__exit__(*error)
-        for handle in self.handles:
-            handle.remove()
-
-    def _before(self, module: torch.nn.Module, args: Any) -> None:
+    def begins(self, module: torch.nn.Module, args: Any) -> None:
         is_leaf = module in self.leaves
         layer, line = (self._numbered(self.names[module]), torch_line(sys._getframe())) if is_leaf else ("", None)
         self.running.append((module, layer, line))
 
-    def _after(self, module: torch.nn.Module, args: Any, output: Any) -> None:
+    def ends(self, module: torch.nn.Module, args: Any, output: Any) -> None:
         _, layer, line = self.running.pop()
         if not layer or any(outer for _, outer, _ in self.running):
             return
