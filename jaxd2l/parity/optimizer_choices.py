@@ -14,19 +14,21 @@ _MOST_NUMBERS = 100_000
 
 
 def choices(kind: str, of: Mapping[str, Options], size: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What a port may have done: each change alone, then two at a time, in words and as options.
+    """What a port may have done that torch has no option for; then any two changes at a time. In words and as options.
 
     Args:
       kind: the class of torch's optimiser.
       of: its options by parameter.
       size: how many numbers are trained.
     """
-    known = list(changes(kind, next(iter(of.values()))))
-    for _, words, options in known:
-        yield f"JAX has {words}", options
-    for (family, words, options), (other, more, others) in combinations(known, 2):
+    options = next(iter(of.values()))
+    foreign = list(_foreign(kind, options))
+    for _, words, change in foreign:
+        yield f"JAX has {words}", change
+    rates = (("rate", f"{factor:g} times the learning rate", {"rate": factor}) for factor in (10.0, 0.1, 2.0, 0.5))
+    for (family, words, change), (other, more, changes) in combinations([*foreign, *own_options(options), *rates], 2):
         if family != other and size <= _MOST_NUMBERS:
-            yield f"JAX has {words}; and {more}", options | others
+            yield f"JAX has {words}; and {more}", change | changes
 
 
 def regrouped(of: Mapping[str, dict[str, Any]]) -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:
@@ -44,13 +46,52 @@ def regrouped(of: Mapping[str, dict[str, Any]]) -> Iterator[tuple[str, dict[str,
         yield "groups mixed up: JAX has exchanged the options of two groups", swapped
 
 
-def changes(kind: str, options: Options) -> Iterator[Change]:
-    """What a port may have changed; see `Change`."""
+def own_options(options: Options) -> Iterator[Change]:
+    """Other values of torch's own options, among them the defaults of both libraries."""
+    for name, values in _VALUES.items():
+        for value in values if name in options else ():
+            if value != options[name]:
+                yield name, f"{name}={value}, torch has {options[name]}", {name: value}
+    if "betas" in options:
+        beta1, beta2 = options["betas"]
+        others = (beta2, beta1), (0.9, beta2), (0.95, beta2), (beta1, 0.999), (beta1, 0.99), (beta1, 0.95), (0.0, beta2)
+        for betas in dict.fromkeys((*others, (0.9, 0.99), (0.9, 0.95), (0.9, 0.999))):
+            if betas != (beta1, beta2):
+                yield "betas", f"betas={betas}, torch has {(beta1, beta2)}", {"betas": betas}
+    for name in ("amsgrad", "centered", "nesterov"):
+        if name in options:
+            has = "no " if options[name] else ""
+            yield name, f"{has}{name}, torch has {'it' if options[name] else 'none'}", {name: not options[name]}
+    if decay := options.get("weight_decay"):
+        yield "weight_decay", "no weight decay", {"weight_decay": 0.0}
+        for value in (1e-2, 1e-4, decay / 2, 2 * decay, 10 * decay, decay / 10):
+            if value != decay:
+                yield "weight_decay", f"weight_decay={value:g}, torch has {decay:g}", {"weight_decay": value}
+
+
+_VALUES: dict[str, tuple[Any, ...]] = {
+    "eps": (0.0, 1e-16, 1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3),
+    "alpha": (0.9, 0.99, 0.999, 0.95),
+    "rho": (0.9, 0.95, 0.99),
+    "momentum": (0.0, 0.5, 0.9, 0.99),
+    "lr_decay": (0.0,),
+    "momentum_decay": (4e-3, 0.0),
+}
+
+
+def _foreign(kind: str, options: Options) -> Iterator[Change]:
+    """What torch has no option for, or none that acts after the optimiser is made."""
     yield from _others(kind, options)
     yield from _places(kind, options)
-    yield from _flags(kind, options)
-    yield from _decays(kind, options) if options.get("weight_decay") else _decays_of_none(options)
-    yield from _numbers(options)
+    if options.get("amsgrad"):
+        yield "amsgrad", "amsgrad over bias-corrected means, torch takes the largest before", {"amsgrad": "after"}
+    if kind == "RMSprop" and options.get("momentum"):
+        yield "nesterov", "Nesterov momentum, torch's RMSprop has none", {"nesterov": True}
+    for start in (0.0, 0.1):
+        name = "initial_accumulator_value"
+        if options.get(name, start) != start:
+            yield name, f"{name}={start}, torch has {options[name]}", {name: start}
+    yield from _decays(kind, options)
 
 
 def _others(kind: str, options: Options) -> Iterator[Change]:
@@ -69,34 +110,6 @@ def _others(kind: str, options: Options) -> Iterator[Change]:
         for other in ("Adam", "Adamax", "RAdam"):
             if other not in unlike:
                 yield "kind", other, {"kind": other}
-
-
-def _numbers(options: Options) -> Iterator[Change]:
-    """Other values of torch's own options, among them the defaults of both libraries."""
-    for name, values in _VALUES.items():
-        if name in options:
-            for value in values:
-                if value != options[name]:
-                    yield name, f"{name}={value}, torch has {options[name]}", {name: value}
-    if "betas" in options:
-        beta1, beta2 = options["betas"]
-        others = (beta2, beta1), (0.9, beta2), (0.95, beta2), (beta1, 0.999), (beta1, 0.99), (beta1, 0.95), (0.0, beta2)
-        for betas in dict.fromkeys((*others, (0.9, 0.99), (0.9, 0.95), (0.9, 0.999))):
-            if betas != (beta1, beta2):
-                yield "betas", f"betas={betas}, torch has {(beta1, beta2)}", {"betas": betas}
-    for factor in (10.0, 0.1, 2.0, 0.5, 100.0, 0.01):
-        yield "rate", f"{factor:g} times the learning rate", {"rate": factor}
-
-
-_VALUES: dict[str, tuple[Any, ...]] = {
-    "eps": (0.0, 1e-16, 1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3),
-    "alpha": (0.9, 0.99, 0.999, 0.95),
-    "rho": (0.9, 0.95, 0.99),
-    "momentum": (0.0, 0.5, 0.9, 0.99),
-    "initial_accumulator_value": (0.0, 0.1),
-    "lr_decay": (0.0,),
-    "momentum_decay": (4e-3, 0.0),
-}
 
 
 def _places(kind: str, options: Options) -> Iterator[Change]:
@@ -129,19 +142,14 @@ def _places(kind: str, options: Options) -> Iterator[Change]:
         yield "corrected", "bias correction, torch's RMSprop has none", {"corrected": (True,)}
 
 
-def _flags(kind: str, options: Options) -> Iterator[Change]:
-    for name in ("amsgrad", "centered", "maximize", "nesterov"):
-        if name in options:
-            has = "no " if options[name] else ""
-            yield name, f"{has}{name}, torch has {'it' if options[name] else 'none'}", {name: not options[name]}
-    if options.get("amsgrad"):
-        yield "amsgrad", "amsgrad over bias-corrected means, torch takes the largest before", {"amsgrad": "after"}
-    if kind == "RMSprop" and options.get("momentum"):
-        yield "nesterov", "Nesterov momentum, torch's RMSprop has none", {"nesterov": True}
-
-
 def _decays(kind: str, options: Options) -> Iterator[Change]:
-    decay = options["weight_decay"]
+    """Weight decay in another place, or where torch has none."""
+    if not options.get("weight_decay"):
+        for value in (1e-2, 1e-4) if "weight_decay" in options else ():
+            for way in ("decoupled", "coupled"):
+                words = f"{way} weight decay of {value:g}, torch has none"
+                yield "weight_decay", words, {"weight_decay": value, "decay": way}
+        return
     now = "decoupled" if kind == "AdamW" or options.get("decoupled_weight_decay") else "coupled"
     ways = {
         "coupled": "coupled weight decay (in the gradient), torch's is decoupled",
@@ -151,15 +159,3 @@ def _decays(kind: str, options: Options) -> Iterator[Change]:
     for way in ways:
         if way != now:
             yield "decay", ways[way], {"decay": way}
-    yield "weight_decay", "no weight decay", {"weight_decay": 0.0}
-    for value in (1e-2, 1e-4, decay / 2, 2 * decay, 10 * decay, decay / 10):
-        if value != decay:
-            yield "weight_decay", f"weight_decay={value:g}, torch has {decay:g}", {"weight_decay": value}
-
-
-def _decays_of_none(options: Options) -> Iterator[Change]:
-    if "weight_decay" in options:
-        for value in (1e-2, 1e-4):
-            for way in ("decoupled", "coupled"):
-                words = f"{way} weight decay of {value:g}, torch has none"
-                yield "weight_decay", words, {"weight_decay": value, "decay": way}

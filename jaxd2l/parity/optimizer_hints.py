@@ -10,13 +10,12 @@ import numpy as np
 import torch
 
 from jaxd2l.parity.hints import Alternative, explain
-from jaxd2l.parity.optimizer_choices import choices, regrouped
+from jaxd2l.parity.optimizer_choices import choices, own_options, regrouped
 from jaxd2l.parity.optimizer_rules import DIRECTIONS, settings, written_out
 from jaxd2l.parity.quantities import Values
 from jaxd2l.parity.torch_side import TorchTraining, parameters, plain_step, torch_path
 
-_EPSILONS = (1e-16, 1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-3)
-_RATE_FACTORS = (10.0, 0.1, 2.0, 0.5, -1.0)
+_RATE_FACTORS = (10.0, 0.1, 2.0, 0.5, 100.0, 0.01, -1.0)
 
 
 class Run(NamedTuple):
@@ -95,10 +94,8 @@ def _alternatives(run: Run, ours: list[Values]) -> Iterator[Alternative]:
             yield from _decays(run, run.settings["weight_decay"])
     if run.settings.get("momentum"):
         yield from _momenta(run, run.settings["momentum"])
-    if run.settings.get("eps"):
-        for eps in _EPSILONS:
-            hint = f"wrong eps: matches with eps={eps:g} in the optimiser"
-            yield Alternative(hint, partial(run.path, tweak={"eps": eps}))
+    for _, words, options in own_options(run.settings):
+        yield Alternative(f"JAX has {words}", partial(run.path, tweak=options))
     if run.training.step is not plain_step:
         yield from _own_steps(run)
     kept = run.settings.get("momentum")
