@@ -13,17 +13,9 @@ from jaxd2l.parity.torch_side import TorchSide
 SECONDS = 20.0
 """How long a cause is looked for, in seconds of this thread: a busy machine must not decide what is found."""
 
-UNFIT = (
-    RuntimeError,
-    ValueError,
-    IndexError,
-    TypeError,
-    AttributeError,
-    KeyError,
-    NotImplementedError,
-    ZeroDivisionError,
-)
-"""What a change raises that makes no sense for a model."""
+UNFIT = (RuntimeError, ValueError, TypeError, LookupError, AttributeError)
+"""What a module raises whose calls are changed so that they no longer fit together: its author's code then gets what
+it was not written for, such as a tensor for a tuple."""
 
 
 class Trial(NamedTuple):

@@ -48,7 +48,7 @@ def candidates(program: Program, families: tuple[Family, ...], first: int = 0) -
     everywhere: dict[str, list[Candidate]] = {}
     for site in sorted(program.sites.values(), key=lambda site: abs(site.number - first)):
         for family in families:
-            for candidate in _without_errors(family, site, program):
+            for candidate in family(site, program):
                 everywhere.setdefault(_kind(candidate.hint), []).append(candidate)
                 yield candidate
     for kind, same in everywhere.items():
@@ -56,14 +56,6 @@ def candidates(program: Program, families: tuple[Family, ...], first: int = 0) -
             changes = {number: change for one in same for number, change in one.changes.items()}
             if len(changes) == sum(len(one.changes) for one in same):
                 yield Candidate(f"{kind} (everywhere: {len(same)} times)", changes, same[0].rank)
-
-
-def _without_errors(family: Family, site: Site, program: Program) -> Iterator[Candidate]:
-    """The family's candidates for a call; none for one whose arguments are not what it takes them for."""
-    try:
-        yield from family(site, program)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, NotImplementedError):
-        return
 
 
 def _kind(hint: str) -> str:

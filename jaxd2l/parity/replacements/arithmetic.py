@@ -84,7 +84,7 @@ def _norm_with(site: Site, p: float) -> Change:
 def _axes(site: Site) -> Iterator[Candidate]:
     """A reduction or a running sum over another axis, where the result still fits."""
     x, y = site.x, site.output
-    if x is None or (not isinstance(y, torch.Tensor) and not hasattr(y, "values")):
+    if x is None or not x.dim() or (not isinstance(y, torch.Tensor) and not hasattr(y, "values")):
         return
     dim = site.kwargs.get("dim", site.args[1] if len(site.args) > 1 else None)
     if not isinstance(dim, int) and not (isinstance(dim, tuple | list) and len(dim) >= 1):

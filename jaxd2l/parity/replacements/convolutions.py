@@ -53,7 +53,7 @@ def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tupl
 def _paddings(site: Site) -> Iterator[Candidate]:
     given, n = site.named, _n(site)
     x, weight = given["input"], given["weight"]
-    sizes, kernel = x.shape[2:], weight.shape[2:]
+    sizes, kernel = x.shape[-n:], weight.shape[2:]
     stride, dilation = (pair(given[name], n) for name in ("stride", "dilation"))
     if isinstance(given["padding"], str):
         padding = tuple(
@@ -118,9 +118,9 @@ def _dilations(site: Site) -> Iterator[Candidate]:
             continue
         words = "dilation is missing in JAX" if dilation == 1 else f"dilation: JAX has {dilation}"
         hint = f"{words}, torch has {theirs}"
-        wanted = site.output.shape[2:]
+        wanted = site.output.shape[-n:]
         widths = []
-        for size, out, k, s in zip(given["input"].shape[2:], wanted, kernel, stride, strict=True):
+        for size, out, k, s in zip(given["input"].shape[-n:], wanted, kernel, stride, strict=True):
             total = max((out - 1) * s + dilation * (k - 1) + 1 - size, 0)
             widths.append((total // 2, total - total // 2))
         change = _with(site, input=lambda g, _w=widths: padded(g["input"], _w), padding=0, dilation=dilation)
@@ -166,13 +166,13 @@ def _strides(site: Site, program: Program) -> Iterator[Candidate]:
                 break
     if max(stride) > 1:
         hint = "order: JAX convolves with stride 1 and takes every second place later, from the second on"
-        slices = (slice(None), slice(None), *(slice(s - 1, None, s) for s in stride))
+        slices = (..., *(slice(s - 1, None, s) for s in stride))
         yield instead(site, hint, lambda *args, **kwargs: _with(site, stride=1)(*args, **kwargs)[slices])
 
 
 def _transposed(site: Site) -> Iterator[Candidate]:
     given, n = site.named, _n(site)
-    sizes, kernel = site.output.shape[2:], given["weight"].shape[2:]
+    sizes, kernel = site.output.shape[-n:], given["weight"].shape[2:]
     padding = pair(given["padding"], n)
     options = {"padding": 0, "output_padding": 0}
     whole = _with(site, **options)
@@ -181,9 +181,8 @@ def _transposed(site: Site) -> Iterator[Candidate]:
         def change(*args: Any, **kwargs: Any) -> Any:
             full = whole(*args, **kwargs)
             full = F.pad(full, [0, max(sizes)] * n)
-            return full[
-                (slice(None), slice(None), *(slice(a, a + size) for a, size in zip(starts, sizes, strict=True)))
-            ]
+            places: tuple[Any, ...] = (..., *(slice(a, a + size) for a, size in zip(starts, sizes, strict=True)))
+            return full[places]
 
         return change
 

@@ -29,7 +29,7 @@ def _squared(site: Site, given: dict[str, Any]) -> Iterator[Candidate]:
             )
     if option:
         scale = given[option]
-        for factor, way in ((scale, "multiplied"), (1 / scale, "divided")):
+        for factor, way in ((scale, "multiplied"), (1 / scale, "divided")) if scale else ():
             if factor != 1:
                 hint = f"{site.name}: JAX's is {way} by {option}: one of smooth_l1 and huber for the other"
                 yield instead(site, hint, lambda *a, _f=factor, **k: site.function(*a, **k) * _f)
@@ -41,7 +41,7 @@ def _squared(site: Site, given: dict[str, Any]) -> Iterator[Candidate]:
     hint = f"root: JAX takes the root of {site.name}"
     yield instead(site, hint, lambda *a, **k: site.function(*a, **k).sqrt())
     hint = f"missing mean: JAX sums over the features and takes the mean over examples in {site.name}"
-    rest = given["input"].numel() // len(given["input"])
+    rest = given["input"][0].numel() if given["input"].dim() else 1
     yield instead(site, hint, lambda *a, **k: site.function(*a, **k) * rest)
     yield instead(site, f"factor 1/2: JAX has half of {site.name}", lambda *a, **k: site.function(*a, **k) / 2)
 

@@ -153,7 +153,10 @@ def _with_weight(site: Site, function: Any, args: Any, kwargs: Any) -> Any:
 
 def _grouped(site: Site) -> Iterator[Candidate]:
     given = site.named
-    x, channels = given["input"], given["input"].shape[1]
+    x = given["input"]
+    if x.dim() < 2:
+        return
+    channels = x.shape[1]
     theirs = given.get("num_groups", channels)
     if site.name == "group_norm":
         for groups in (g for g in range(1, channels + 1) if channels % g == 0 and g != theirs):

@@ -34,7 +34,7 @@ def _windows(site: Site, kind: str) -> Iterator[Candidate]:
         yield instead(site, hint, with_options(site, count_include_pad=flag))
     hint = f"pooling: matches with ceil_mode={not given['ceil_mode']}, torch has {given['ceil_mode']}"
     yield instead(site, hint, with_options(site, ceil_mode=not given["ceil_mode"]))
-    sizes = given["input"].shape[2:]
+    sizes = given["input"].shape[-n:]
     same = [same_padding(*z) for z in zip(sizes, kernel, stride, strict=True)]
     for other in _KINDS[:: 1 if kind == "max_pool" else -1]:
         exchanged = "" if other == kind else f"pooling: JAX takes the {other[:3]} of a window, torch the {kind[:3]}"
@@ -74,12 +74,12 @@ def _pool(kind: str, n: int, kernel: Any, stride: Any, widths: list[tuple[int, i
 
 def _adaptive(site: Site, kind: str) -> Iterator[Candidate]:
     n = int(site.name[-2])
-    x, out = site.args[0], site.output.shape[2:]
+    x, out = site.args[0], site.output.shape[-n:]
     other = "adaptive_max_pool" if kind == "adaptive_avg_pool" else "adaptive_avg_pool"
     names = {"adaptive_avg_pool": "average", "adaptive_max_pool": "max"}
     hint = f"pooling: JAX takes the {names[other]}, torch the {names[kind]}"
     yield instead(site, hint, lambda x, size, *args, **kwargs: getattr(F, f"{other}{n}d")(x, size))
-    sizes = x.shape[2:]
+    sizes = x.shape[-n:]
     for pool in ("avg_pool", "max_pool"):
         function = getattr(F, f"{pool}{n}d")
         for stride, kernel in (
@@ -101,7 +101,7 @@ def _adaptive(site: Site, kind: str) -> Iterator[Candidate]:
                 site, hint, lambda x, *args, _f=function, _k=kernel, _s=stride, **kw: _f(x, _k, _s, ceil_mode=False)
             )
     if set(out) == {1}:
-        axes = tuple(range(2, 2 + n))
+        axes = tuple(range(-n, 0))
         for hint, change in (
             ("pooling: JAX takes the sum of all places, torch the mean", lambda x, *a, **k: x.sum(axes, keepdim=True)),
             ("pooling: JAX takes the first place alone", lambda x, *a, **k: x[(..., *(slice(0, 1),) * n)]),

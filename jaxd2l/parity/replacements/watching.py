@@ -63,6 +63,8 @@ class _Watching(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if not args and "input" in kwargs:  # one way to call is enough for whoever looks at the calls
+            args, kwargs = (kwargs["input"],), {name: x for name, x in kwargs.items() if name != "input"}
         name = _spelled(func)
         if name in FORMULAS:  # taken apart here, so that what is inside can be replaced, too
             with self:

@@ -140,6 +140,8 @@ def _filled_with(fill: float, x: torch.Tensor, mask: torch.Tensor, value: Any) -
 
 
 def _is_triangle(mask: torch.Tensor) -> bool:
+    if not mask.numel():
+        return False
     flat = mask.reshape(-1, *mask.shape[-2:])[0]
     ones = torch.ones_like(flat)
     return bool((flat == ones.triu(1)).all() or (flat == ones.tril(0)).all())
