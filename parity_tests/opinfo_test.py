@@ -3,6 +3,7 @@
 The samples live in a private module of torch. Should it go, these tests are skipped, visibly.
 """
 
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -124,9 +125,9 @@ def test_sgd_samples(record_property):
         options = dict(each.kwargs)
         learning_rate = float(options.pop("lr", 1e-3))
         rates = np.full(100, learning_rate)
+        run = sgd_suite.TorchRun(partial(torch.optim.SGD, lr=learning_rate, **options))
         theirs32, oracle = (
-            sgd_suite.torch_trajectory(start, grads, rates, options, dtype)["p"]
-            for dtype in (torch.float32, torch.float64)
+            sgd_suite.torch_trajectory(run, start, grads, dtype)["p"] for dtype in (torch.float32, torch.float64)
         )
         tx = optim.sgd(learning_rate, **options)
         ours32, ours64 = (sgd_suite.jax_trajectory(start, grads, tx, dtype)["p"] for dtype in (np.float32, np.float64))

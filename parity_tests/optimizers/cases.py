@@ -9,8 +9,9 @@ import torch
 
 from jaxd2l import optim
 from jaxd2l.parity.rule import Row
+from jaxd2l.parity.suite.optim import TorchRun
 from parity_tests.optimizers.catalogue import OPTIMIZERS, SCHEDULES, Optimizer
-from parity_tests.optimizers.comparing import TorchRun, compare
+from parity_tests.optimizers.comparing import compare
 
 _CLIPS = (
     ("clip_grad_norm", lambda ps: torch.nn.utils.clip_grad_norm_(ps, 1.0), optim.clip_grad_norm(1.0)),

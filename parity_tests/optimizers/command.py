@@ -16,8 +16,8 @@ from rich.progress import track
 from jaxd2l._environment import environment
 from jaxd2l._tables import markdown_table
 from jaxd2l.parity.rule import Row, holds
+from jaxd2l.parity.suite.optim import STEPS
 from parity_tests.optimizers.cases import cases
-from parity_tests.optimizers.catalogue import STEPS
 from parity_tests.optimizers.defects import defects
 from parity_tests.optimizers.planting import judge, network
 

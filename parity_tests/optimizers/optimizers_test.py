@@ -6,8 +6,9 @@ import torch
 
 from jaxd2l import schedules
 from jaxd2l.parity.rule import holds, require
+from jaxd2l.parity.suite.optim import STEPS
 from parity_tests.optimizers.cases import cases
-from parity_tests.optimizers.catalogue import OPTIMIZERS, SCHEDULES, STEPS
+from parity_tests.optimizers.catalogue import OPTIMIZERS, SCHEDULES
 from parity_tests.optimizers.defects import defects
 from parity_tests.optimizers.planting import compared, judge, network
 

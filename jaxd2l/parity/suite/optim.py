@@ -1,15 +1,16 @@
 """SGD with every combination of its options, over 100 steps (D2L 3.4.4, 3.7)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import torch
+from torch.optim.lr_scheduler import MultiStepLR
 
 from jaxd2l import optim
 from jaxd2l.parity.rule import Row, compare_accuracy, compare_meaning
@@ -38,25 +39,49 @@ def combinations() -> Iterator[dict[str, Any]]:
             yield options
 
 
-def torch_trajectory(
-    start: Arrays, grads: Arrays, learning_rates: np.ndarray, options: dict[str, Any], dtype: torch.dtype
-) -> Arrays:
-    """Parameters after each step of `torch.optim.SGD` on given gradients."""
+class TorchRun(NamedTuple):
+    """How torch trains: its optimiser, and what is done to gradients and rates.
+
+    factory: makes the optimiser.
+    scheduler: makes its scheduler.
+    clip: `clip(parameters)`, before a step.
+    """
+
+    factory: Callable[[list[torch.Tensor]], torch.optim.Optimizer]
+    scheduler: Callable[[torch.optim.Optimizer], Any] | None = None
+    clip: Callable[[list[torch.Tensor]], Any] | None = None
+
+
+def torch_trajectory(run: TorchRun, start: Arrays, grads: Arrays, dtype: torch.dtype) -> Arrays:
+    """Parameters after each step of torch's optimiser on given gradients."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)  # in which NAdam keeps its product of momenta
+    try:
+        return _torch_trajectory(run, start, grads, dtype)
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _torch_trajectory(run: TorchRun, start: Arrays, grads: Arrays, dtype: torch.dtype) -> Arrays:
     params = {name: torch.tensor(p, dtype=dtype, requires_grad=True) for name, p in start.items()}
-    optimizer = torch.optim.SGD(list(params.values()), lr=1.0, **options)
+    optimizer = run.factory(list(params.values()))
+    scheduler = run.scheduler(optimizer) if run.scheduler else None
     path: dict[str, list[np.ndarray]] = {name: [] for name in params}
-    for step, learning_rate in enumerate(learning_rates):
-        optimizer.param_groups[0]["lr"] = float(learning_rate)
+    for step in range(len(next(iter(grads.values())))):
         for name, p in params.items():
             p.grad = torch.tensor(grads[name][step], dtype=dtype)
+        if run.clip:
+            run.clip(list(params.values()))
         optimizer.step()
+        if scheduler:
+            scheduler.step()
         for name, p in params.items():
             path[name].append(p.detach().numpy().copy())
     return {name: np.stack(values) for name, values in path.items()}
 
 
 def jax_trajectory(start: Arrays, grads: Arrays, tx: optax.GradientTransformation, dtype: Any) -> Arrays:
-    """Parameters after each step of ours, as one scan."""
+    """Parameters after each step in JAX, as one compiled scan."""
 
     def step(carry: Any, grads: Any) -> Any:
         params, state = carry
@@ -65,8 +90,8 @@ def jax_trajectory(start: Arrays, grads: Arrays, tx: optax.GradientTransformatio
         return (params, state), params
 
     with jax.enable_x64(dtype == np.float64):
-        params = {name: jnp.array(p, dtype) for name, p in start.items()}
-        _, path = jax.lax.scan(step, (params, tx.init(params)), {k: jnp.array(g, dtype) for k, g in grads.items()})
+        params, given = ({name: jnp.array(x, dtype) for name, x in arrays.items()} for arrays in (start, grads))
+        _, path = jax.jit(lambda params, given: jax.lax.scan(step, (params, tx.init(params)), given))(params, given)
         return {name: np.array(values) for name, values in path.items()}
 
 
@@ -90,9 +115,8 @@ def _rows(name: str, options: dict[str, Any], seed: int, halve_at: int = STEPS) 
     # optax's own schedules stay float32 even in float64.
     schedule = (lambda step: jnp.where(step < halve_at, RATE, RATE / 2)) if halve_at < STEPS else RATE
     tx = optim.sgd(schedule, **options)
-    theirs32, oracle = (
-        torch_trajectory(start, grads, learning_rates, options, dtype) for dtype in (torch.float32, torch.float64)
-    )
+    run = TorchRun(partial(torch.optim.SGD, lr=RATE, **options), partial(MultiStepLR, milestones=[halve_at], gamma=0.5))
+    theirs32, oracle = (torch_trajectory(run, start, grads, dtype) for dtype in (torch.float32, torch.float64))
     ours32, ours64 = (jax_trajectory(start, grads, tx, dtype) for dtype in (np.float32, np.float64))
     rows = []
     for what in start:
