@@ -12,6 +12,7 @@ from torch import nn
 from jaxd2l import losses, models, optim, parity
 from jaxd2l.parity.weights import concatenate, stack, take
 from jaxd2l.types import Model
+from parity_tests.causes.families.training import NORMALISED, Normalised, normalised
 
 RANDOM = np.random.default_rng(0)
 X, Y = (3 * RANDOM.normal(size=(8, 6)) + 2).astype(np.float32), RANDOM.integers(0, 3, 8)
@@ -83,35 +84,6 @@ def test_a_layout_turns_inputs_outputs_and_gradients() -> None:
     parity.check(module, port, (images, np.zeros(2)), to_jax="NCHW->NHWC").assert_ok()
     with pytest.raises(ValueError, match="to_jax must be a layout such as 'NCHW->NHWC'"):
         parity.check(module, port, (images, np.zeros(2)), to_jax="NCHW->NHW")
-
-
-class Normalised(fnn.Module):
-    """Linear, batch normalisation, relu, dropout, linear."""
-
-    momentum: float = 0.9
-    rate: float = 0.5
-
-    @fnn.compact
-    def __call__(self, x, train: bool = False):
-        norm = fnn.BatchNorm(not train, momentum=self.momentum, epsilon=1e-5, use_fast_variance=False)
-        x = fnn.relu(norm(fnn.Dense(4)(x)))
-        return fnn.Dense(3)(fnn.Dropout(self.rate, deterministic=not train)(x))
-
-
-NORMALISED = {
-    "params.Dense_0.kernel": take("0.weight").T,
-    "params.Dense_0.bias": take("0.bias"),
-    "params.BatchNorm_0.scale": take("1.weight"),
-    "params.BatchNorm_0.bias": take("1.bias"),
-    "batch_stats.BatchNorm_0.mean": take("1.running_mean"),
-    "batch_stats.BatchNorm_0.var": take("1.running_var"),
-    "params.Dense_1.kernel": take("4.weight").T,
-    "params.Dense_1.bias": take("4.bias"),
-}
-
-
-def normalised() -> nn.Sequential:
-    return nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Dropout(0.5), nn.Linear(4, 3))
 
 
 def test_evaluation_mode_says_what_it_did_not_look_at() -> None:

@@ -9,7 +9,7 @@ from parity_tests.causes.settings import Defect, Setting, normal
 X = normal(8, 6) + 1
 
 
-class Port(linen.Module):
+class Normalised(linen.Module):
     """Linear, batch norm, relu, dropout, linear."""
 
     momentum: float = 0.9
@@ -28,7 +28,7 @@ class Port(linen.Module):
         return linen.Dense(3)(linen.Dropout(self.rate, deterministic=not train)(x))
 
 
-WEIGHTS = {
+NORMALISED = {
     "params.Dense_0.kernel": take("0.weight").T,
     "params.Dense_0.bias": take("0.bias"),
     "params.BatchNorm_0.scale": take("1.weight"),
@@ -40,7 +40,7 @@ WEIGHTS = {
 }
 
 
-def module() -> nn.Sequential:
+def normalised() -> nn.Sequential:
     return nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Dropout(0.4), nn.Linear(5, 3))
 
 
@@ -70,7 +70,7 @@ def in_training(module, port, weights):
     return Setting(module, port, X, {"mode": "train", "weights": weights})
 
 
-NORMED = in_training(module, Port, WEIGHTS)
+NORMED = in_training(normalised, Normalised, NORMALISED)
 DROPPED = in_training(
     lambda: nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Dropout(0.25), nn.Linear(5, 3)), Dropped, DROPPED_WEIGHTS
 )
