@@ -1,6 +1,6 @@
 """Which layer diverges first: what torch computes, looked for among everything that JAX computes, in float64."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -15,6 +15,7 @@ from jaxd2l.parity.quantities import Values
 from jaxd2l.parity.rule import MEANING_BOUND
 from jaxd2l.parity.sides import Sides
 from jaxd2l.parity.source_lines import Line
+from jaxd2l.parity.torch_constants import buffer_errors, own_buffers
 from jaxd2l.parity.torch_trace import Quantity
 
 _UNROLLED = 2000
@@ -37,10 +38,18 @@ def find_layers(sides: Sides, failed: Iterable[str]) -> Layers:
     """
     failed = tuple(failed)
     trace = torch_trace.trace(sides.double, inside=bool(failed))
-    scales = with_scales(lambda: _values(torch_trace.trace(sides.double, inside=bool(failed))), sides.seed)[1]
+
+    def quantities() -> Values:
+        return {q.name: q.value for q in torch_trace.trace(sides.double, inside=bool(failed)).quantities}
+
+    scales = with_scales(quantities, sides.seed)[1]
+    held = _of_held_numbers(sides, quantities, scales)
     computed = jax_side.intermediates(sides.ours, sides.start, np.float64, _UNROLLED if failed else 0)
     arrays = [x.value for x in computed]
-    found = {q.name: match(q.name, q.value, scales[q.name], arrays, flat=q.kind == "reshape") for q in trace.quantities}
+    found = {
+        q.name: match(q.name, q.value, scales[q.name], arrays, held[q.name], flat=q.kind == "reshape")
+        for q in trace.quantities
+    }
     divergence = None
     if failed:
         ends = frozenset().union(*(trace.outputs[name] for name in failed))
@@ -49,8 +58,12 @@ def find_layers(sides: Sides, failed: Iterable[str]) -> Layers:
     return Layers(tuple(LayerMatch(q.name, found[q.name].nearest) for q in shown), divergence)
 
 
-def _values(trace: torch_trace.Trace) -> Values:
-    return {q.name: q.value for q in trace.quantities}
+def _of_held_numbers(sides: Sides, quantities: Callable[[], Values], scales: Values) -> Values:
+    """How far each quantity is off because torch holds numbers in float32 that JAX computes."""
+    if names := own_buffers(sides):
+        errors = buffer_errors(sides, names, quantities)
+        return {name: 2 * error for name, error in errors.items()}
+    return {name: np.zeros(()) for name in scales}
 
 
 def _is_module(quantity: Quantity) -> bool:

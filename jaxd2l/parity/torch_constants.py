@@ -1,12 +1,14 @@
 """Numbers that a torch module holds in float32 and that JAX does not get: tables of angles, of positions."""
 
+from collections.abc import Callable
+
 import jax
 import numpy as np
 
 from jaxd2l.parity.quantities import Values
-from jaxd2l.parity.rule import SINGLE
+from jaxd2l.parity.rule import DOUBLE, MEANING_BOUND, SINGLE
 from jaxd2l.parity.sides import Sides
-from jaxd2l.parity.torch_side import set_parameters, torch_values
+from jaxd2l.parity.torch_side import set_parameters
 
 _SAMPLES = 8
 
@@ -25,18 +27,28 @@ def own_buffers(sides: Sides) -> list[str]:
         return [name for name in single if not is_used(name)]
 
 
-def buffer_errors(sides: Sides, names: list[str], exact: Values) -> Values:
-    """How far every quantity of torch's moves if each number of these buffers is off by one float32 rounding."""
+def buffer_errors(sides: Sides, names: list[str], compute: Callable[[], Values]) -> Values:
+    """How far every quantity that `compute()` takes from torch in float64 moves if these buffers are off.
+
+    Each of their numbers is put off by one float32 rounding, up or down at random.
+    """
     random = np.random.default_rng([sides.seed, 2])
-    found = []
+    exact, found = compute(), []
     try:
         for _ in range(_SAMPLES):
             signs = {name: random.choice([-1.0, 1.0], sides.start[name].shape) for name in names}
             set_parameters(sides.double.module, {n: sides.start[n] * (1 + SINGLE * s) for n, s in signs.items()})
-            found.append(torch_values(sides.double, sides.whole))
+            found.append(compute())
     finally:
         set_parameters(sides.double.module, {name: sides.start[name] for name in names})
-    return {name: np.asarray(np.fmax.reduce([np.abs(x[name] - value) for x in found])) for name, value in exact.items()}
+    with np.errstate(invalid="ignore"):  # inf - inf, where a mask is added
+        deviations = {name: [np.abs(x[name] - value) for x in found] for name, value in exact.items()}
+    return {name: np.nan_to_num(np.fmax.reduce(moved)) for name, moved in deviations.items()}
+
+
+def with_errors(scales: Values, errors: Values) -> Values:
+    """Condition scales that also allow these errors, twice over: unlike rounding's, they are not at random."""
+    return {name: np.fmax(scale, 2 * errors[name] / (MEANING_BOUND * DOUBLE)) for name, scale in scales.items()}
 
 
 def _is_single(value: np.ndarray | None) -> bool:

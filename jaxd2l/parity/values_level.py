@@ -13,7 +13,6 @@ from jaxd2l.parity.noise import with_scales
 from jaxd2l.parity.quantities import LOSS, SAME_LOSS, Values, updated
 from jaxd2l.parity.rule import (
     DOUBLE,
-    MEANING_BOUND,
     SINGLE,
     Row,
     compare_accuracy,
@@ -22,7 +21,7 @@ from jaxd2l.parity.rule import (
     largest_magnitude,
 )
 from jaxd2l.parity.sides import Sides
-from jaxd2l.parity.torch_constants import buffer_errors, own_buffers
+from jaxd2l.parity.torch_constants import buffer_errors, own_buffers, with_errors
 from jaxd2l.parity.torch_side import torch_values
 from jaxd2l.parity.trials import target
 
@@ -53,11 +52,11 @@ def values_level(sides: Sides, inside: list[str]) -> ValuesLevel:
       inside: floating-point types narrower than float64 that JAX's code names.
     """
     computed = _compute(sides)
-    meaning, accuracy = judged(sides, computed, inside)
+    meaning, accuracy, allowed = judged(sides, computed, inside)
     sides.tell("layers")
     layers_found, where = layers.find_layers(sides, [name for name in sides.outputs if not holds(meaning[name])])
     sides.tell("causes")
-    causes = _hints(sides, computed, meaning, where.layer if where else "")
+    causes = _hints(sides, computed._replace(scales=allowed), meaning, where.layer if where else "")
     rows = []
     for name, row in meaning.items():
         rows += [
@@ -67,35 +66,39 @@ def values_level(sides: Sides, inside: list[str]) -> ValuesLevel:
     return ValuesLevel(rows, layers_found, where)
 
 
-def judged(sides: Sides, computed: Computed, inside: list[str]) -> tuple[dict[str, Row], dict[str, Row]]:
-    """The float64 row and the float32 row of every quantity."""
-    meaning = _meaning(computed, computed.scales)
+def judged(sides: Sides, computed: Computed, inside: list[str]) -> tuple[dict[str, Row], dict[str, Row], Values]:
+    """The float64 row and the float32 row of every quantity; and the scales to within which a cause must match."""
+    meaning, allowed = _meaning(computed, computed.scales), computed.scales
     if not all(map(holds, meaning.values())):
         sides.tell("rounding in JAX")
-        meaning = _second_look(sides, computed, inside)
-    return meaning, {name: _accuracy(sides, computed, row, inside) for name, row in meaning.items()}
+        meaning, allowed = _second_look(sides, computed, inside)
+    return meaning, {name: _accuracy(sides, computed, row, inside) for name, row in meaning.items()}, allowed
 
 
 def _meaning(computed: Computed, scales: Values) -> dict[str, Row]:
     return {name: compare_meaning(name, x, computed.jax64[name], scales[name]) for name, x in computed.torch64.items()}
 
 
-def _second_look(sides: Sides, computed: Computed, inside: list[str]) -> dict[str, Row]:
-    """The float64 rows again, where JAX's own trembling counts, and the float32 numbers that its code holds."""
+def _second_look(sides: Sides, computed: Computed, inside: list[str]) -> tuple[dict[str, Row], Values]:
+    """The float64 rows again, where JAX's own trembling counts, and the float32 numbers that one side holds.
+
+    Returned beside them: the scales, as large as such numbers make them.
+    """
     arguments = (sides.ours, sides.start, sides.outputs, sides.seed)
     trembling = jax_noise.jax_scales(*arguments)
     scales = {name: np.fmax(scale, trembling[name]) for name, scale in computed.scales.items()}
-    meaning = _meaning(computed, scales)
+    meaning, allowed = _meaning(computed, scales), computed.scales
     for hint, errors in _float32_held(sides, computed, inside):
         if all(map(holds, meaning.values())):
             break
-        # Their errors are not at random like rounding's: twice the largest that was found.
-        allowed = {n: np.fmax(scale, 2 * errors[n] / (MEANING_BOUND * DOUBLE)) for n, scale in scales.items()}
-        excused = {name: row._replace(hint=hint) for name, row in _meaning(computed, allowed).items()}
+        of_these = with_errors(computed.scales, errors)
+        excused = _meaning(computed, {name: np.fmax(scale, of_these[name]) for name, scale in scales.items()})
         meaning = {
-            name: row if holds(row) or not holds(excused[name]) else excused[name] for name, row in meaning.items()
+            name: row if holds(row) or not holds(excused[name]) else excused[name]._replace(hint=hint)
+            for name, row in meaning.items()
         }
-    return {name: _imprecise(row, computed) for name, row in meaning.items()}
+        allowed = {name: np.fmax(scale, of_these[name]) for name, scale in allowed.items()}
+    return {name: _imprecise(row, computed) for name, row in meaning.items()}, allowed
 
 
 def _float32_held(sides: Sides, computed: Computed, inside: list[str]) -> Iterator[tuple[str, Values]]:
@@ -104,7 +107,7 @@ def _float32_held(sides: Sides, computed: Computed, inside: list[str]) -> Iterat
         yield _FLOAT32_INSIDE, jax_noise.constant_errors(sides.ours, sides.start, sides.outputs, sides.seed)
     if names := own_buffers(sides):
         hint = f"torch holds {', '.join(names)} in float32, which explains the difference; the float32 row is the judge"
-        yield hint, buffer_errors(sides, names, computed.torch64)
+        yield hint, buffer_errors(sides, names, lambda: torch_values(sides.double, sides.whole))
 
 
 _LOSES_DIGITS = "the same function, computed in a way that loses digits"

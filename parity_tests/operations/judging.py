@@ -85,8 +85,8 @@ def failures(case: Ready, number: int, seed: int) -> list[Row]:
     exact, single, scales = case.torch[number]
     jax64, jax32 = values(case, number)
     computed = Computed(exact, single, jax64, jax32, scales)
-    rows = judged(_turned(case.sides, number, seed), computed, case.inside)
-    return [row for level in rows for row in level.values() if not holds(row)]
+    meaning, accuracy, _ = judged(_turned(case.sides, number, seed), computed, case.inside)
+    return [row for row in (*meaning.values(), *accuracy.values()) if not holds(row)]
 
 
 def _programs(side: JaxSide) -> Any:

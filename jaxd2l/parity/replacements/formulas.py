@@ -1,7 +1,7 @@
 """torch's fused functions by their formulas, so that their parts can be replaced."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -11,14 +11,8 @@ from torch.nn import functional as F  # noqa: N812
 def multi_head_attention(
     query: Any, key: Any, value: Any, embed_dim: int, num_heads: int, *rest: Any, **kw: Any
 ) -> Any:
-    """`F.multi_head_attention_forward`, as far as `nn.MultiheadAttention` uses it.
-
-    Raises:
-      ValueError: for options that are not spelled out here.
-    """
+    """`F.multi_head_attention_forward`."""
     in_weight, in_bias, bias_k, bias_v, zero_attn, dropout, out_weight, out_bias = rest[:8]
-    if bias_k is not None or bias_v is not None or zero_attn:
-        raise ValueError("biases of keys and values are not spelled out")
     is_batched = query.dim() == 3
     if not is_batched:
         query, key, value = (x.unsqueeze(1) for x in (query, key, value))
@@ -28,7 +22,14 @@ def multi_head_attention(
         F.linear(x, w, b).unflatten(-1, (num_heads, embed_dim // num_heads)).permute(1, 2, 0, 3)
         for x, w, b in zip((query, key, value), weights, biases, strict=True)
     )
+    k, v = (
+        x if kw.get(given) is None else kw[given].unflatten(0, (-1, num_heads))
+        for x, given in ((k, "static_k"), (v, "static_v"))
+    )
     mask = _mask(kw.get("attn_mask"), kw.get("key_padding_mask"), num_heads, q)
+    for more_k, more_v in _more_keys(bias_k, bias_v, bool(zero_attn), k, v):
+        k, v = (torch.cat((x, more.expand(len(x), -1, -1, -1)), 2) for x, more in ((k, more_k), (v, more_v)))
+        mask = mask if mask is None else F.pad(mask, (0, 1))
     rate = dropout if kw.get("training") else 0.0
     if kw.get("need_weights", True):
         scores = torch.matmul(q / math.sqrt(q.shape[-1]), k.mT)
@@ -42,13 +43,23 @@ def multi_head_attention(
     return (out, attention) if is_batched else (out.squeeze(1), attention if attention is None else attention[0])
 
 
+def _more_keys(
+    bias_k: Any, bias_v: Any, zero_attn: bool, k: torch.Tensor, v: torch.Tensor
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Keys and values behind the others, (heads, 1, depth): learned ones, and zeros."""
+    if bias_k is not None:
+        yield bias_k.reshape(k.shape[1], 1, -1), bias_v.reshape(v.shape[1], 1, -1)
+    if zero_attn:
+        yield torch.zeros_like(k[0, :, :1]), torch.zeros_like(v[0, :, :1])
+
+
 def _mask(mask: Any, padding: Any, heads: int, q: torch.Tensor) -> Any:
     """Both masks as numbers that are added to the scores; None if there is none."""
     parts = []
     if mask is not None:
         parts.append(additive(mask.reshape(-1, heads, *mask.shape[1:]) if mask.dim() == 3 else mask, q))
     if padding is not None:
-        parts.append(additive(padding[:, None, None, :], q))
+        parts.append(additive(padding.reshape(-1, 1, 1, padding.shape[-1]), q))
     return sum(parts) if parts else None
 
 

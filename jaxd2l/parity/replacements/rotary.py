@@ -19,7 +19,7 @@ def rotary(site: Site, program: Program) -> Iterator[Candidate]:
             hint = f"rotary positions: JAX turns {way}, torch {'halves' if first else 'pairs'}"
             rotated = of_earlier(site, source, 0, function)
             yield together(site, hint, rotated)
-            if tables := _tables(site, program, first):
+            if tables := _tables(site, source.args[0], program, first):
                 yield together(site, f"{hint}, and its tables of angles are so, too", rotated | tables)
 
 
@@ -45,7 +45,7 @@ def _halves(x: torch.Tensor) -> torch.Tensor:
     return torch.cat((-b, a), -1)
 
 
-def _tables(site: Site, program: Program, halves: bool) -> dict[int, Change]:
+def _tables(site: Site, turned: torch.Tensor, program: Program, halves: bool) -> dict[int, Change]:
     """Changes of the two products with cosines and sines, whose tables are then interleaved, or in halves."""
 
     def moved(table: torch.Tensor) -> torch.Tensor:
@@ -57,12 +57,12 @@ def _tables(site: Site, program: Program, halves: bool) -> dict[int, Change]:
     if times is None or total is None:
         return {}
     products = [s for s in program.before(total, 1) if s.name == "mul"]
-    reach = {s.number for s in program.before(site)}
+    after = {site.number, *(s.number for s in program.before(times) if site.number in _numbers(program.before(s)))}
     changes: dict[int, Change] = {}
     for product in products:
         made = {id(program.sites[n].output): n for n in product.sources}
         position = next(
-            (i for i, x in enumerate(product.args[:2]) if not _depends(made.get(id(x)), reach, program, site)), None
+            (i for i, x in enumerate(product.args[:2]) if x is not turned and made.get(id(x)) not in after), None
         )
         if position is not None:
 
@@ -73,9 +73,5 @@ def _tables(site: Site, program: Program, halves: bool) -> dict[int, Change]:
     return changes
 
 
-def _depends(number: int | None, reach: set[int], program: Program, site: Site) -> bool:
-    """Whether a tensor is what is turned, or made of it; a table is not."""
-    if number is None:
-        return False
-    before = {number, *(s.number for s in program.before(program.sites[number]))}
-    return site.number in before or bool(before & reach)
+def _numbers(sites: Iterator[Site]) -> set[int]:
+    return {s.number for s in sites}
