@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxd2l.parity.jax_side import JaxSide, at, cast, jax_values, precision
-from jaxd2l.parity.noise import SAMPLES
+from jaxd2l.parity.noise import SAMPLES, largest_deviations, same_branches
 from jaxd2l.parity.programs.jax_rounding import rounded, signs
 from jaxd2l.parity.programs.jax_watched import kink_visitor
 from jaxd2l.parity.programs.jax_wide import is_narrow, wide, wide_constant, widened
@@ -25,13 +25,13 @@ def jax_scales(side: JaxSide, start: Values, same_outputs: Values, seed: int) ->
     """The condition scale of every quantity of `jax_values`, in float32 roundings."""
     run = _perturbed(side, start, same_outputs, lambda seed: rounded(SINGLE, seed), lambda seed: wide_constant)
     exact, branches = run(None)
-    smooth: list[Values] = []
-    other: list[Values] = []
-    for sample in range(SAMPLES):
-        noisy, taken = run(seed * SAMPLES + sample)
-        is_same = all(np.array_equal(x > 0, taken[name] > 0) for name, x in branches.items())
-        (smooth if is_same else other).append(noisy)
-    return {n: _furthest([noisy[n] for noisy in smooth or other], value) / SINGLE for n, value in exact.items()}
+
+    def noisy(number: int) -> tuple[bool, Values]:
+        values, taken = run(number)
+        return same_branches(branches, taken), values
+
+    found = largest_deviations((noisy(seed * SAMPLES + sample) for sample in range(SAMPLES)), exact)
+    return {name: deviation / SINGLE for name, deviation in found.items()}
 
 
 def constant_errors(side: JaxSide, start: Values, same_outputs: Values, seed: int) -> Values:
@@ -48,8 +48,7 @@ def constant_errors(side: JaxSide, start: Values, same_outputs: Values, seed: in
 
     run = _perturbed(side, start, same_outputs, lambda seed: wide, constants)
     exact, _ = run(None)
-    found = [run(seed * SAMPLES + sample)[0] for sample in range(SAMPLES)]
-    return {name: _furthest([values[name] for values in found], value) for name, value in exact.items()}
+    return largest_deviations(((True, run(seed * SAMPLES + sample)[0]) for sample in range(SAMPLES)), exact)
 
 
 def _perturbed(
@@ -82,7 +81,3 @@ def _perturbed(
 
 def _on_host(values: dict[str, Any]) -> Values:
     return {name: np.asarray(x) for name, x in values.items()}
-
-
-def _furthest(found: list[np.ndarray], value: np.ndarray) -> np.ndarray:
-    return np.asarray(np.fmax.reduce([np.abs(other - value) for other in found]))

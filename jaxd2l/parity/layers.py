@@ -62,7 +62,7 @@ def _of_held_numbers(sides: Sides, quantities: Callable[[], Values], scales: Val
     """How far each quantity is off because torch holds numbers in float32 that JAX computes."""
     if names := own_buffers(sides):
         errors = buffer_errors(sides, names, quantities)
-        return {name: 2 * error for name, error in errors.items()}
+        return {name: np.nan_to_num(2 * error, posinf=np.inf) for name, error in errors.items()}
     return {name: np.zeros(()) for name in scales}
 
 

@@ -11,12 +11,13 @@ It needs no formula for the model and no list of layers, and sees what worst cas
 error, or that a kink is near.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from jaxd2l.parity.programs.torch_rounding import Rounding
+from jaxd2l.parity.quantities import Values
 from jaxd2l.parity.rule import SINGLE
 from jaxd2l.parity.torch_kinks import Kinks
 
@@ -37,20 +38,38 @@ def with_scales(
     """
     with Kinks() as undisturbed:
         exact = compute()
-    smooth: list[dict[str, np.ndarray]] = []
-    other: list[dict[str, np.ndarray]] = []
     sums: dict[Any, Any] = {}
-    for sample in range(samples):
-        with Rounding(seed * samples + sample, sums=sums), Kinks() as disturbed:
+
+    def run(number: int) -> tuple[bool, Values]:
+        with Rounding(number, sums=sums), Kinks() as disturbed:
             noisy = compute()
-        same_branches = all(
-            np.array_equal(x > 0, disturbed.arguments[name] > 0) for name, x in undisturbed.arguments.items()
-        )
-        (smooth if same_branches else other).append(noisy)
-    # Past a kink gradients jump, and a scale that holds the jump would excuse anything. What is left then is the
-    # ledger of flips; only a model with so many kinks that each repetition flips one has no other scale.
-    with np.errstate(invalid="ignore"):  # inf - inf, where a mask is added
-        deviations = {
-            name: [np.abs(noisy[name] - value) / SINGLE for noisy in smooth or other] for name, value in exact.items()
-        }
-    return exact, {name: np.asarray(np.fmax.reduce(values)) for name, values in deviations.items()}
+        return same_branches(undisturbed.arguments, disturbed.arguments), noisy
+
+    found = largest_deviations((run(seed * samples + sample) for sample in range(samples)), exact)
+    return exact, {name: deviation / SINGLE for name, deviation in found.items()}
+
+
+def same_branches(arguments: Values, others: Values) -> bool:
+    """Whether the kinks of two runs lie on the same side of 0."""
+    return all(np.array_equal(x > 0, others[name] > 0) for name, x in arguments.items())
+
+
+def largest_deviations(runs: Iterable[tuple[bool, Values]], exact: Values) -> Values:
+    """How far each element of each quantity comes to be from its exact value; one run in memory at a time.
+
+    Past a kink gradients jump, and a scale that holds the jump would excuse anything. What is left then is the ledger
+    of flips; only a model with so many kinks that each repetition flips one has no other scale.
+
+    Args:
+      runs: whether a run takes the branches of the exact one, and its values.
+      exact: the values.
+    """
+    largest: dict[bool, Values] = {}
+    for is_smooth, values in runs:
+        if is_smooth or True not in largest:
+            so_far = largest.setdefault(is_smooth, {})
+            for name, value in exact.items():
+                with np.errstate(invalid="ignore"):  # inf - inf, where a mask is added
+                    deviation = np.asarray(np.abs(values[name] - value))
+                so_far[name] = np.fmax(so_far[name], deviation, out=so_far[name]) if name in so_far else deviation
+    return largest.get(True) or largest[False]

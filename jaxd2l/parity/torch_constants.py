@@ -5,12 +5,11 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
+from jaxd2l.parity.noise import SAMPLES, largest_deviations
 from jaxd2l.parity.quantities import Values
 from jaxd2l.parity.rule import DOUBLE, MEANING_BOUND, SINGLE
 from jaxd2l.parity.sides import Sides
 from jaxd2l.parity.torch_side import set_parameters
-
-_SAMPLES = 8
 
 
 def own_buffers(sides: Sides) -> list[str]:
@@ -33,17 +32,17 @@ def buffer_errors(sides: Sides, names: list[str], compute: Callable[[], Values])
     Each of their numbers is put off by one float32 rounding, up or down at random.
     """
     random = np.random.default_rng([sides.seed, 2])
-    exact, found = compute(), []
+
+    def put_off(_: int) -> tuple[bool, Values]:
+        signs = {name: random.choice([-1.0, 1.0], sides.start[name].shape) for name in names}
+        set_parameters(sides.double.module, {n: sides.start[n] * (1 + SINGLE * s) for n, s in signs.items()})
+        return True, compute()
+
+    exact = compute()
     try:
-        for _ in range(_SAMPLES):
-            signs = {name: random.choice([-1.0, 1.0], sides.start[name].shape) for name in names}
-            set_parameters(sides.double.module, {n: sides.start[n] * (1 + SINGLE * s) for n, s in signs.items()})
-            found.append(compute())
+        return largest_deviations(map(put_off, range(SAMPLES)), exact)
     finally:
         set_parameters(sides.double.module, {name: sides.start[name] for name in names})
-    with np.errstate(invalid="ignore"):  # inf - inf, where a mask is added
-        deviations = {name: [np.abs(x[name] - value) for x in found] for name, value in exact.items()}
-    return {name: np.nan_to_num(np.fmax.reduce(moved)) for name, moved in deviations.items()}
 
 
 def with_errors(scales: Values, errors: Values) -> Values:
