@@ -126,11 +126,13 @@ def _replaced(
 
 
 def _start(program: Program, diverging: str) -> int:
-    """The first call of the layer that diverges first."""
-    name, _, kind = diverging.partition(" (")
+    """The first call of the layer that diverges first; of " #2", of its second time."""
+    layer, _, time = diverging.partition(" #")
+    name, _, kind = layer.partition(" (")
     inside = [n for n, site in program.sites.items() if kind and site.module == name]
-    same = [n for n, site in program.sites.items() if site.name == name.partition(" #")[0]]
-    return next(iter(inside or same), 0)
+    same = [n for n, site in program.sites.items() if site.name == name]
+    begins = [n for n in inside if n - 1 not in inside] or same
+    return begins[min(int(time or 1), len(begins)) - 1] if begins else 0
 
 
 def _of_finished(output: str, theirs: np.ndarray, n: int, rest: Any) -> Iterator[Trial]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jaxd2l
 
 _OURS, _PARITY = (f"{Path(file).parent}{os.sep}" for file in (jaxd2l.__file__, __file__))
+_CALLER = f"{_PARITY}torch_side.py"
 _STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 _LIBRARIES = frozenset(("beartype", "chex", "equinox", "flax", "haiku", "jax", "jaxlib", "jaxtyping", "optax", "torch"))
 
@@ -34,7 +35,12 @@ def torch_line(frame: FrameType | None) -> Line | None:
     while frame is not None:
         places.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname))
         frame = frame.f_back
-    return _nearest(dropwhile(lambda place: place[0].startswith(_PARITY) or _is_of_a_library(place[0]), places))
+    return _nearest(dropwhile(_is_below_the_module, places))
+
+
+def _is_below_the_module(place: tuple[str, int, str]) -> bool:
+    """Whether a call is one of ours that watch torch's operations, not the one in which we call the module."""
+    return place[0] != _CALLER and (place[0].startswith(_PARITY) or _is_of_a_library(place[0]))
 
 
 def jax_line(path: Iterable[Any]) -> Line | None:

@@ -1,6 +1,7 @@
 """Changes to torch's program, each tried on a batch: which of them give what JAX gives?"""
 
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -85,7 +86,8 @@ def matching(trials: Iterable[Trial], side: TorchSide, wanted: Mapping[str, Targ
 def computed(trial: Trial, side: TorchSide) -> Values:
     """What torch gives with the change; nothing where the change makes no sense."""
     try:
-        return trial.compute(side)
+        with warnings.catch_warnings(action="ignore"):  # torch's, of what a change does and the module does not
+            return trial.compute(side)
     except UNFIT:
         return {}
 

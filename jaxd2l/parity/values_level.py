@@ -186,4 +186,7 @@ def _accuracy(sides: Sides, computed: Computed, meaning: Row, inside: list[str])
 
 
 def _as_float64(values: Values) -> Values:
-    return {name: value.astype(np.float64, copy=False) if value.dtype.kind == "f" else value for name, value in values.items()}
+    return {
+        name: value.astype(np.float64, copy=False) if value.dtype.kind == "f" else value
+        for name, value in values.items()
+    }

@@ -4,13 +4,11 @@ import pytest
 
 from parity_tests.causes.command import PAGE, key, measured, page
 from parity_tests.causes.families import DEFECTS
-from parity_tests.causes.planting import Outcome, outcome, report_of
+from parity_tests.causes.planting import Outcome, outcome, report_of, with_right_ports
 
 FIRST = {defect.family: defect for defect in reversed(DEFECTS)}
 UNNAMED = {"recurrent: read backwards"}
 """Found, and without a name yet."""
-
-SETTINGS = {id(d.setting): d for d in reversed(DEFECTS) if d.options}
 
 
 def marked(defect, quick):
@@ -29,7 +27,7 @@ def test_a_mistake_is_found_and_named(defect) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("defect", SETTINGS.values(), ids=key)
+@pytest.mark.parametrize("defect", with_right_ports(DEFECTS), ids=key)
 def test_the_right_port_is_accepted(defect) -> None:
     report_of(defect.setting, {}).assert_ok()
 

@@ -38,10 +38,14 @@ def outcome(defect: Defect) -> Outcome:
 
 def right_ports(defects: Iterable[Defect]) -> Iterator[dict[str, Any]]:
     """Checks each setting's right port once: the family, the first defect planted in it, whether it is accepted."""
-    for setting_of in {id(d.setting): d for d in reversed(list(defects))}.values():
-        if setting_of.options:  # a setting whose right port differs, as Flax's running variance does, has no options
-            report = report_of(setting_of.setting, {})
-            yield {"family": setting_of.family, "name": setting_of.name, "accepted": report.ok}
+    for first in with_right_ports(defects):
+        yield {"family": first.family, "name": first.name, "accepted": report_of(first.setting, {}).ok}
+
+
+def with_right_ports(defects: Iterable[Defect]) -> list[Defect]:
+    """The first defect in each setting, but for settings that differ without one, as Flax's variance does."""
+    firsts = {id(d.setting): d for d in reversed(list(defects))}
+    return [defect for defect in firsts.values() if defect.options]
 
 
 def report_of(setting: Setting, options: Any) -> parity.Report:

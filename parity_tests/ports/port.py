@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import torch
 
 from jaxd2l import parity
@@ -48,4 +49,5 @@ def check(port: Port, **options: Any) -> parity.Report:
     """The report of a port; with options, of a wrong one."""
     torch.manual_seed(0)
     labels = torch.zeros(2, dtype=torch.long)  # without a loss nobody looks at them
-    return parity.check(port.torch(), port.jax(**options), (port.inputs(), labels), **port.arguments)
+    with jax.numpy_dtype_promotion("standard"):  # which the code of others may rely on
+        return parity.check(port.torch(), port.jax(**options), (port.inputs(), labels), **port.arguments)

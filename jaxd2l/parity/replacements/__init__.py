@@ -1,6 +1,6 @@
 """What a port may have done instead: for each call of a torch program, changes that are tried, family by family."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from jaxd2l.parity.replacements.activations import activations
 from jaxd2l.parity.replacements.arithmetic import arithmetic
@@ -37,25 +37,46 @@ OF_VALUES: tuple[Family, ...] = (
 OF_GRADIENTS: tuple[Family, ...] = (gradients,)
 
 
+_NEAR = 8
+"""Calls next to where two programs part: the same change at all calls like these is tried before far ones."""
+
+
 def candidates(program: Program, families: tuple[Family, ...], first: int = 0) -> Iterator[Candidate]:
-    """Each change at each call alone, then at all calls of the kind.
+    """Each change at each call alone, and at all calls of the kind, from the nearest to the farthest.
 
     Args:
       program: the calls.
       families: what is tried.
       first: the number of the call at which the two programs seem to part; the search begins there.
     """
-    everywhere: dict[str, list[Candidate]] = {}
-    for site in sorted(program.sites.values(), key=lambda site: abs(site.number - first)):
-        for family in families:
-            for candidate in family(site, program):
-                everywhere.setdefault(_kind(candidate.hint), []).append(candidate)
-                yield candidate
-    for kind, same in everywhere.items():
-        if len(same) > 1:
-            changes = {number: change for one in same for number, change in one.changes.items()}
-            if len(changes) == sum(len(one.changes) for one in same):
-                yield Candidate(f"{kind} (everywhere: {len(same)} times)", changes, same[0].rank)
+    sites = sorted(program.sites.values(), key=lambda site: abs(site.number - first))
+    listed = [(site, one) for site in sites for family in families for one in family(site, program)]
+    near = {site.number for site in sites[:_NEAR]}
+    together = list(_everywhere(listed, program))
+    yield from (one for site, one in listed if site.number in near)
+    yield from (one for numbers, one in together if near & numbers)
+    yield from (one for site, one in listed if site.number not in near)
+    yield from (one for numbers, one in together if not near & numbers)
+
+
+def _everywhere(
+    listed: Iterable[tuple[Site, Candidate]], program: Program
+) -> Iterator[tuple[frozenset[int], Candidate]]:
+    """One change at all calls, and at all calls that come after the same operation; each with the calls' numbers."""
+    groups: dict[str, list[tuple[Site, Candidate]]] = {}
+    for site, one in listed:
+        kind = _kind(one.hint)
+        before = " and ".join(program.sites[n].name for n in site.sources)
+        for words in (f"{kind} (everywhere", f"{kind} (after each {before}"):
+            groups.setdefault(words, []).append((site, one))
+    seen = set()
+    for words, same in groups.items():
+        changes = {number: change for _, one in same for number, change in one.changes.items()}
+        what = (_kind(same[0][1].hint), frozenset(changes))
+        if len(same) > 1 and len(changes) == sum(len(one.changes) for _, one in same) and what not in seen:
+            seen.add(what)
+            numbers = frozenset(site.number for site, _ in same)
+            yield numbers, Candidate(f"{words}: {len(same)} times)", changes, same[0][1].rank)
 
 
 def _kind(hint: str) -> str:

@@ -69,7 +69,7 @@ def arithmetic(site: Site, program: Program) -> Iterator[Candidate]:
     if site.name == "neg":
         yield instead(site, "the sign is missing in JAX", lambda x: x, 1)
     if site.name in ("norm", "vector_norm"):
-        for p in (1, 2, float("inf")):
+        for p in (1.0, 2.0, float("inf")):
             hint = f"norm: JAX's has p={p:g}"
             yield instead(site, hint, _norm_with(site, p))
         hint = "norm: JAX has no root, it is the sum of squares"
