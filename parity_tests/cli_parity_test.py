@@ -88,8 +88,9 @@ def test_a_spec_may_define_every_argument_of_check_and_help_lists_them(capsys) -
 
 
 def test_the_example_in_help_runs_and_strict_fails_on_what_is_left_open(spec) -> None:
-    assert cli.run(["parity", spec("\n".join(EXAMPLE))]) == 0
-    dropout = EXAMPLE.replace(
+    example = "\n".join(EXAMPLE)
+    assert cli.run(["parity", spec(example)]) == 0
+    dropout = example.replace(
         "torch.nn.Linear(784, 10)", "torch.nn.Sequential(torch.nn.Linear(784, 10), torch.nn.Dropout())"
     )
     assert cli.run(["parity", spec(dropout)]) == 0

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxd2l._checks.numbers import require_between
+from jaxd2l._checks.numbers import require_between, require_real
 from jaxd2l.optim._descent import Number
 
 
@@ -32,6 +32,7 @@ def clip_grad_norm(max_norm: Number, *, norm_type: float = 2.0) -> optax.Gradien
     {'bias': '-0.080000', 'kernel': '-0.060000'}
     """
     require_between(0, math.inf, max_norm=max_norm)
+    require_real(norm_type=norm_type)
     if not norm_type > 0:
         raise ValueError(f"norm_type must be positive, got {norm_type}")
 

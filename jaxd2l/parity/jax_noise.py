@@ -31,7 +31,7 @@ def jax_scales(side: JaxSide, start: Values, same_outputs: Values, seed: int) ->
         return same_branches(branches, taken), values
 
     found = largest_deviations((noisy(seed * SAMPLES + sample) for sample in range(SAMPLES)), exact)
-    return {name: deviation / SINGLE for name, deviation in found.items()}
+    return {name: np.asarray(deviation / SINGLE) for name, deviation in found.items()}
 
 
 def constant_errors(side: JaxSide, start: Values, same_outputs: Values, seed: int) -> Values:

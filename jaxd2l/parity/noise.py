@@ -46,7 +46,7 @@ def with_scales(
         return same_branches(undisturbed.arguments, disturbed.arguments), noisy
 
     found = largest_deviations((run(seed * samples + sample) for sample in range(samples)), exact)
-    return exact, {name: deviation / SINGLE for name, deviation in found.items()}
+    return exact, {name: np.asarray(deviation / SINGLE) for name, deviation in found.items()}
 
 
 def same_branches(arguments: Values, others: Values) -> bool:
