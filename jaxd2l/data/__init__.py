@@ -1,4 +1,4 @@
-"""Datasets as NumPy arrays, and the order in which an epoch visits them (D2L 3.3, 4.2, 5.7)."""
+"""Datasets as NumPy arrays, and the order in which an epoch visits them (D2L 3.3, 4.2, 5.7, 12.5)."""
 
 import lazy_loader
 

@@ -1,3 +1,5 @@
+from ._airfoil import airfoil as airfoil
+from ._airfoil import made_up_airfoil as made_up_airfoil
 from ._batching import epoch_indices as epoch_indices
 from ._batching import shuffle as shuffle
 from ._digits import digits as digits

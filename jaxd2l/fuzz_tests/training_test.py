@@ -103,6 +103,12 @@ def indices_are_right(result, key, epoch, n, batch_size) -> None:
     assert all(len(batch) == batch_size for batch in result[:-1])
 
 
+def is_finite_airfoil(result, key, n=1500) -> None:
+    assert result.train.inputs.shape == (n, 5)
+    assert np.isfinite(result.train.inputs).all()
+    assert np.isfinite(result.train.labels).all()
+
+
 def pixels_are_right(result, inputs) -> None:
     inputs = np.asarray(inputs)
     assert inputs.dtype.kind == "f" or inputs.dtype == np.uint8
@@ -269,6 +275,7 @@ CASES = {
         {"weight_decay": number(0.0, 1.0)},
         least_squares_is_right,
     ),
+    "data.made_up_airfoil": Case(data.made_up_airfoil, {"key": some_keys}, {"n": count(2, 9)}, is_finite_airfoil),
     "data.epoch_indices": Case(
         data.epoch_indices,
         {"key": some_keys, "epoch": count(0, 2), "n": count(1, 5), "batch_size": count(1, 6)},
