@@ -1,5 +1,8 @@
 from . import autodiff as autodiff
 from . import backprop as backprop
+from . import convergence as convergence
+from . import convexity as convexity
+from . import descent as descent
 from . import distribution_shift as distribution_shift
 from . import generalization as generalization
 from . import graphs as graphs

@@ -1,4 +1,4 @@
-"""Hostile arguments to the theory: derivatives, information, stability, generalization, distribution shift."""
+"""Hostile arguments to the theory: derivatives, information, stability, generalization, distribution shift, descent."""
 
 import math
 
@@ -8,8 +8,18 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from jaxd2l import initializers
-from jaxd2l.book import autodiff, backprop, distribution_shift, generalization, information, stability
+from jaxd2l import initializers, optim
+from jaxd2l.book import (
+    autodiff,
+    backprop,
+    convergence,
+    convexity,
+    descent,
+    distribution_shift,
+    generalization,
+    information,
+    stability,
+)
 from jaxd2l.fuzz_tests.arguments import (
     Case,
     array,
@@ -96,6 +106,20 @@ def has_no_nan(result, **arguments) -> None:
         assert not np.isnan(np.asarray(leaf)).any()
 
 
+def lies_within(order):
+    def right(result, x, radius=1.0) -> None:
+        assert np.asarray(x).dtype.kind == "f"
+        if result.dtype == jnp.float32 and np.abs(wide(x)).max() < 1e18:  # squares of what is larger overflow
+            assert np.linalg.norm(wide(result).ravel(), order) <= float(radius) * (1 + 1e-4)
+
+    return right
+
+
+def path_is_right(result, f, start, steps, **options) -> None:
+    assert result.shape == (steps + 1, *np.shape(start))
+    np.testing.assert_array_equal(result[0], np.asarray(start, result.dtype))
+
+
 def sums_to_1(result, **arguments) -> None:
     assert math.isclose(np.sum(result), 1.0)
     assert (np.asarray(arguments["target_predictions"]).dtype.kind) in "iu"
@@ -142,6 +166,14 @@ layers = st.fixed_dictionaries(
     {"kernel": mixed(floats((2, 3)), hostile_arrays)}, optional={"bias": mixed(floats((3,)), hostile_arrays)}
 )
 inits = st.sampled_from([initializers.normal(1.0), initializers.kaiming_normal(), initializers.torch_linear()])
+steps = count(0, 3)
+rates = number(0.0, 1.0)
+transformations = mixed(
+    st.builds(optim.sgd, st.floats(0.0, 1.0)),
+    st.builds(optim.adam, st.floats(0.0, 1.0)),
+    st.sampled_from([optim.sgd, (1, 2)]),
+    junk,
+)
 few_sizes = mixed(
     st.sampled_from([(2, 3), [2, 2, 2]]), st.sampled_from([(2,), (2, 0), (2, -1), (2.5, 2), ("2", 3), 3]), junk
 )
@@ -205,6 +237,56 @@ CASES = {
         lambda result, num_inputs, num_hiddens, num_outputs, batch_size: is_close(
             float(result), 4.0 * batch_size * (num_inputs + 2 * sum(num_hiddens) + num_outputs)
         ),
+    ),
+    "book.convexity.chord_gap": Case(
+        convexity.chord_gap, {"f": functions, "x": points, "y": points}, {"num_points": count(2, 5)}
+    ),
+    "book.convexity.jensen_gap": Case(
+        convexity.jensen_gap, {"f": functions, "x": array((2,), (2, 3), (3, 2)), "p": distributions}
+    ),
+    "book.convexity.curvatures": Case(convexity.curvatures, {"f": functions, "x": points}),
+    "book.convexity.project_l2": Case(
+        convexity.project_l2, {"x": array((2,), (2, 3))}, {"radius": number(0.1, 9.0)}, lies_within(2)
+    ),
+    "book.convexity.project_l1": Case(
+        convexity.project_l1, {"x": array((2,), (2, 3))}, {"radius": number(0.1, 9.0)}, lies_within(1)
+    ),
+    "book.descent.gradient_descent": Case(
+        descent.gradient_descent,
+        {"f": functions, "start": points, "learning_rate": rates, "steps": steps},
+        {},
+        path_is_right,
+    ),
+    "book.descent.newton": Case(
+        descent.newton, {"f": functions, "start": points, "steps": steps}, {"learning_rate": rates}, path_is_right
+    ),
+    "book.descent.preconditioned_descent": Case(
+        descent.preconditioned_descent,
+        {"f": functions, "start": points, "learning_rate": rates, "steps": steps},
+        {},
+        path_is_right,
+    ),
+    "book.descent.stochastic_descent": Case(
+        descent.stochastic_descent,
+        {"key": keys, "f": functions, "start": points, "learning_rate": rates, "steps": steps},
+        {"noise": number(0.0, 2.0)},
+        path_is_right,
+    ),
+    "book.descent.trajectory": Case(
+        descent.trajectory, {"f": functions, "start": points, "tx": transformations, "steps": steps}, {}, path_is_right
+    ),
+    "book.descent.bisection": Case(
+        descent.bisection, {"f": functions, "low": number(-3.0, 0.0), "high": number(1.0, 3.0)}, {"steps": count(0, 9)}
+    ),
+    "book.convergence.noise_moments": Case(
+        convergence.noise_moments,
+        {"rates": array((3,), low=0.0), "start": number(-5.0, 5.0), "curvature": number(0.0, 4.0)},
+        {"noise": number(0.0, 2.0)},
+    ),
+    "book.convergence.momentum_radius": Case(
+        convergence.momentum_radius,
+        {"learning_rate": number(0.0, 2.0), "momentum": number(0.0, 1.0)},
+        {"curvature": number(0.0, 4.0)},
     ),
     "book.stability.random_product": Case(
         stability.random_product, {"key": keys}, {"num_matrices": count(1, 3), "size": count(1, 3)}, has_no_nan
