@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jaxd2l import plots
+from jaxd2l.plots import _curves
 from jaxd2l.types import History, TrainState
 
 
@@ -135,7 +136,7 @@ def notebook(monkeypatch: pytest.MonkeyPatch) -> Notebook:
 
 def test_a_live_plot_is_one_picture_replaced_in_place_and_kept_on_disk(notebook, tmp_path, monkeypatch):
     clock = iter(np.repeat(np.arange(10.0), 2))  # an epoch takes a second and drawing none
-    monkeypatch.setattr(plots, "time", SimpleNamespace(perf_counter=clock.__next__))
+    monkeypatch.setattr(_curves, "time", SimpleNamespace(perf_counter=clock.__next__))
     on_epoch = plots.live_curves(3, path=tmp_path / "curves.png")
     for n in (1, 2, 3):
         assert on_epoch(STATE, history(n, 0.5)) is False
@@ -148,7 +149,7 @@ def test_a_live_plot_is_one_picture_replaced_in_place_and_kept_on_disk(notebook,
 
 def test_short_epochs_share_a_picture_and_the_last_one_is_drawn(notebook, monkeypatch):
     clock = iter(np.arange(0, 10**4, 1.0))  # drawing takes one second and so does an epoch
-    monkeypatch.setattr(plots, "time", SimpleNamespace(perf_counter=clock.__next__))
+    monkeypatch.setattr(_curves, "time", SimpleNamespace(perf_counter=clock.__next__))
     on_epoch = plots.live_curves(30)
     for n in range(1, 31):
         on_epoch(STATE, history(n, 0.5))

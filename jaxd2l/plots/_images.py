@@ -1,0 +1,42 @@
+"""Images in rows, each under its title."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Shaped
+from matplotlib.figure import Figure
+
+
+def image_grid(
+    images: Shaped[np.ndarray, "n height width channels"], *, titles: Sequence[str] = (), columns: int = 8
+) -> Figure:
+    """Images in rows, each under its title: the book's `show_images`. D2L 4.2.3.
+
+    Args:
+      images: uint8 or floating point in [0, 1]; one channel (grey) or three (colour).
+      titles: one per image, or none at all.
+      columns: images per row.
+
+    Raises:
+      ValueError: no images, another shape, or more or fewer titles than images.
+
+    >>> len(image_grid(np.zeros((3, 8, 8, 1)), titles=["a", "b", "c"]).axes)
+    3
+    """
+    images = np.asarray(images)
+    if images.ndim != 4 or not len(images) or images.shape[-1] not in (1, 3):
+        raise ValueError(f"images must have shape (n, height, width, 1 or 3) with n > 0; got {images.shape}")
+    if titles and len(titles) != len(images):
+        raise ValueError(f"got {len(titles)} titles for {len(images)} images")
+    white = 255 if images.dtype == np.uint8 else 1
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    lines = max((title.count("\n") + 1 for title in titles), default=0)
+    figure = Figure(figsize=(1.2 * columns, (1.15 + 0.16 * lines) * rows), layout="constrained")
+    for i, image in enumerate(images):
+        axes = figure.add_subplot(rows, columns, i + 1)
+        axes.imshow(image.squeeze(-1) if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=white)
+        axes.set_axis_off()
+        if titles:
+            axes.set_title(titles[i], fontsize=8)
+    return figure
