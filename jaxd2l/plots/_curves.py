@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from jaxd2l._checks.numbers import require_whole
 from jaxd2l._files import write_file
@@ -20,8 +21,9 @@ from jaxd2l.types import History, TrainState
 def training_curves(history: History, *, title: str = "", measured: str = "test") -> Figure:
     """Training loss, test loss and, for a classifier, test accuracy over the epochs: the book's figure.
 
-    A thin grey line shows the loss of each step; the mean of an epoch is drawn in its middle. A loss that jumps far
-    above all others leaves the picture, which says how high it went. D2L 3.4.5, 4.4.5, 5.2.1.
+    The accuracy has a panel of its own below the losses, whose range is another. A thin grey line shows the loss of
+    each step; the mean of an epoch is drawn in its middle. A loss that jumps far above all others leaves the picture,
+    which says how high it went. D2L 3.4.5, 4.4.5, 5.2.1.
 
     Args:
       history: of at least one epoch.
@@ -32,49 +34,67 @@ def training_curves(history: History, *, title: str = "", measured: str = "test"
       ValueError: no epoch was run.
 
     >>> zeros = np.zeros(2)
-    >>> training_curves(History(np.zeros((2, 5)), zeros, zeros, zeros)).axes[0].get_xlabel()
-    'epoch'
+    >>> [axes.get_ylabel() for axes in training_curves(History(np.zeros((2, 5)), zeros, zeros, zeros)).axes]
+    ['loss', 'accuracy']
     """
     num_epochs, num_steps = history.step_loss.shape
     require_whole(1, **{"the number of epochs": num_epochs})
-    figure = Figure(figsize=(6, 3.6), layout="constrained")
-    axes = figure.add_subplot()
+    has_accuracy = not np.isnan(history.test_accuracy).all()
+    figure = Figure(figsize=(6, 5 if has_accuracy else 3.6), layout="constrained")
+    panels = figure.subplots(1 + has_accuracy, sharex=True, squeeze=False, height_ratios=(3, 2)[: 1 + has_accuracy])
+    axes = panels[0, 0]
     epochs = np.arange(1, num_epochs + 1)
     steps = np.arange(1, num_epochs * num_steps + 1) / num_steps
     axes.plot(steps, history.step_loss.ravel(), color="0.8", linewidth=0.8, label="loss of each step")
-    curves = {"train loss": history.train_loss, f"{measured} loss": history.test_loss}
-    curves |= {f"{measured} accuracy": history.test_accuracy}
-    shown = {name: values for name, values in curves.items() if not np.isnan(values).all()}
-    for (name, values), style in zip(shown.items(), STYLES, strict=False):
-        where = epochs - 0.5 if name == "train loss" else epochs
-        axes.plot(where, values, label=name, **thinned(style, num_epochs))
-    has_accuracy = f"{measured} accuracy" in shown
-    axes.set(xlabel="epoch", ylabel="loss, accuracy" if has_accuracy else "loss", title=title)
+    axes.plot(epochs - 0.5, history.train_loss, label="train loss", **thinned(STYLES[0], num_epochs))
+    if not np.isnan(history.test_loss).all():
+        axes.plot(epochs, history.test_loss, label=f"{measured} loss", **thinned(STYLES[1], num_epochs))
+    axes.set_ylabel("loss")
+    axes.set_title(title, fontsize=10, wrap=True)
     if has_accuracy:
         axes.set_ylim(bottom=0)
-        _leave_out_spikes(figure, history)
+        _leave_out_spikes(axes, history)
+        _draw_accuracy(panels[1, 0], epochs, history.test_accuracy, f"{measured} accuracy")
     else:
-        axes.set_yscale("log")
+        _scale_to_logarithm(axes)
+    for panel in panels[:, 0]:
+        panel.grid(alpha=0.3)
+    panels[-1, 0].set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(alpha=0.3)
     legend(figure)
     return figure
+
+
+def _draw_accuracy(axes: Axes, epochs: np.ndarray, accuracy: np.ndarray, label: str) -> None:
+    """Its curve, on an axis as long as its range, but no shorter than 0.1: noise shall not look like progress."""
+    axes.plot(epochs, accuracy, label=label, **thinned(STYLES[2], len(epochs)))
+    axes.set_ylim(max(-0.02, np.nanmin(accuracy) - 0.05), min(1.02, np.nanmax(accuracy) + 0.05))
+    axes.set_ylabel("accuracy")
+
+
+def _scale_to_logarithm(axes: Axes) -> None:
+    """With plain numbers, also between the powers of ten if there are few of these."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1000 * low else (1,)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.minorticks_off()
 
 
 _NOTE: dict[str, Any] = {"fontsize": 8, "bbox": {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}}
 
 
-def _leave_out_spikes(figure: Figure, history: History) -> None:
+def _leave_out_spikes(axes: Axes, history: History) -> None:
     """Ends the axis of losses where nearly all of them are, if a few are many times higher, and says so."""
     losses = np.concatenate([history.step_loss.ravel(), history.train_loss, history.test_loss])
     losses = losses[np.isfinite(losses)]
     usual = max(1.0, *np.percentile(losses, [50, 90]), history.step_loss[0, 0]) if len(losses) else 1.0
     if not len(losses) or losses.max() <= 4 * usual:
         return
-    figure.axes[0].set_ylim(top=1.5 * usual)
+    axes.set_ylim(top=1.5 * usual)
     epoch = 1 + int(np.nanargmax(np.where(np.isfinite(history.step_loss), history.step_loss, -np.inf).max(axis=1)))
     note = f"The loss went up to {losses.max():.2g}, in epoch {epoch}; the axis leaves that out."
-    figure.axes[0].text(0.5, 0.97, note, transform=figure.axes[0].transAxes, ha="center", va="top", **_NOTE)
+    axes.text(0.5, 0.97, note, transform=axes.transAxes, ha="center", va="top", **_NOTE)
 
 
 def live_curves(

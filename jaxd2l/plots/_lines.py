@@ -72,6 +72,6 @@ def thinned(style: dict[str, Any], num_points: int) -> dict[str, Any]:
 
 def legend(figure: Figure) -> None:
     """Below the axes, where it hides no line; matplotlib's search for the best place takes seconds with many steps."""
-    labels = figure.axes[0].get_legend_handles_labels()[1]
+    labels = [label for axes in figure.axes for label in axes.get_legend_handles_labels()[1]]
     rows = -(-sum(len(label) + 8 for label in labels) // 90)
     figure.legend(loc="outside lower center", ncols=-(-len(labels) // rows), frameon=False)
