@@ -41,8 +41,8 @@ def run(options: argparse.Namespace) -> ExitCode:
     console.print(table)
     right = f"{int((predicted == test.labels[:count]).sum())} of {count} right"
     if np.ndim(test.inputs) == 4:
-        picture = options.out or options.run_dir / "predictions.png"
-        write_file(picture, examples_picture(np.arange(count), predicted, trained.dataset))
+        picture = options.out or options.run_dir / runs.PREDICTIONS
+        write_file(picture, examples_picture(np.arange(count), predicted, trained.dataset, right))
         right += f"; the picture: {picture}"
     console.print(right)
     return ExitCode.OK

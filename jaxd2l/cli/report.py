@@ -46,14 +46,17 @@ def curves_picture(record: dict[str, Any], history: History) -> bytes:
 def mistakes_picture(outputs: np.ndarray, dataset: Dataset) -> bytes:
     """The first misclassified test images, with true and predicted names, as a PNG."""
     predicted, labels = outputs.argmax(-1), np.asarray(dataset.test.labels)
-    wrong = np.flatnonzero(predicted != labels)[:_MAX_MISTAKES]
-    if not wrong.size:
-        wrong = np.arange(min(_MAX_MISTAKES, len(labels)))  # no mistakes: show what went right
-    return examples_picture(wrong, predicted, dataset)
+    wrong = np.flatnonzero(predicted != labels)
+    title = f"{len(wrong)} of {len(labels)} wrong"
+    if not wrong.size:  # show what went right
+        wrong = np.arange(len(labels))
+    shown = wrong[:_MAX_MISTAKES]
+    title += f"; the first {len(shown)}" if len(shown) < len(wrong) else ""
+    return examples_picture(shown, predicted, dataset, title)
 
 
-def examples_picture(which: np.ndarray, predicted: np.ndarray, dataset: Dataset) -> bytes:
+def examples_picture(which: np.ndarray, predicted: np.ndarray, dataset: Dataset, title: str) -> bytes:
     """Chosen test images with true and predicted names, as a PNG."""
     names = dataset.class_names
     titles = [f"true: {names[dataset.test.labels[i]]}\npred.: {names[predicted[i]]}" for i in which]
-    return plots.png(plots.image_grid(np.asarray(dataset.test.inputs)[which], titles=titles))
+    return plots.png(plots.image_grid(np.asarray(dataset.test.inputs)[which], titles=titles, title=title))

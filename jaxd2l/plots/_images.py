@@ -6,16 +6,26 @@ import numpy as np
 from jaxtyping import Shaped
 from matplotlib.figure import Figure
 
+_SMALL = 20
+"""Pixels below which an image is smoothed."""
+
 
 def image_grid(
-    images: Shaped[np.ndarray, "n height width channels"], *, titles: Sequence[str] = (), columns: int = 8
+    images: Shaped[np.ndarray, "n height width channels"],
+    *,
+    titles: Sequence[str] = (),
+    columns: int = 8,
+    title: str = "",
 ) -> Figure:
     """Images in rows, each under its title: the book's `show_images`. D2L 4.2.3.
+
+    Images of fewer than 20 pixels are drawn smoothly, because one sees a digit in them, and squares in 8 x 8 pixels.
 
     Args:
       images: uint8 or floating point in [0, 1]; one channel (grey) or three (colour).
       titles: one per image, or none at all.
       columns: images per row.
+      title: printed above all.
 
     Raises:
       ValueError: no images, another shape, or more or fewer titles than images.
@@ -32,10 +42,14 @@ def image_grid(
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     lines = max((title.count("\n") + 1 for title in titles), default=0)
-    figure = Figure(figsize=(1.2 * columns, (1.15 + 0.16 * lines) * rows), layout="constrained")
+    height = (1.15 + 0.16 * lines) * rows + (0.3 if title else 0)
+    figure = Figure(figsize=(max(1.2 * columns, 0.2 + 0.08 * len(title)), height), layout="constrained")
+    figure.suptitle(title, fontsize=10)
+    interpolation = "bicubic" if max(images.shape[1:3]) < _SMALL else "nearest"
     for i, image in enumerate(images):
         axes = figure.add_subplot(rows, columns, i + 1)
-        axes.imshow(image.squeeze(-1) if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=white)
+        pixels = image.squeeze(-1) if image.shape[-1] == 1 else image
+        axes.imshow(pixels, cmap="gray", vmin=0, vmax=white, interpolation=interpolation)
         axes.set_axis_off()
         if titles:
             axes.set_title(titles[i], fontsize=8)
