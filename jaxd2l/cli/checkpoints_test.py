@@ -113,7 +113,10 @@ def test_what_a_killed_process_left_of_the_results_does_not_stop_the_next(alone,
 def test_more_epochs_of_the_same_run_take_its_place_and_fewer_do_not(alone, checkpoints, tmp_path, capsys):
     arguments = ["--checkpoint-dir", str(checkpoints), "--resume"]
     assert train(tmp_path / "run", *arguments, epochs=3) == 0
+    for picture in ("confusion.png", "predictions.png"):  # of the parameters after three epochs
+        (tmp_path / "run" / picture).write_bytes(b"PNG")
     assert train(tmp_path / "run", *arguments, epochs=4) == 0
+    assert not {"confusion.png", "predictions.png"} & {path.name for path in (tmp_path / "run").iterdir()}
     assert saved(tmp_path / "run") == saved(alone)
     assert train(tmp_path / "run", *arguments, epochs=3) == 1
     assert "is 4 epochs long; ask for as many or more with --epochs, not 3" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -112,8 +113,20 @@ def test_evaluate_agrees_with_what_training_said(trained, capsys):
     assert result["test_accuracy"] == record["results"]["test_accuracy"]
     assert np.isclose(result["macro_f1_score"], record["results"]["macro_f1"])
     assert np.sum(result["confusion_matrix"]) == result["examples"] == 297
-    assert run(["evaluate", str(folder)]) == 0
-    assert "accuracy" in capsys.readouterr().out
+    assert not (folder / "confusion.png").exists()
+
+
+def test_evaluate_draws_the_confusion_matrix(trained, capsys, tmp_path):
+    folder, _ = trained
+    copy = shutil.copytree(folder, tmp_path / "run")
+    assert run(["evaluate", str(copy)]) == 0
+    out = capsys.readouterr().out
+    assert "accuracy" in out
+    assert f"the confusion matrix: {copy}/confusion.png" in out
+    assert (copy / "confusion.png").read_bytes().startswith(PNG)
+    assert run(["evaluate", str(copy), "--json", "--out", str(tmp_path / "c.png")]) == 0
+    assert json.loads(capsys.readouterr().out)["examples"] == 297
+    assert (tmp_path / "c.png").read_bytes() == (copy / "confusion.png").read_bytes()
 
 
 def test_predict_shows_truth_prediction_and_a_picture(trained, capsys, tmp_path):

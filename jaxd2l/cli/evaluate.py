@@ -1,20 +1,23 @@
-"""`jaxd2l evaluate`: measure a trained model on the whole test set."""
+"""`jaxd2l evaluate`: measure a trained model on the whole test set, and draw what it takes for what."""
 
 import argparse
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from jaxd2l import metrics
+from jaxd2l import metrics, plots
 from jaxd2l._exit_codes import ExitCode
+from jaxd2l._files import write_file
 from jaxd2l.cli import runs
 from jaxd2l.train import evaluate, predict
 
 
 def run(options: argparse.Namespace) -> ExitCode:
-    """Prints the loss and, for a classifier, the accuracy and the rates of each class."""
+    """Prints the loss and, for a classifier, the accuracy and the rates of each class; draws its confusion matrix."""
     trained = runs.load_run(options.run_dir, options.data_dir, best=options.best)
     names, test = trained.dataset.class_names, trained.dataset.test
     loss, accuracy = evaluate(trained.model, trained.loss, trained.params, test)
@@ -39,4 +42,14 @@ def run(options: argparse.Namespace) -> ExitCode:
         print(runs.to_json(result))
     else:
         Console().print(table if names else table.title)
+    if names and (options.out or not options.json):
+        picture = options.out or options.run_dir / runs.CONFUSION
+        write_file(picture, _picture(np.asarray(confusion), names, trained.record["arguments"]))
+        print(f"the confusion matrix: {picture}", file=sys.stderr if options.json else sys.stdout)
     return ExitCode.OK
+
+
+def _picture(confusion: np.ndarray, names: Sequence[str], arguments: dict[str, Any]) -> bytes:
+    right, count = int(confusion.trace()), int(confusion.sum())
+    title = f"{arguments['model']} on {arguments['dataset']}: {count - right} of {count} wrong"
+    return plots.png(plots.confusion_matrix(confusion, class_names=names, title=title))

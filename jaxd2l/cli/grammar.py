@@ -70,6 +70,8 @@ def _evaluate(commands: Any) -> None:
     _add_run_dir(evaluate)
     _add_best(evaluate)
     _add_json(evaluate)
+    where = "where to draw the confusion matrix (default: RUN_DIR/confusion.png; with --json it is not drawn)"
+    evaluate.add_argument("--out", type=Path, metavar="PNG", help=where)
     _add_data_dir(evaluate)
 
 

@@ -19,7 +19,9 @@ from jaxd2l.types import Dataset, Loss, Model, Params
 
 PARAMS, RECORD = "params.safetensors", "run.json"
 BEST = "best.safetensors"
+CONFUSION, PREDICTIONS = "confusion.png", "predictions.png"
 _MADE_BY_TRAINING = {PARAMS, BEST, RECORD, "curves.png", "mistakes.png"}
+_MADE_AFTERWARDS = {CONFUSION, PREDICTIONS}
 
 
 class Run(NamedTuple):
@@ -41,7 +43,8 @@ def new_folder(
     It is removed if nothing is in it at the end.
 
     A run resumed with the arguments `resumed` may also take a chosen folder that holds only what the same run left
-    there when it was killed while saving its results, or finished with as many epochs or fewer.
+    there when it was killed while saving its results, or finished with as many epochs or fewer, and the pictures that
+    `evaluate` and `predict` made of it.
 
     Raises:
       ValueError: the chosen folder is not empty; runs never overwrite each other.
@@ -72,8 +75,8 @@ def _create_folder(chosen: Path | None, model: str, dataset: str, resumed: Mappi
 
 
 def _is_of_the_same_run(folder: Path, arguments: Mapping[str, Any]) -> bool:
-    names = {path.name for path in folder.iterdir()}
-    if any(re.sub(r"^\.(.*)\.\w+$", r"\1", name) not in _MADE_BY_TRAINING for name in names):  # or begun to be made
+    names, known = {path.name for path in folder.iterdir()}, _MADE_BY_TRAINING | _MADE_AFTERWARDS
+    if any(re.sub(r"^\.(.*)\.\w+$", r"\1", name) not in known for name in names):  # or begun to be made
         return False
     if RECORD not in names:
         return True
@@ -88,8 +91,8 @@ def _is_of_the_same_run(folder: Path, arguments: Mapping[str, Any]) -> bool:
 
 
 def unfinish(folder: Path) -> None:
-    """Removes run.json, and what a killed process left unfinished, before a run is saved again."""
-    for path in (folder / RECORD, *folder.glob(".*.*")):
+    """Removes what shows the earlier parameters and what a killed process left, before a run is saved again."""
+    for path in (folder / RECORD, *(folder / name for name in _MADE_AFTERWARDS), *folder.glob(".*.*")):
         path.unlink(missing_ok=True)
 
 

@@ -44,9 +44,9 @@ def run(options: argparse.Namespace) -> ExitCode:
     by: Outcome = "test_accuracy" if setup.dataset.class_names else "test_loss"
     values, epochs, what = outcome(result, of=by), setup.settings.epochs, _name(by, setup)
     trained = f"{options.model} on {setup.dataset_name}"
-    if options.plot is not None:
-        write_file(options.plot, _picture(result, values, what, f"{trained}, {epochs} epochs"))
     chosen, problem = _best(result, by)
+    if options.plot is not None:
+        write_file(options.plot, _picture(result, values, chosen, what, f"{trained}, {epochs} epochs"))
     alone = _seconds_alone(setup, result) * count
     notes = _notes(setup, result, chosen, by)
     if options.json:
@@ -106,8 +106,7 @@ def _notes(setup: Setup, result: Sweep, chosen: Best | None, by: Outcome) -> lis
     """The best point's result on the test set, and the axes at whose ends it lies."""
     if chosen is None:
         return []
-    at = [int(np.argmin(abs(axis - chosen.point[name]))) for name, axis in result.grid.items()]
-    notes = []
+    at, notes = _place(result, chosen), []
     if setup.settings.validation:
         params = jax.tree.map(lambda leaf: leaf[(slice(None), *at)], result.params)
         each = [
@@ -152,19 +151,34 @@ def _table(result: Sweep, values: np.ndarray, chosen: Best | None, title: str) -
     return table
 
 
-def _picture(result: Sweep, values: np.ndarray, what: str, title: str) -> bytes:
+def _picture(result: Sweep, values: np.ndarray, chosen: Best | None, what: str, title: str) -> bytes:
+    """A cell per point of two axes; of one axis, a cell per seed and one for their mean. The chosen one is framed."""
     from jaxd2l import plots  # matplotlib, for those who ask for a picture
 
     (name, axis), *others = result.grid.items()
-    rows, ylabel = [str(seed) for seed in result.seeds], "seed"
+    mean = values.mean(axis=0)
     if others:
         [(other, other_axis)] = others
-        values, what = values.mean(axis=0).T, f"{what}, mean of {len(rows)} seeds"
+        values, what = mean.T, f"{what}, mean of {len(result.seeds)} seeds"
         rows, ylabel = [f"{v:.3g}" for v in other_axis], _SYMBOLS[other]
+    else:
+        values = np.vstack([values, mean])
+        rows, ylabel = [*map(str, result.seeds), "mean"], "seed"
+    framed = None
+    if chosen is not None:
+        at = _place(result, chosen)
+        framed = (at[1] if others else len(rows) - 1, at[0])
+        title += f"; the best: {', '.join(f'{_SYMBOLS[k]} {v:.4g}' for k, v in chosen.point.items())}"
+    columns, xlabel = [f"{v:.3g}" for v in axis], _SYMBOLS[name]
     figure = plots.heat_map(
-        values, x=[f"{v:.3g}" for v in axis], y=rows, xlabel=_SYMBOLS[name], ylabel=ylabel, label=what, title=title
+        values, x=columns, y=rows, xlabel=xlabel, ylabel=ylabel, label=what, title=title, best=framed
     )
     return plots.png(figure)
+
+
+def _place(result: Sweep, chosen: Best) -> list[int]:
+    """Where the chosen point lies on each axis."""
+    return [int(np.argmin(abs(axis - chosen.point[name]))) for name, axis in result.grid.items()]
 
 
 def _arguments(options: argparse.Namespace, setup: Setup) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from jaxd2l import plots
 from jaxd2l._exit_codes import ExitCode
 from jaxd2l.cli import run
 
@@ -19,6 +20,26 @@ def test_a_table_with_the_best_point_and_a_heat_map(tmp_path, capsys):
     assert "map.png" in out
     assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
     assert "2/2 epochs" in err
+
+
+@pytest.mark.parametrize("decays", [[], ["--weight-decay", "0.5,0"]])
+def test_the_heat_map_frames_the_best_cell(decays, tmp_path, capsys, monkeypatch):
+    drawn: dict = {}
+    draw = plots.heat_map
+
+    def heat_map(values, **options):
+        drawn.update(options, values=values)
+        return draw(values, **options)
+
+    monkeypatch.setattr(plots, "heat_map", heat_map)
+    command = [*SHORT, "--lr", "0.001,0.1,0.01", *decays, "--json", "--plot", str(tmp_path / "map.png")]
+    assert run(command) == 0
+    best = json.loads(capsys.readouterr().out)["best"]
+    row, column = drawn["best"]
+    assert drawn["x"][column] == f"{best['point']['learning_rate']:g}" == "0.1"
+    assert drawn["y"][row] == (f"{best['point']['weight_decay']:g}" if decays else "mean")
+    assert drawn["values"][row, column] == pytest.approx(best["mean"])
+    assert drawn["title"].startswith("softmax on digits, 2 epochs; the best: lr 0.1")
 
 
 def test_json_and_nothing_else_on_standard_output(capsys):
