@@ -122,11 +122,11 @@ def confusion_matrix(
     axes = figure.add_subplot()
     norm = PowerNorm(0.5, 0, 1)
     image = axes.imshow(shares, cmap="Blues", norm=norm)
-    for row, column in np.argwhere(confusion) if cell > 0.3 else ():
+    for row, column in np.argwhere(confusion) if cell > 0.35 else ():
         color = "white" if norm(shares[row, column]) > 0.6 else "black"
         axes.text(column, row, f"{confusion[row, column]}", ha="center", va="center", fontsize=8, color=color)
     turned: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if names > 0.25 else {}
-    size = 9 if cell > 0.3 else 5
+    size = min(9, 50 * cell)
     axes.set_xticks(range(n), class_names, fontsize=size, **turned)
     axes.set_yticks(range(n), class_names, fontsize=size)
     axes.set(xlabel="predicted", ylabel="true")
