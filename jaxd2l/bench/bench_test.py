@@ -19,7 +19,6 @@ from jaxd2l.bench import (
     jax_ways,
     many_models,
     measure,
-    pictures,
     report,
     roofline,
     suite,
@@ -28,7 +27,8 @@ from jaxd2l.bench import (
 from jaxd2l.bench.book_timings import Task
 from jaxd2l.bench.cases import Case, Loop, Way
 from jaxd2l.bench.fresh_process import FirstEpoch, PeakBytes, ShellRun
-from jaxd2l.bench.measure import Ready, Summary
+from jaxd2l.bench.measure import Ready
+from jaxd2l.bench.roofline import Peak
 from jaxd2l.cli import run
 from jaxd2l.types import Batch
 
@@ -132,7 +132,7 @@ def test_tables_pictures_and_notes_come_from_the_result(monkeypatch, tmp_path, c
     assert run(["bench", "--markdown", str(page), "--plot", str(folder), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert {row["way"] for row in result["growth"]} == {"JAX, compiled step", "JAX, compiled epoch", "torch eager"}
-    assert all(row["share_of_peak"] > 0 for row in result["ways"])
+    assert all(0 < row["share_of_peak"] <= 1 for row in result["ways"])
     text = page.read_text()
     numbers = ("0.419", "11.5", "1.25", "7.77", "6.66")
     for part in ("torch eager", *numbers, "pictures/ways.png", "pictures/growth.png", "jax 0."):
@@ -141,29 +141,6 @@ def test_tables_pictures_and_notes_come_from_the_result(monkeypatch, tmp_path, c
     assert result["alone"][0]["peak_bytes"] == {"process": 2**20, "device": None}
     assert result["loading"] == {"a pass by the book's loader": 1.5}
     assert set(result["peaks"]) == {f"{lib} {precision}" for lib in ("JAX", "torch") for precision in measure.BANDS}
-
-
-def test_every_way_has_a_bar_in_the_picture():
-    medians = [0.1 * i for i, _ in enumerate(ways.WAYS, start=1)]
-    epochs = [epoch(way, median) for way, median in zip(ways.WAYS, medians, strict=True)]
-    [axes] = pictures.ways(epochs).axes
-    assert [bar.get_width() for bar in axes.patches] == [1e3 * median for median in medians]
-
-
-def test_everything_that_grows_has_a_panel_and_every_way_a_line():
-    compared = (ways.JAX_EPOCH, ways.TORCH_EAGER)
-    axes = ("batch size", "width", "depth")
-    grown = [suite.Grown(axis, n, epoch(way, 0.1 * n)) for axis in axes for n in (1, 2, 4) for way in compared]
-    panels = pictures.growth(grown).axes
-    assert [panel.get_xlabel() for panel in panels] == [*axes, ""]
-    for panel in panels[:3]:
-        assert [line.get_label() for line in panel.lines] == [way.name for way in compared]
-        np.testing.assert_allclose(panel.lines[0].get_ydata(), [100, 200, 400])
-
-
-def epoch(way: Way, median: float) -> suite.Epoch:
-    times = Summary(median, (0.9 * median, 1.1 * median), 0.8 * median, 5, True, 1.0, 1.0)
-    return suite.Epoch("mlp", way.name, way.family, way.precision, 100, 32, times, 1.0, 0.5, 100 / median, 0.5, None)
 
 
 def test_without_torch_jax_is_timed_alone_and_the_notes_say_so(monkeypatch):
@@ -213,6 +190,13 @@ def test_large_products_are_timed_by_their_shapes_and_small_ones_not_at_all(monk
     monkeypatch.undo()
     assert roofline.products_alone(small(), "float32") is None
     assert roofline.rate("JAX", "bfloat16", (32, 32, 32)) > 0
+
+
+def test_the_peak_is_the_better_of_two_measurements_and_no_epoch_is_beyond_it():
+    disturbed, quiet = ((Peak("JAX", "float32", rate), Peak("torch", "float32", 300.0)) for rate in (200.0, 500.0))
+    assert roofline.better(disturbed, quiet) == roofline.better(quiet, disturbed) == quiet
+    assert roofline.share(quiet, "float32", 268.0) == 268 / 500
+    assert roofline.share(disturbed, "float32", 402.0) == 1.0
 
 
 @pytest.mark.long

@@ -40,6 +40,19 @@ def peaks() -> tuple[Peak, ...]:
     )
 
 
+def better(first: Iterable[Peak], second: Iterable[Peak]) -> tuple[Peak, ...]:
+    """Of the same peaks measured twice the higher ones: what disturbs a measurement only makes it lower."""
+    return tuple(max(pair, key=lambda peak: peak.rate) for pair in zip(first, second, strict=True))
+
+
+def share(found: Iterable[Peak], precision: Precision, rate: float) -> float:
+    """The part of the machine's peak that a rate is.
+
+    At most 1: an epoch that is faster than every product measured alone shows that the peak is at least its own rate.
+    """
+    return min(1.0, rate / roof(found, precision))
+
+
 def roof(found: Iterable[Peak], precision: Precision) -> float:
     """The machine's peak at a precision: that of the faster library."""
     return max(peak.rate for peak in found if peak.precision == precision)

@@ -17,7 +17,14 @@ from jaxd2l.models import Precision
 
 
 class Plan(NamedTuple):
-    """How much is measured. without: ways left out; n: images where one thing grows; many: models at once."""
+    """How much is measured.
+
+    without: ways left out.
+    growth: what grows, and n: over how many images.
+    many: models at once.
+    around: whether also what surrounds the epochs: the machine's peak, a process of its own, the shell, the book's
+      smaller timings.
+    """
 
     models: tuple[str, ...]
     turns: int
@@ -25,6 +32,7 @@ class Plan(NamedTuple):
     growth: tuple[str, ...] = ()
     n: int = 12000
     many: tuple[int, ...] = ()
+    around: bool = True
 
 
 SUITES = {
@@ -43,7 +51,7 @@ class Epoch(NamedTuple):
 
     summary: its times.
     first_s, compiling_s: seconds of the first epoch, and how many of them JAX spent compiling.
-    share_of_peak: rate of its matrix products, relative to the machine's best at that precision.
+    products_per_s: floating-point operations of its matrix products per second.
     products_alone_s: seconds that its large matrix products take by themselves; None if it has none.
     """
 
@@ -57,7 +65,7 @@ class Epoch(NamedTuple):
     first_s: float
     compiling_s: float
     examples_per_s: float
-    share_of_peak: float
+    products_per_s: float
     products_alone_s: float | None
 
 
@@ -99,17 +107,17 @@ def run(plan: Plan, say: Callable[[str], None]) -> Result:
     """
     available = ways.available()
     say("how fast this machine multiplies")
-    peaks = roofline.peaks()
+    before = roofline.peaks() if plan.around else ()
     epochs: list[Epoch] = []
     alone: list[Alone] = []
     for model, case in zip(plan.models, books_models(plan.models), strict=True):
         chosen = [way for way in available if way not in plan.without and _suits(way, case)]
-        epochs += _epochs(case, chosen, plan.turns, peaks, say)
-        for way in chosen if model == "mlp" else ():
+        epochs += _epochs(case, chosen, plan.turns, say)
+        for way in chosen if model == "mlp" and plan.around else ():
             say(f"{way.name}, in a process of its own")
             alone.append(Alone(case.name, way.name, fresh_process.first_epoch(model, way.name)))
     shell: tuple[ShellRun, ...] = ()
-    if "mlp" in plan.models:
+    if "mlp" in plan.models and plan.around:
         say("from the shell")
         shell = fresh_process.shell()
     compared = [way for way in available if way in (ways.JAX_STEP, ways.JAX_EPOCH, ways.TORCH_EAGER)]
@@ -118,13 +126,16 @@ def run(plan: Plan, say: Callable[[str], None]) -> Result:
         Grown(axis, value, epoch)
         for axis in plan.growth
         for value, case in growth(axis, plan.n)
-        for epoch in _epochs(case, compared, turns, peaks, say)
+        for epoch in _epochs(case, compared, turns, say)
     )
     say("a loop against a vector, and a pass over the data")
-    vectorisation, loading = book_timings.vectorisation(), book_timings.loading()
+    vectorisation = book_timings.vectorisation() if plan.around else ()
+    loading = book_timings.loading() if plan.around else ()
     if plan.many:
         say("many models at once")
     many = many_models(plan.many)
+    say("how fast this machine multiplies, once more")
+    peaks = roofline.better(before, roofline.peaks() if plan.around else ())
     return Result(environment(), peaks, tuple(epochs), grown, tuple(alone), shell, vectorisation, loading, many)
 
 
@@ -139,9 +150,7 @@ def _suits(way: Way, case: Case) -> bool:
     return case.sizes[-1] > 1 or way.precision != "bfloat16"
 
 
-def _epochs(
-    case: Case, chosen: Sequence[Way], turns: int, peaks: Sequence[Peak], say: Callable[[str], None]
-) -> list[Epoch]:
+def _epochs(case: Case, chosen: Sequence[Way], turns: int, say: Callable[[str], None]) -> list[Epoch]:
     say(f"{case.name}, {case.sizes}: do all compute the same?")
     ready = prepare(case, chosen, ways.REFERENCE)
     say(f"{case.name}, {case.sizes}")
@@ -163,7 +172,7 @@ def _epochs(
                 first_s=ready[way].first_s,
                 compiling_s=ready[way].compiling_s,
                 examples_per_s=examples / times.median_s,
-                share_of_peak=flops(case) / times.median_s / roofline.roof(peaks, way.precision),
+                products_per_s=flops(case) / times.median_s,
                 products_alone_s=alone_s[way.precision],
             )
         )

@@ -10,20 +10,20 @@ from rich.table import Table
 
 from jaxd2l._exit_codes import ExitCode
 from jaxd2l._files import write_file
-from jaxd2l.bench import report, suite
+from jaxd2l.bench import glance, report, suite
+from jaxd2l.bench.suite import Plan, Result
 from jaxd2l.cli import runs
+
+_REST = "--verbose measures and shows more: quartiles, first epochs, memory, the machine's peak, the shell."
 
 
 def run(options: argparse.Namespace) -> ExitCode:
     """Measures, prints and writes what the options ask for. Without torch it times only JAX's half, and says so."""
-    plan = suite.SUITES[options.suite]
-    if options.turns is not None:
-        plan = plan._replace(turns=options.turns)
     for path in (options.markdown, options.plot):  # before minutes are spent
         if path is not None and not path.parent.is_dir():
             raise FileNotFoundError(f"there is no folder {path.parent} to write {path} to")
     with Console(stderr=True).status("") as status:
-        result = suite.run(plan, lambda doing: status.update(doing, spinner="dots"))
+        result = suite.run(_plan(options), lambda doing: status.update(doing, spinner="dots"))
     pictures: dict[str, bytes] = {}
     if options.plot is not None:
         from jaxd2l.bench import pictures as drawn  # matplotlib, for those who ask for a picture
@@ -38,13 +38,37 @@ def run(options: argparse.Namespace) -> ExitCode:
         write_file(options.markdown, report.markdown(result, command, names).encode())
     if options.json:
         print(runs.to_json(report.as_json(result)))
-        return ExitCode.OK
-    console = Console() if sys.stdout.isatty() else Console(width=170)
-    for title, headings, rows in report.tables(result):
-        table = Table(*headings, title=title)
+    else:
+        _print(result, verbose=options.verbose)
+    return ExitCode.OK
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    """The suite, without what nobody would see."""
+    plan = suite.SUITES[options.suite]
+    if options.turns is not None:
+        plan = plan._replace(turns=options.turns)
+    if options.verbose or options.json or options.markdown is not None:
+        return plan
+    return plan._replace(around=False, many=(), growth=plan.growth if options.plot is not None else ())
+
+
+def _print(result: Result, *, verbose: bool) -> None:
+    """A warning if the machine was busy, the tables, what was measured on, and one sentence to remember."""
+    console = Console() if sys.stdout.isatty() else Console(width=170 if verbose else 80)
+    if warning := glance.busy(report.timings(result)):
+        console.print(warning, style="bold", markup=False, highlight=False)
+    for title, headings, rows in report.tables(result) if verbose else [glance.table(result.ways)]:
+        table = Table(title=title)
+        for heading in headings:
+            table.add_column(heading, justify="right" if heading in ("ms", "times") else "left")
         for cells in rows:
+            if not verbose and cells[0]:  # a model begins
+                table.add_section()
             table.add_row(*cells)
         console.print(table)
-    for sentence in report.notes(result):
-        console.print(f"- {sentence}", markup=False, highlight=False)
-    return ExitCode.OK
+    env = result.environment
+    notes = report.notes(result) if verbose else [report.machine(env), *report.without_torch(env), _REST]
+    for text in notes:
+        console.print(f"- {text}", markup=False, highlight=False)
+    console.print(glance.conclusion(result.ways), markup=False, highlight=False)

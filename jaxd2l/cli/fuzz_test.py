@@ -90,7 +90,7 @@ COMMANDS: dict[str, tuple[st.SearchStrategy[str], dict[str, st.SearchStrategy[st
     "parity": (PATHS, {"json": None, "strict": None, "markdown": PATHS, "html": PATHS, "only": words("nothing")}),
     "bench --turns 0": (
         words("--json"),
-        {"json": None, "suite": words("quick", "full"), "markdown": PATHS, "plot": PATHS},
+        {"json": None, "verbose": None, "suite": words("quick", "full"), "markdown": PATHS, "plot": PATHS},
     ),
 }
 LEFT_OUT = {"coordinator": "meets other processes: devices_test.py, and processes.start in fuzz_runs_test.py"}

@@ -134,6 +134,7 @@ def _bench(commands: Any) -> None:
     bench.set_defaults(module="jaxd2l.cli.bench")
     bench.add_argument("--suite", choices=("quick", "full"), default="quick", help="default: quick, a few minutes")
     bench.add_argument("--turns", type=whole(1), metavar="N", help="how often each way is timed (default: 5 or 9)")
+    bench.add_argument("--verbose", action="store_true", help="measure and print more than a row for each way")
     _add_json(bench)
     bench.add_argument("--markdown", type=Path, metavar="PATH", help="write tables as Markdown")
     bench.add_argument("--plot", type=Path, metavar="DIR", help="draw pictures into a folder")
