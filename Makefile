@@ -4,7 +4,7 @@ VENV ?= .venv
 # --no-compile: Python compiles what is imported; pip would spend half a minute on all the rest.
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt
 
-.PHONY: train test test-long notebooks lint types dist audit clean
+.PHONY: train test test-long notebooks site lint types dist audit clean
 
 train: $(VENV)/jaxd2l.installed
 	$(VENV)/bin/jaxd2l train mlp
@@ -18,6 +18,12 @@ test-long: $(VENV)/tests.installed
 
 notebooks: $(VENV)/tests.installed
 	$(VENV)/bin/python -m notebooks
+
+# The pages are where they are read on GitHub, so the whole repository is the source. Nothing is executed or downloaded.
+site: $(VENV)/site.installed
+	rm -rf build/site notebooks/site/api
+	$(VENV)/bin/sphinx-build -W --keep-going --quiet --conf-dir notebooks/site . build/site
+	@echo "Open build/site/index.html"
 
 lint: $(VENV)/tests.installed
 	$(VENV)/bin/ruff check
@@ -40,7 +46,7 @@ audit: $(VENV)/tests.installed
 	$(VENV)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
 
 clean:
-	rm -rf $(VENV) dist
+	rm -rf $(VENV) dist build notebooks/site/api
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("jaxd2l needs Python 3.11 or newer, and this is " + sys.version.split()[0] + "; choose another: make PYTHON=python3.12")'
@@ -52,4 +58,8 @@ $(VENV)/jaxd2l.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/tests.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) --editable '.[parity,ports,notebooks,dev]'
+	touch $@
+
+$(VENV)/site.installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[docs]'
 	touch $@

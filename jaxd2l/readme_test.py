@@ -1,11 +1,11 @@
-"""The README keeps its word: its snippets and commands run as they are written, and the names in it exist."""
+"""README and manual keep their word: snippets and commands run as they are written, and the names in them exist."""
 
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -14,6 +14,7 @@ import jaxd2l
 ROOT = Path(jaxd2l.__file__).parents[1]
 DATA_DIR = Path(os.environ.get("JAXD2L_DATA_DIR") or ROOT.parent / "shared" / "data" / "fashion_mnist")
 README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "notebooks" / "site").glob("*.md"))]
 
 
 class Outcome(NamedTuple):
@@ -38,6 +39,7 @@ OUTCOMES = {
         0, r"accuracy", ("run/params.safetensors", "ckpt/step-00009400/SHA256SUMS")
     ),
     "jaxd2l export run --to model.safetensors": Outcome(0, r"", ("model.safetensors",)),
+    "jaxd2l export out/mlp-digits --to model.safetensors": Outcome(0, r"", ("model.safetensors",)),
     "jaxd2l import model.safetensors --out imported": Outcome(0, r"", ("imported/run.json",)),
     f"{_TWO_PROCESSES} 1 &": Outcome(0, r""),
     f"{_TWO_PROCESSES} 0": Outcome(0, r"accuracy", ("out/mlp-digits-2/run.json",)),
@@ -46,18 +48,27 @@ OUTCOMES = {
     "jaxd2l parity": Outcome(0, r"cross_entropy"),
     "python -m parity_tests.causes --only pooling": Outcome(0, r"\| all \| 8 \| 8 \| 18 \| 18 \| 18 \| 0 \|"),
 }
-"""The README's shell commands in its order. `make train` and `make test` are run by `.ci/run`."""
+"""The shell commands of the pages in their order. `make train` and `make test` are run by `.ci/run`."""
 
 
-def blocks(language: str) -> list[str]:
-    """The README's code in a language."""
-    return re.findall(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+def blocks(language: str, page: Path) -> list[str]:
+    """A page's code in a language."""
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
 
 
-def commands() -> list[str]:
+def commands(page: Path) -> list[str]:
     """Its shell commands without their comments."""
-    lines = [re.sub(r"\s+#.*", "", line) for block in blocks("sh") for line in block.splitlines()]
+    lines = [re.sub(r"\s+#.*", "", line) for block in blocks("sh", page) for line in block.splitlines()]
     return [line for line in lines if not line.startswith("make ")]
+
+
+def snippets() -> list[Any]:
+    """The Python of all pages."""
+    return [
+        pytest.param(page, snippet, id=f"{page.stem}-{number}")
+        for page in PAGES
+        for number, snippet in enumerate(blocks("python", page))
+    ]
 
 
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -68,18 +79,18 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_command_has_an_outcome_here() -> None:
-    assert commands() == list(OUTCOMES)
+    assert {command for page in PAGES for command in commands(page)} == set(OUTCOMES)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("snippet", blocks("python"), ids=["train", "parity"])
-def test_a_snippet_runs_as_it_stands(snippet: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("page", "snippet"), snippets())
+def test_a_snippet_runs_as_it_stands(page: Path, snippet: str, tmp_path: Path) -> None:
     if not DATA_DIR.is_dir():
         pytest.skip(f"Fashion-MNIST is not in {DATA_DIR}: set JAXD2L_DATA_DIR to the folder of its four files")
     (tmp_path / "snippet.py").write_text(snippet, encoding="utf-8")
     done = run("python snippet.py", tmp_path)
     assert done.returncode == 0, done.stderr
-    if "train.fit" in snippet:
+    if page == README and "train.fit" in snippet:
         promised = re.search(r"test accuracy is (\.\d{3})", README.read_text(encoding="utf-8"))
         assert promised is not None
         assert abs(float(done.stdout.split()[0]) - float(promised[1])) < 0.005
@@ -104,9 +115,13 @@ def test_every_command_ends_as_it_should(tmp_path: Path) -> None:
         assert [name for name in outcome.files if not (tmp_path / name).exists()] == [], command
 
 
-def test_the_names_in_its_tables_exist() -> None:
-    text = README.read_text(encoding="utf-8")
-    table = text[text.index("| Section | Functions |") : text.index("The book's classes")]
+WITH_TABLE = [page for page in PAGES if "| Section | Functions |" in page.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("page", WITH_TABLE, ids=lambda page: page.stem)
+def test_the_names_in_its_table_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    table = text[text.index("| Section | Functions |") :].partition("\n\n")[0]
     count = 0
     for line in table.strip().splitlines()[2:]:
         for cell in line.split("|")[2].split(";"):
@@ -121,6 +136,7 @@ def test_the_names_in_its_tables_exist() -> None:
     assert count > 80
 
 
-def test_its_links_lead_somewhere() -> None:
-    targets = re.findall(r"\]\(([^)#]+)\)", README.read_text(encoding="utf-8"))
-    assert [t for t in targets if not t.startswith("https://") and not (ROOT / t).exists()] == []
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_its_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+    assert [t for t in targets if not t.startswith("https://") and not (page.parent / t).exists()] == []
