@@ -17,6 +17,7 @@ import pytest
 import jaxd2l.cli.train
 from jaxd2l import models
 from jaxd2l.cli import run
+from jaxd2l.cli.grammar import SHELLS
 from jaxd2l.train.checkpoint import load_params
 
 PNG = b"\x89PNG\r\n"
@@ -392,3 +393,21 @@ def test_help_answers_without_loading_jax(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("False\n")
     assert "train" in done.stdout
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_can_complete_every_command(shell, capsys) -> None:
+    assert run(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    for word in ("train", "sweep", "--optimizer", "adamw", "fashion_mnist"):
+        assert word in script
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_bash_completes_the_values_of_an_option(capsys) -> None:
+    run(["completion", "bash"])
+    ask = 'COMP_WORDS=(jaxd2l train mlp --optimizer ada); COMP_CWORD=4; _shtab_jaxd2l; echo "${COMPREPLY[@]}"'
+    said = subprocess.run(
+        ["bash", "-c", capsys.readouterr().out + ask], stdout=subprocess.PIPE, text=True, check=True, timeout=60
+    )
+    assert said.stdout.split() == ["adagrad", "adadelta", "adam", "adamw", "adamax"]

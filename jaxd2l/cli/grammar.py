@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from jaxd2l.cli.spec import text as about_specs
-from jaxd2l.cli.values import fraction, positive, seeds, sizes, values, whole
+from jaxd2l.cli.values import fraction, names, positive, seeds, sizes, values, whole
 
 MODELS = ("linear", "softmax", "mlp", "flax-mlp")
 IMAGE_DATASETS = ("digits", "fashion_mnist")
 DATASETS = (*IMAGE_DATASETS, "synthetic")
-OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
-ADAPTIVE = OPTIMIZERS[1:]
+OPTIMIZERS = ("sgd", "adagrad", "rmsprop", "adadelta", "adam", "adamw", "adamax", "nadam", "radam", "rprop", "yogi")
 SCHEDULES = ("constant", "cosine", "step")
 ACTIVATIONS = ("relu", "sigmoid", "tanh", "leaky_relu", "swish", "gelu")
+SHELLS = ("bash", "zsh", "tcsh")
 INITS = ("normal", "kaiming", "xavier", "torch", "flax")
 
 
@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     """All commands. `module` of the options names the module whose `run(options)` does the work."""
     top = argparse.ArgumentParser(prog="jaxd2l", description="Dive into Deep Learning in pure JAX.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_train, _evaluate, _predict, _export, _import, _data, _sweep, _bench, _parity):
+    for add in (_train, _evaluate, _predict, _export, _import, _data, _sweep, _bench, _parity, _completion):
         add(commands)
     return top
 
@@ -30,12 +30,12 @@ def _train(commands: Any) -> None:
     train = commands.add_parser("train", help="train a model and save its parameters, curves and mistakes")
     train.set_defaults(module="jaxd2l.cli.train")
     train.add_argument("model", choices=MODELS, help="linear regression (3.4), softmax regression (4.4), MLP (5.2)")
-    _add_training(train)
+    _add_training(train).add_argument("--optimizer", choices=OPTIMIZERS, help="as in torch.optim (default: sgd)")
     train.add_argument(
         "--lr",
         type=positive,
-        help="learning rate (default: 0.5 for digits, 0.1 for fashion_mnist and tables, 0.03 for "
-        "synthetic; 0.001 for adam, adamw and rmsprop)",
+        help="learning rate (default for sgd: 0.5 on digits, 0.1 on fashion_mnist and tables, 0.03 on "
+        "synthetic; of the others: 0.001, but adagrad 0.01, adadelta 1, adamax and nadam 0.002)",
     )
     decay = "of weights, not biases (default: 0; for adamw 0.01)"
     train.add_argument("--weight-decay", type=fraction, metavar="DECAY", help=decay)
@@ -118,7 +118,9 @@ def _sweep(commands: Any) -> None:
     sweep = commands.add_parser("sweep", help="train many seeds and hyperparameters at once, and find the best")
     sweep.set_defaults(module="jaxd2l.cli.sweep")
     sweep.add_argument("model", choices=MODELS, help="as for train")
-    _add_training(sweep)
+    _add_training(sweep).add_argument(
+        "--optimizer", type=names(OPTIMIZERS), metavar="NAME[,NAME]", help="one, or several to compare (default: sgd)"
+    )
     forms = "0.1 or 0.01,0.1,1 or FROM:TO:log:COUNT or FROM:TO:lin:COUNT"
     sweep.add_argument("--lr", type=values, required=True, metavar="VALUES", help=f"learning rates: {forms}")
     sweep.add_argument(
@@ -162,8 +164,18 @@ def _parity(commands: Any) -> None:
     parity.add_argument("--only", metavar="NAME", help="only the suite's cases with this in their names")
 
 
-def _add_training(command: argparse.ArgumentParser) -> None:
-    """What `train` and `sweep` have in common."""
+def _completion(commands: Any) -> None:
+    completion = commands.add_parser(
+        "completion",
+        help="print a script that lets a shell complete commands and options",
+        epilog='bash: eval "$(jaxd2l completion bash)" in ~/.bashrc; zsh: into a file _jaxd2l in a folder of $fpath',
+    )
+    completion.set_defaults(module="jaxd2l.cli.completion")
+    completion.add_argument("shell", choices=SHELLS)
+
+
+def _add_training(command: argparse.ArgumentParser) -> Any:
+    """What `train` and `sweep` have in common; returns the group of what is said about the optimiser."""
     command.add_argument("--dataset", choices=DATASETS, help="default: digits; for linear: synthetic")
     command.add_argument("--data", type=Path, metavar="CSV", help="a table of your own, with a line of names")
     command.add_argument("--target", metavar="NAME", help="the column of --data to predict")
@@ -183,13 +195,12 @@ def _add_training(command: argparse.ArgumentParser) -> None:
         help="of the factors in matrix products; parameters, sums and loss are float32 (default: float32)",
     )
     _add_data_dir(command)
-    _add_optimizer(command)
+    return _add_optimizer(command)
 
 
-def _add_optimizer(command: argparse.ArgumentParser) -> None:
+def _add_optimizer(command: argparse.ArgumentParser) -> Any:
     """What of a run's optimiser, schedule and regularisation one value decides, in a sweep too."""
     how = command.add_argument_group("optimiser, schedule and regularisation")
-    how.add_argument("--optimizer", choices=OPTIMIZERS, help="default: sgd")
     how.add_argument("--momentum", type=fraction, help="of sgd or rmsprop (default: 0)")
     how.add_argument("--nesterov", action="store_true", default=None, help="look ahead along the momentum")
     how.add_argument(
@@ -213,6 +224,7 @@ def _add_optimizer(command: argparse.ArgumentParser) -> None:
         help="of the training set, held out to measure each epoch; "
         "the test set is then looked at once (train) or never (sweep). Default: 0 for train, 0.1 for sweep",
     )
+    return how
 
 
 def _add_run_dir(command: argparse.ArgumentParser) -> None:

@@ -1,6 +1,6 @@
 """The optimiser and the schedule of its learning rate that the options of `train` and `sweep` describe."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ import optax
 from jaxtyping import Array
 
 from jaxd2l import optim
-from jaxd2l.cli.setups import Settings, Setup
+from jaxd2l.cli.setups import DECAYS, Settings, Setup
 
 _STEP_AT, _STEP_BY = (0.5, 0.75), 0.1
 
@@ -26,19 +26,24 @@ def make_tx(settings: Settings, steps: int) -> Callable[..., optax.GradientTrans
       ValueError: options that do not suit each other.
     """
     _require_suitable(settings)
-    makers: dict[str, Callable[..., Any]] = {
-        "sgd": optim.sgd,
-        "adam": optim.adam,
-        "adamw": optim.adamw,
-        "rmsprop": optim.rmsprop,
-    }
     given = {"momentum": settings.momentum, "nesterov": settings.nesterov}
     options = {name: value for name, value in given.items() if value}
 
     def make(learning_rate: Any = settings.lr, weight_decay: Any = settings.weight_decay) -> Any:
         rate = scheduled(learning_rate, settings, steps)
         decay = {"weight_decay": weight_decay, "weight_decay_mask": optim.kernels}
-        return makers[settings.optimizer](rate, **decay, **options)
+        return getattr(optim, settings.optimizer)(rate, **({} if settings.optimizer == "rprop" else decay), **options)
+
+    return make
+
+
+def make_any(names: Sequence[str], settings: Settings, steps: int) -> Callable[..., optax.GradientTransformation]:
+    """As `make_tx`, with an argument more: the number of the optimiser, which may be traced, among these."""
+    own = (settings._replace(optimizer=name, weight_decay=DECAYS.get(name, 0.0)) for name in names)
+    makers = [make_tx(one, steps) for one in own]
+
+    def make(optimizer: Any, **point: Any) -> optax.GradientTransformation:
+        return optim.one_of(optimizer, [maker(**point) for maker in makers])
 
     return make
 
@@ -78,5 +83,9 @@ def _require_suitable(settings: Settings) -> None:
         raise ValueError(f"--momentum is for sgd and rmsprop; {settings.optimizer} has moments of its own")
     if settings.nesterov and (settings.optimizer != "sgd" or not settings.momentum):
         raise ValueError("--nesterov looks ahead along the momentum of sgd: give --momentum, such as 0.9")
+    if settings.optimizer == "rprop" and (settings.schedule != "constant" or settings.warmup):
+        raise ValueError("rprop adapts its own steps: leave out --schedule and --warmup")
+    if settings.weight_decay and settings.optimizer == "rprop":
+        raise ValueError("rprop looks at the signs of gradients alone: there is no --weight-decay for it")
     if settings.warmup >= settings.epochs:
         raise ValueError(f"--warmup {settings.warmup} leaves nothing of --epochs {settings.epochs}; give fewer")

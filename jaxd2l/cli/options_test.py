@@ -10,6 +10,7 @@ import pytest
 
 from jaxd2l import activations, data, initializers, losses, models, optim, train
 from jaxd2l.cli import divergence, run
+from jaxd2l.cli.grammar import OPTIMIZERS
 from jaxd2l.cli.optimizers import scheduled
 from jaxd2l.cli.setups import SETTINGS
 from jaxd2l.types import History
@@ -57,8 +58,17 @@ def test_schedules_go_through_these_rates(schedule, expected) -> None:
     np.testing.assert_allclose([warm(20 + 10 * epoch) for epoch in range(4)], values, rtol=1e-5)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd --momentum 0.9 --nesterov", "adam", "adamw", "rmsprop --momentum 0.5"])
-def test_every_optimiser_learns_with_its_default_rate(optimizer, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        "sgd --momentum 0.9 --nesterov",
+        "rmsprop --momentum 0.5",
+        "radam --lr 0.01",
+        "rprop --batch-size 1500",
+        *(name for name in OPTIMIZERS if name not in ("sgd", "rmsprop", "radam", "rprop")),
+    ],
+)
+def test_every_optimiser_learns(optimizer, tmp_path: Path) -> None:
     rate = ["--lr", "0.1"] if "sgd" in optimizer else []
     words = ["--epochs", "6", "--batch-size", "64", *rate]
     record = trained(tmp_path / "run", "softmax", *words, "--optimizer", *optimizer.split())
@@ -164,6 +174,8 @@ def test_a_run_that_learns_is_not_scolded(fine) -> None:
         ("mlp --early-stopping 2", "give --validation FRACTION"),
         ("mlp --nesterov", "give --momentum"),
         ("mlp --optimizer adam --momentum 0.9", "--momentum is for sgd and rmsprop"),
+        ("mlp --optimizer rprop --weight-decay 0.1", "no --weight-decay for it"),
+        ("mlp --optimizer rprop --schedule cosine", "leave out --schedule"),
         ("mlp --epochs 2 --warmup 2", "--warmup 2 leaves nothing of --epochs 2"),
         ("mlp --validation 0.9999", "leaves nothing to train on"),
     ],

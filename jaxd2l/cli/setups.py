@@ -9,7 +9,6 @@ import jax
 import numpy as np
 
 from jaxd2l import activations, data, initializers, losses, models
-from jaxd2l.cli.grammar import ADAPTIVE
 from jaxd2l.models import Precision
 from jaxd2l.types import Batch, Dataset, Loss, Model
 
@@ -65,6 +64,12 @@ SETTINGS = {
 }
 
 
+RATES = {"adagrad": 0.01, "adadelta": 1.0, "adamax": 0.002, "nadam": 0.002}
+"""Learning rates of optimisers for which neither sgd's nor 0.001 is the usual one: torch's defaults."""
+
+DECAYS = {"adamw": 0.01}
+"""Weight decays of optimisers that have some by default, as in torch."""
+
 INITS = {
     "normal": initializers.normal(0.01),
     "kaiming": initializers.kaiming_normal(),
@@ -102,8 +107,8 @@ def _settings(dataset: str, options: argparse.Namespace) -> Settings:
     given: dict[str, Any] = {name: getattr(options, name, None) for name in Settings._fields}
     given = {name: value for name, value in given.items() if value is not None and not isinstance(value, tuple)}
     settings, optimizer = SETTINGS[dataset], given.get("optimizer", "sgd")
-    if optimizer in ADAPTIVE:
-        settings = settings._replace(lr=0.001, weight_decay=0.01 if optimizer == "adamw" else 0.0)
+    if optimizer != "sgd":
+        settings = settings._replace(lr=RATES.get(optimizer, 0.001), weight_decay=DECAYS.get(optimizer, 0.0))
     if len(options.hidden or ()) > 1:
         settings = settings._replace(init="kaiming")
     settings = settings._replace(**given)

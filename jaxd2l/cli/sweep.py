@@ -16,15 +16,17 @@ from rich.table import Table
 from jaxd2l._exit_codes import ExitCode
 from jaxd2l._files import write_file
 from jaxd2l.cli import runs, setups
-from jaxd2l.cli.optimizers import make_tx, steps_per_epoch
+from jaxd2l.cli.optimizers import make_any, make_tx, steps_per_epoch
 from jaxd2l.cli.setups import Setup
 from jaxd2l.train import evaluate, fit
-from jaxd2l.train.sweep import Best, Outcome, Sweep, best, outcome, sweep
+from jaxd2l.train.sweep import Best, MakeTx, Outcome, Sweep, best, outcome, sweep
 
 _VALIDATION = 0.1
 """The share of the training set on which the best is chosen, unless the options say otherwise."""
 
-_SYMBOLS = {"learning_rate": "lr", "weight_decay": "weight decay"}
+_SYMBOLS = {"learning_rate": "lr", "weight_decay": "weight decay", "optimizer": "optimiser"}
+Labels = dict[str, list[str]]
+"""By axis, what its values are called."""
 
 
 def run(options: argparse.Namespace) -> ExitCode:
@@ -35,26 +37,39 @@ def run(options: argparse.Namespace) -> ExitCode:
     if options.plot is not None and not options.plot.parent.is_dir():  # before minutes are spent
         raise FileNotFoundError(f"there is no folder {options.plot.parent} to write {options.plot} to")
     options.validation = _VALIDATION if options.validation is None else options.validation
+    compared = options.optimizer if len(options.optimizer or ()) > 1 else ()
+    options.optimizer = None if compared or not options.optimizer else options.optimizer[0]
     setup = setups.chosen(options)
-    grid = {"learning_rate": options.lr} | ({"weight_decay": options.weight_decay} if options.weight_decay else {})
+    grid: dict[str, Sequence[float]] = {"learning_rate": options.lr}
+    grid |= {"weight_decay": options.weight_decay} if options.weight_decay else {}
+    grid |= {"optimizer": range(len(compared))} if compared else {}
+    if options.plot is not None and len(grid) > 2:
+        raise ValueError("--plot draws two axes: of --lr, --weight-decay and several optimisers, leave one out")
+    steps = steps_per_epoch(setup)
+    make = make_any(compared, setup.settings, steps) if compared else make_tx(setup.settings, steps)
     count = options.seeds * math.prod(len(values) for values in grid.values())
     begun = time.perf_counter()
-    result = _train(setup, grid, options.seeds, count)
+    result = _train(setup, make, grid, options.seeds, count)
     seconds = time.perf_counter() - begun
+    labels = {
+        name: list(compared) if name == "optimizer" else [f"{v:.3g}" for v in axis] for name, axis in grid.items()
+    }
     by: Outcome = "test_accuracy" if setup.dataset.class_names else "test_loss"
     values, epochs, what = outcome(result, of=by), setup.settings.epochs, _name(by, setup)
     trained = f"{options.model} on {setup.dataset_name}"
     chosen, problem = _best(result, by)
     if options.plot is not None:
-        write_file(options.plot, _picture(result, values, chosen, what, f"{trained}, {epochs} epochs"))
+        write_file(options.plot, _picture(result, labels, values, chosen, what, f"{trained}, {epochs} epochs"))
     alone = _seconds_alone(setup, result) * count
     notes = _notes(setup, result, chosen, by)
     if options.json:
         arguments = _arguments(options, setup)
-        print(runs.to_json(_record(arguments, setup, result, chosen, notes, {"seconds": seconds, "one_by_one": alone})))
+        arguments |= {"optimizer": compared} if compared else {}
+        timed = {"seconds": seconds, "one_by_one": alone}
+        print(runs.to_json(_record(arguments, setup, result, compared, chosen, notes, timed)))
     else:
         title = f"{trained}: {what} after {epochs} epochs, {count} models in {seconds:.1f} s"
-        Console().print(_table(result, values, chosen, title))
+        Console().print(_table(result, labels, values, chosen, title))
         print(f"one program for {count} models: {seconds:.1f} s; one after the other: about {alone:.1f} s")
         for note in notes:
             print(note)
@@ -66,14 +81,14 @@ def run(options: argparse.Namespace) -> ExitCode:
     return ExitCode.OK
 
 
-def _train(setup: Setup, grid: dict[str, Sequence[float]], num_seeds: int, count: int) -> Sweep:
+def _train(setup: Setup, make: MakeTx, grid: dict[str, Sequence[float]], num_seeds: int, count: int) -> Sweep:
     columns = (TextColumn(f"{count} models"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"))
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
         bar = progress.add_task("", total=setup.settings.epochs)
         return sweep(
             setup.model,
             setup.loss,
-            make_tx(setup.settings, steps_per_epoch(setup)),
+            make,
             setup.dataset,
             seeds=range(num_seeds),
             grid=grid,
@@ -86,7 +101,7 @@ def _train(setup: Setup, grid: dict[str, Sequence[float]], num_seeds: int, count
 def _seconds_alone(setup: Setup, result: Sweep) -> float:
     """How long one of the models takes by itself, compilation included: two epochs are run, and the rest reckoned."""
     settings = setup.settings
-    point = {name: float(axis[0]) for name, axis in result.grid.items()}
+    point = {name: float(axis[0]) for name, axis in result.grid.items() if name != "optimizer"}
     tx = make_tx(settings, steps_per_epoch(setup))(**point)
     ends = [time.perf_counter()]
     fit(
@@ -116,7 +131,7 @@ def _notes(setup: Setup, result: Sweep, chosen: Best | None, by: Outcome) -> lis
         measured = np.mean([getattr(one, by.removeprefix("test_")) for one in each])
         notes.append(f"the best on the test set: {by.replace('_', ' ')} {measured:.4f}")
     for (name, axis), i in zip(result.grid.items(), at, strict=True):
-        if len(axis) > 1 and axis[i] in (axis.min(), axis.max()) and axis[i] != 0:
+        if name != "optimizer" and len(axis) > 1 and axis[i] in (axis.min(), axis.max()) and axis[i] != 0:
             side, beyond = ("smallest", "smaller") if axis[i] == axis.min() else ("largest", "larger")
             notes.append(f"the best {_SYMBOLS[name]}, {axis[i]:.4g}, is the {side} of the grid: try {beyond} ones, too")
     return notes
@@ -135,7 +150,7 @@ def _best(result: Sweep, by: Outcome) -> tuple[Best | None, str]:
         return None, str(error)
 
 
-def _table(result: Sweep, values: np.ndarray, chosen: Best | None, title: str) -> Table:
+def _table(result: Sweep, labels: Labels, values: np.ndarray, chosen: Best | None, title: str) -> Table:
     table = Table(title=title)
     for name in result.grid:
         table.add_column(_SYMBOLS[name], justify="right")
@@ -143,24 +158,27 @@ def _table(result: Sweep, values: np.ndarray, chosen: Best | None, title: str) -
         table.add_column(heading, justify="right")
     for where in np.ndindex(values.shape[1:]):
         point = {name: float(axis[i]) for (name, axis), i in zip(result.grid.items(), where, strict=True)}
+        shown = [labels[name][i] for name, i in zip(result.grid, where, strict=True)]
         of_seeds = np.moveaxis(values, 0, -1)[where]
         spread = f"{of_seeds.std(ddof=1):.4f}" if len(of_seeds) > 1 and np.isfinite(of_seeds).all() else ""
         numbers = (f"{of_seeds.mean():.4f}", spread, f"{of_seeds.min():.4f}", f"{of_seeds.max():.4f}")
         is_best = chosen is not None and point == chosen.point
-        table.add_row(*(f"{v:.4g}" for v in point.values()), *numbers, "best" if is_best else "")
+        table.add_row(*shown, *numbers, "best" if is_best else "")
     return table
 
 
-def _picture(result: Sweep, values: np.ndarray, chosen: Best | None, what: str, title: str) -> bytes:
+def _picture(
+    result: Sweep, labels: Labels, values: np.ndarray, chosen: Best | None, what: str, title: str
+) -> bytes:
     """A cell per point of two axes; of one axis, a cell per seed and one for their mean. The chosen one is framed."""
     from jaxd2l import plots  # matplotlib, for those who ask for a picture
 
-    (name, axis), *others = result.grid.items()
+    name, *others = result.grid
     mean = values.mean(axis=0)
     if others:
-        [(other, other_axis)] = others
+        [other] = others
         values, what = mean.T, f"{what}, mean of {len(result.seeds)} seeds"
-        rows, ylabel = [f"{v:.3g}" for v in other_axis], _SYMBOLS[other]
+        rows, ylabel = labels[other], _SYMBOLS[other]
     else:
         values = np.vstack([values, mean])
         rows, ylabel = [*map(str, result.seeds), "mean"], "seed"
@@ -168,10 +186,10 @@ def _picture(result: Sweep, values: np.ndarray, chosen: Best | None, what: str, 
     if chosen is not None:
         at = _place(result, chosen)
         framed = (at[1] if others else len(rows) - 1, at[0])
-        title += f"; the best: {', '.join(f'{_SYMBOLS[k]} {v:.4g}' for k, v in chosen.point.items())}"
-    columns, xlabel = [f"{v:.3g}" for v in axis], _SYMBOLS[name]
+        point = zip(result.grid, at, strict=True)
+        title += f"; the best: {', '.join(f'{_SYMBOLS[k]} {labels[k][i]}' for k, i in point)}"
     figure = plots.heat_map(
-        values, x=columns, y=rows, xlabel=xlabel, ylabel=ylabel, label=what, title=title, best=framed
+        values, x=labels[name], y=rows, xlabel=_SYMBOLS[name], ylabel=ylabel, label=what, title=title, best=framed
     )
     return plots.png(figure)
 
@@ -192,18 +210,22 @@ def _record(
     arguments: dict[str, Any],
     setup: Setup,
     result: Sweep,
+    compared: Sequence[str],
     chosen: Best | None,
     notes: list[str],
     seconds: dict[str, float],
 ) -> dict[str, Any]:
+    best_point = chosen and chosen._asdict()
+    if best_point and compared:
+        best_point["point"] = {**best_point["point"], "optimizer": compared[int(best_point["point"]["optimizer"])]}
     return {
         "arguments": arguments,
         **runs.made_with(),
         **seconds,
         "axes": ["seed", *result.grid],
         "seeds": result.seeds,
-        "grid": result.grid,
-        "best": chosen and chosen._asdict(),
+        "grid": result.grid | ({"optimizer": compared} if compared else {}),
+        "best": best_point,
         "notes": notes,
         "outcomes": {_name(name, setup).replace(" ", "_"): outcome(result, of=name) for name in get_args(Outcome)},
     }

@@ -129,3 +129,26 @@ def test_ctrl_c_ends_with_its_code(monkeypatch, capsys):
     monkeypatch.setattr("jaxd2l.cli.sweep.sweep", pressed)
     assert run([*SHORT, "--lr", "0.1"]) == ExitCode.INTERRUPTED
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_optimisers_are_compared_in_one_program(tmp_path, capsys):
+    words = [*SHORT, "--lr", "0.001,0.1", "--seeds", "1", "--optimizer", "sgd,adamw"]
+    assert run([*words, "--plot", str(tmp_path / "map.png"), "--json"]) == 0
+    together = json.loads(capsys.readouterr().out)
+    assert together["axes"] == ["seed", "learning_rate", "optimizer"]
+    assert together["grid"]["optimizer"] == together["arguments"]["optimizer"] == ["sgd", "adamw"]
+    assert together["best"]["point"]["optimizer"] in ("sgd", "adamw")
+    assert (tmp_path / "map.png").exists()
+    for i, name in enumerate(("sgd", "adamw")):
+        assert run([*SHORT, "--lr", "0.001,0.1", "--seeds", "1", "--optimizer", name, "--json"]) == 0
+        alone = json.loads(capsys.readouterr().out)["outcomes"]["validation_loss"]
+        np.testing.assert_allclose(np.array(together["outcomes"]["validation_loss"])[..., i], alone, rtol=1e-4)
+
+
+def test_a_picture_of_three_axes_and_unknown_optimisers_are_refused(tmp_path, capsys):
+    words = [*SHORT, "--lr", "0.1", "--weight-decay", "0,0.1", "--optimizer", "sgd,adam"]
+    assert run([*words, "--plot", str(tmp_path / "map.png")]) == 1
+    assert "--plot draws two axes" in capsys.readouterr().err
+    for wrong in ("sgd,adan", "sgd,sgd"):
+        with pytest.raises(SystemExit):
+            run([*SHORT, "--lr", "0.1", "--optimizer", wrong])

@@ -2,7 +2,7 @@
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 _MAX_VALUES = 10_000  # of one axis of a sweep: a typing error should not fill the memory
 
@@ -44,6 +44,20 @@ def fraction(text: str) -> float:
 def sizes(text: str) -> tuple[int, ...]:
     """Whole numbers from 1 on, separated by commas."""
     return tuple(whole(1)(part) for part in text.split(","))
+
+
+def names(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    """Different ones of the known names, separated by commas."""
+
+    def listed(text: str) -> tuple[str, ...]:
+        found = tuple(part.strip() for part in text.split(","))
+        if unknown := [name for name in found if name not in known]:
+            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(known)}")
+        if len(set(found)) < len(found):
+            raise argparse.ArgumentTypeError(f"a name stands twice in {text!r}")
+        return found
+
+    return listed
 
 
 def seeds(text: str) -> int:

@@ -96,6 +96,10 @@ CASES = {
     ),
     "optim.yogi": Case(first_update(optim.yogi), GIVEN, {**COMMON, **BETAS}, shape_stays),
     "optim.rprop": Case(first_update(optim.rprop), GIVEN, {"maximize": flags}, shape_stays),
+    "optim.one_of": Case(
+        lambda which: optim.one_of(which, [optim.sgd(0.1), optim.adam(0.1)]).init(jnp.zeros(3)),
+        {"which": mixed(st.integers(0, 1), junk, st.integers(-3, 3))},
+    ),
     "optim.clip_grad_norm": Case(
         clipped(optim.clip_grad_norm),
         {"grads": floats((3,)), "bound": number(0.0, 2.0)},

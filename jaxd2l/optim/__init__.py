@@ -16,6 +16,7 @@ Rates may be schedules, of `jaxd2l.schedules` or of optax. Groups of parameters 
 
 from jaxd2l.optim._adagrad import adadelta, adagrad, rmsprop
 from jaxd2l.optim._adam import adam, adamax, adamw, yogi
+from jaxd2l.optim._choice import one_of
 from jaxd2l.optim._clipping import clip_grad_norm, clip_grad_value
 from jaxd2l.optim._descent import kernels
 from jaxd2l.optim._nadam import nadam, radam
@@ -32,6 +33,7 @@ __all__ = [
     "clip_grad_value",
     "kernels",
     "nadam",
+    "one_of",
     "radam",
     "rmsprop",
     "rprop",

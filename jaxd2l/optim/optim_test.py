@@ -164,3 +164,27 @@ def test_clipping_leaves_short_gradients_and_shortens_long_ones():
 def test_a_wrong_option_is_named(make, sentence):
     with pytest.raises((TypeError, ValueError), match=sentence):
         make()
+
+
+def test_one_of_takes_the_steps_of_the_one_with_the_number() -> None:
+    makers = [optim.sgd, optim.adam, lambda rate: optim.rmsprop(rate, momentum=0.9)]
+    start = jnp.array([-5.0, -2.0])
+
+    @jax.jit
+    def chosen(which):
+        return descend(optim.one_of(which, [make(0.1) for make in makers]), start)
+
+    for which, make in enumerate(makers):
+        np.testing.assert_allclose(chosen(which), descend(make(0.1), start), rtol=1e-6)
+    assert chosen._cache_size() == 1
+    lanes = jax.vmap(lambda which: descend(optim.one_of(which, [make(0.1) for make in makers]), start))(jnp.arange(3.0))
+    np.testing.assert_allclose(lanes[1], chosen(1), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("which", "transformations", "error"),
+    [(2, [optim.sgd(0.1)] * 2, ValueError), (0.5, [optim.sgd(0.1)], TypeError), (0, [], ValueError)],
+)
+def test_one_of_refuses_numbers_without_an_optimiser(which, transformations, error) -> None:
+    with pytest.raises(error):
+        optim.one_of(which, transformations)
