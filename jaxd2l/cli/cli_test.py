@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,11 +14,13 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 import jaxd2l.cli.train
-from jaxd2l import models
+import jaxd2l.data
+from jaxd2l import __version__, models
 from jaxd2l.cli import run
-from jaxd2l.cli.grammar import SHELLS
+from jaxd2l.cli.grammar import SHELLS, parser
 from jaxd2l.train.checkpoint import load_params
 
 PNG = b"\x89PNG\r\n"
@@ -137,6 +140,20 @@ def test_predict_shows_truth_prediction_and_a_picture(trained, capsys, tmp_path)
     assert "of 5 right" in out
     assert "probability" in out
     assert (tmp_path / "p.png").read_bytes().startswith(PNG)
+
+
+def test_a_picture_of_ones_own_is_classified_whichever_way_round_it_is(trained, capsys, tmp_path):
+    folder, _ = trained
+    digit = jaxd2l.data.digits().test.inputs[0, ..., 0]
+    printed = []
+    for name, pixels in (("light.png", digit), ("dark.png", 255 - digit)):
+        Image.fromarray(pixels).resize((80, 80), Image.Resampling.NEAREST).convert("RGB").save(tmp_path / name)
+        assert run(["predict", str(folder), "--image", str(tmp_path / name)]) == 0
+        printed.append(re.findall(r"\d\.\d{3}", capsys.readouterr().out))
+    assert printed[0] == printed[1] != []
+    (tmp_path / "no.png").write_bytes(b"no picture")
+    assert run(["predict", str(folder), "--image", str(tmp_path / "no.png")]) == 1
+    assert "no.png is no picture that can be read" in capsys.readouterr().err
 
 
 def test_linear_regression_trains_evaluates_and_predicts(tmp_path, capsys):
@@ -386,6 +403,20 @@ def test_data_show_draws_a_grid(tmp_path, capsys):
     assert run(["data", "show", "digits", "--count", "9", "--out", str(tmp_path / "grid.png")]) == 0
     assert (tmp_path / "grid.png").read_bytes().startswith(PNG)
     assert "first 9 training images" in capsys.readouterr().out
+
+
+def test_the_version_and_examples_that_are_calls_the_parser_takes(capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"jaxd2l {__version__}\n"
+    for words in (["--help"], ["train", "--help"]):
+        with pytest.raises(SystemExit):
+            run(words)
+        examples = re.findall(r"^  (jaxd2l .*?)(?:   .*)?$", capsys.readouterr().out, re.MULTILINE)
+        assert len(examples) >= 4
+        for example in examples:
+            assert parser().parse_args(example.split()[1:]).module.startswith("jaxd2l.cli.")
 
 
 def test_help_answers_without_loading_jax(tmp_path):

@@ -82,7 +82,7 @@ COMMANDS: dict[str, tuple[st.SearchStrategy[str], dict[str, st.SearchStrategy[st
         {"lr": words("0.1:1:log:2"), "weight-decay": words("0"), "seeds": words("1", "2"), "plot": PATHS, **TRAINING},
     ),
     "evaluate": (PATHS, {"json": None, "best": None, "out": PATHS, "data-dir": PATHS}),
-    "predict": (PATHS, {"best": None, "count": words("1", "1000000"), "out": PATHS, "data-dir": PATHS}),
+    "predict": (PATHS, {"best": None, "image": PATHS, "count": words("1", "1000000"), "out": PATHS, "data-dir": PATHS}),
     "export --to new": (PATHS, {"to": PATHS}),
     "import": (PATHS, {"out": PATHS}),
     "data prepare": (words("fashion_mnist"), {"from": PATHS}),

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from jaxd2l import __version__
 from jaxd2l.cli.spec import text as about_specs
 from jaxd2l.cli.values import fraction, names, positive, seeds, sizes, values, whole
 
@@ -17,9 +18,26 @@ SHELLS = ("bash", "zsh", "tcsh")
 INITS = ("normal", "kaiming", "xavier", "torch", "flax")
 
 
+_AS_WRITTEN = argparse.RawDescriptionHelpFormatter
+_EXAMPLES = """examples:
+  jaxd2l train mlp                                           digits, a few seconds
+  jaxd2l train mlp --dataset fashion_mnist --hidden 512,256 --dropout 0.2 --momentum 0.9 --schedule cosine --epochs 20
+  jaxd2l train mlp --data table.csv --target NAME            a table of your own
+  jaxd2l evaluate out/mlp-digits --best                      the best epoch, class by class
+  jaxd2l sweep mlp --lr 0.01:1:log:8 --seeds 8 --plot map.png"""
+_TRAIN_EXAMPLES = """examples:
+  jaxd2l train mlp --validation 0.1 --early-stopping 5 --epochs 100
+  jaxd2l train mlp --optimizer adamw --warmup 1 --schedule cosine --hidden 256,128
+  jaxd2l train linear --data houses.csv --target price
+  jaxd2l train mlp --checkpoint-dir ckpt --resume --out run"""
+
+
 def parser() -> argparse.ArgumentParser:
     """All commands. `module` of the options names the module whose `run(options)` does the work."""
-    top = argparse.ArgumentParser(prog="jaxd2l", description="Dive into Deep Learning in pure JAX.")
+    top = argparse.ArgumentParser(
+        prog="jaxd2l", description="Dive into Deep Learning in pure JAX.", epilog=_EXAMPLES, formatter_class=_AS_WRITTEN
+    )
+    top.add_argument("--version", action="version", version=f"jaxd2l {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     for add in (_train, _evaluate, _predict, _export, _import, _data, _sweep, _bench, _parity, _completion):
         add(commands)
@@ -27,7 +45,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _train(commands: Any) -> None:
-    train = commands.add_parser("train", help="train a model and save its parameters, curves and mistakes")
+    what = "train a model and save its parameters, curves and mistakes"
+    train = commands.add_parser("train", help=what, epilog=_TRAIN_EXAMPLES, formatter_class=_AS_WRITTEN)
     train.set_defaults(module="jaxd2l.cli.train")
     train.add_argument("model", choices=MODELS, help="linear regression (3.4), softmax regression (4.4), MLP (5.2)")
     _add_training(train).add_argument("--optimizer", choices=OPTIMIZERS, help="as in torch.optim (default: sgd)")
@@ -80,6 +99,9 @@ def _predict(commands: Any) -> None:
     predict.set_defaults(module="jaxd2l.cli.predict")
     _add_run_dir(predict)
     _add_best(predict)
+    predict.add_argument(
+        "--image", type=Path, metavar="FILE", help="a picture of your own: its classes, in place of test examples"
+    )
     predict.add_argument("--count", type=whole(1), default=16, help="how many test examples (default: 16)")
     predict.add_argument("--out", type=Path, metavar="PNG", help="the picture (default: RUN_DIR/predictions.png)")
     _add_data_dir(predict)
@@ -222,7 +244,7 @@ def _add_optimizer(command: argparse.ArgumentParser) -> Any:
         type=fraction,
         metavar="FRACTION",
         help="of the training set, held out to measure each epoch; "
-        "the test set is then looked at once (train) or never (sweep). Default: 0 for train, 0.1 for sweep",
+        "the test set is then measured once, at the end (default: 0; for sweep 0.1)",
     )
     return how
 

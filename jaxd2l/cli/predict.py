@@ -1,6 +1,7 @@
 """`jaxd2l predict`: a trained model's predictions on test examples, in a table and a picture."""
 
 import argparse
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +19,8 @@ from jaxd2l.train import predict
 def run(options: argparse.Namespace) -> ExitCode:
     """Prints targets and predictions of the first test examples, and draws them if they are images."""
     trained = runs.load_run(options.run_dir, options.data_dir, best=options.best)
+    if options.image is not None:
+        return _classify(options.image, trained)
     names, test = trained.dataset.class_names, trained.dataset.test
     count = min(options.count, len(test.labels))
     outputs = predict(trained.model, trained.params, test.inputs[:count])
@@ -46,3 +49,33 @@ def run(options: argparse.Namespace) -> ExitCode:
         right += f"; the picture: {picture}"
     console.print(right)
     return ExitCode.OK
+
+
+def _classify(path: Path, trained: runs.Run) -> ExitCode:
+    """Prints the most probable classes of a picture."""
+    names, shape = trained.dataset.class_names, trained.dataset.test.inputs.shape[1:]
+    if len(shape) != 3:
+        raise ValueError("--image is for models of images; this one predicts from a table")
+    outputs = predict(trained.model, trained.params, _read_image(path, shape[0], shape[1])[None])
+    probabilities = np.asarray(softmax(jnp.asarray(outputs)))[0]
+    table = Table(title=f"{path}: the most probable classes")
+    for heading in ("class", "probability"):
+        table.add_column(heading)
+    for i in np.argsort(-probabilities)[:3]:
+        table.add_row(names[i], f"{probabilities[i]:.3f}")
+    Console().print(table)
+    return ExitCode.OK
+
+
+def _read_image(path: Path, height: int, width: int) -> np.ndarray:
+    """A picture as the datasets have theirs: grey, of their size, light on a dark ground."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            grey = picture.convert("L").resize((width, height), Image.Resampling.BOX)
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{path} is no picture that can be read") from error
+    pixels = np.array(grey, np.uint8)
+    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    return (255 - pixels if np.median(edge) > 127 else pixels)[..., None]

@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> ExitCode:
     chosen, problem = _best(result, by)
     if options.plot is not None:
         write_file(options.plot, _picture(result, labels, values, chosen, what, f"{trained}, {epochs} epochs"))
-    alone = _seconds_alone(setup, result) * count
+    alone = _seconds_one_by_one(setup, result)
     notes = _notes(setup, result, chosen, by)
     if options.json:
         arguments = _arguments(options, setup)
@@ -98,8 +98,11 @@ def _train(setup: Setup, make: MakeTx, grid: dict[str, Sequence[float]], num_see
         )
 
 
-def _seconds_alone(setup: Setup, result: Sweep) -> float:
-    """How long one of the models takes by itself, compilation included: two epochs are run, and the rest reckoned."""
+def _seconds_one_by_one(setup: Setup, result: Sweep) -> float:
+    """How long the models would take one after the other: two epochs of one are run, and the rest reckoned.
+
+    Each point of the grid is another optimiser, and so another program to compile; its seeds share it.
+    """
     settings = setup.settings
     point = {name: float(axis[0]) for name, axis in result.grid.items() if name != "optimizer"}
     tx = make_tx(settings, steps_per_epoch(setup))(**point)
@@ -114,7 +117,9 @@ def _seconds_alone(setup: Setup, result: Sweep) -> float:
         batch_size=settings.batch_size,
         on_epoch=lambda *_: ends.append(time.perf_counter()),
     )
-    return ends[1] - ends[0] + (settings.epochs - 1) * (ends[2] - ends[1])
+    first, epoch = ends[1] - ends[0], ends[2] - ends[1]
+    points = math.prod(len(axis) for axis in result.grid.values())
+    return points * (first - epoch) + points * len(result.seeds) * settings.epochs * epoch
 
 
 def _notes(setup: Setup, result: Sweep, chosen: Best | None, by: Outcome) -> list[str]:
