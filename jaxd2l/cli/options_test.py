@@ -64,7 +64,7 @@ def test_schedules_go_through_these_rates(schedule, expected) -> None:
         "sgd --momentum 0.9 --nesterov",
         "rmsprop --momentum 0.5",
         "radam --lr 0.01",
-        "rprop --batch-size 1500",
+        "rprop --lr 0.01 --batch-size 1500 --epochs 15",
         *(name for name in OPTIMIZERS if name not in ("sgd", "rmsprop", "radam", "rprop")),
     ],
 )

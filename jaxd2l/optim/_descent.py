@@ -104,7 +104,7 @@ def is_zero(value: Number) -> bool:
 
 
 def require_options(
-    learning_rate: Number | optax.Schedule, *, betas: Any = (), flags: dict[str, Any], **not_negative: Any
+    learning_rate: Number | optax.Schedule, *, betas: Any = (0.0, 0.0), flags: dict[str, Any], **not_negative: Any
 ) -> None:
     """The options that all optimisers have.
 
@@ -116,6 +116,8 @@ def require_options(
     require_flags(**flags)
     require_between(0, math.inf, **rate, **not_negative)
     require_sequence(betas=betas)
+    if len(betas) != 2:
+        raise ValueError(f"betas must be two numbers, as in torch; got {betas}")
     for i, beta in enumerate(betas):
         require_between(0, math.inf, **{f"betas[{i}]": beta})
         if not is_traced(beta) and not beta < 1:
