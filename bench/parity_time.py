@@ -58,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     versions = ", ".join(f"{name} {version}" for name, version in here.versions.items())
     page = (
         "# Time of a parity check\n\n"
-        f"Made by `python -m bench.parity_time --times {options.times}`: the README's example, an MLP 784-256-10 with 20\n"
+        f"Made by `python -m bench.parity_time --times {options.times}`: the README's example, "
+        "an MLP 784-256-10 with 20\n"
         f"steps of training, in a fresh process, imports not counted; seconds: median (minimum). On {here.cpu},\n"
         f"{here.cores} cores, {versions}.\n\n"
         + markdown_table(["examples in the batch", "by the clock", "of the processor"], rows)

@@ -172,9 +172,7 @@ def _table(result: Sweep, labels: Labels, values: np.ndarray, chosen: Best | Non
     return table
 
 
-def _picture(
-    result: Sweep, labels: Labels, values: np.ndarray, chosen: Best | None, what: str, title: str
-) -> bytes:
+def _picture(result: Sweep, labels: Labels, values: np.ndarray, chosen: Best | None, what: str, title: str) -> bytes:
     """A cell per point of two axes; of one axis, a cell per seed and one for their mean. The chosen one is framed."""
     from jaxd2l import plots  # matplotlib, for those who ask for a picture
 
