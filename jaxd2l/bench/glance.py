@@ -31,14 +31,16 @@ def table(epochs: Sequence[Epoch]) -> Table:
 def conclusion(epochs: Sequence[Epoch]) -> str:
     """How a compiled epoch of the last model compares with no compilation, and with torch; empty if with neither."""
     *_, ranked = fastest_first(epochs).values()
-    medians = {epoch.way: epoch.summary.median_s for epoch in ranked}
-    others = {ways.JAX_OPS.name: "op by op", ways.TORCH_EAGER.name: "torch eager"}
-    compared = [
-        f"{_relation(medians[way] / medians[ways.REFERENCE.name])} {name}"
-        for way, name in others.items()
-        if way in medians
-    ]
-    return f"{ranked[0].model}, a compiled epoch: {', '.join(compared)}." if compared else ""
+    timed = {epoch.way: epoch.summary for epoch in ranked}
+    compiled = timed[ways.REFERENCE.name]
+    names = {ways.JAX_OPS.name: "op by op", ways.TORCH_EAGER.name: "torch eager"}
+    others = {name: timed[way] for way, name in names.items() if way in timed}
+    if not others:
+        return ""
+    compared = (f"{_relation(other.median_s / compiled.median_s)} {name}" for name, other in others.items())
+    is_quiet = all(summary.quiet for summary in (compiled, *others.values()))
+    end = "" if is_quiet else ", on a busy machine"
+    return f"{ranked[0].model}, a compiled epoch: {', '.join(compared)}{end}."
 
 
 def busy(epochs: Sequence[Epoch]) -> str:

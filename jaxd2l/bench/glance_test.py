@@ -75,6 +75,17 @@ def test_the_sentence_says_what_was_measured_and_no_more(seconds, end):
     assert glance.conclusion(epochs) == (f"MLP, {end}" if end else "")
 
 
+@pytest.mark.parametrize(("noisy", "end"), [(ways.TORCH_EAGER, "eager, on a busy machine."), (ways.BOOK, "eager.")])
+def test_the_sentence_does_not_keep_silent_about_a_busy_machine(result, noisy, end):
+    epochs = [
+        timed(e.model, way, e.summary.median_s, quiet=way != noisy)
+        for e in result.ways
+        for way in ways.WAYS
+        if way.name == e.way
+    ]
+    assert glance.conclusion(epochs).endswith(f"2.3 times faster than torch {end}")
+
+
 def test_a_busy_machine_is_told_at_the_top(printed, result, tmp_path):
     noisy = spoilt(result, quiet=False)
     for options in ((), ("--verbose",)):

@@ -1,5 +1,6 @@
 """What a benchmark measured, as pictures."""
 
+import math
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -37,13 +38,14 @@ def ways(epochs: Sequence[Epoch], *, machine: str = "") -> Figure:
     """
     models = glance.fastest_first(epochs)
     slowest = max(glance.slower(ranked[-1], ranked[0]) for ranked in models.values())
+    left, right = 0.8, max(2.0, 1.25 * slowest)
     figure = Figure(figsize=(7, 1.8 + 0.23 * len(epochs) + 0.42 * len(models)), layout="constrained")
     sizes = [len(ranked) + 0.6 for ranked in models.values()]
     panels = figure.subplots(len(models), 1, height_ratios=sizes, sharex=True, squeeze=False)[:, 0]
     for axes, (model, ranked) in zip(panels, models.items(), strict=True):
-        _dots(axes, ranked, slowest)
+        _dots(axes, ranked, middle=math.sqrt(left * right))
         axes.set_title(model, fontsize=10, loc="left")
-    panels[-1].set(xscale="log", xlim=(0.8, max(2.0, 1.25 * slowest)))
+    panels[-1].set(xscale="log", xlim=(left, right))
     panels[-1].set_xlabel("times slower (median and quartiles; logarithmic)", fontsize=9)
     panels[-1].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     panels[-1].xaxis.set_minor_locator(NullLocator())
@@ -52,7 +54,7 @@ def ways(epochs: Sequence[Epoch], *, machine: str = "") -> Figure:
     return figure
 
 
-def _dots(axes: Axes, ranked: Sequence[Epoch], slowest: float) -> None:
+def _dots(axes: Axes, ranked: Sequence[Epoch], *, middle: float) -> None:
     """The ways of one model, from top to bottom. The text stands on the side where there is room."""
     fastest = ranked[0].summary.median_s
     for i, epoch in enumerate(ranked):
@@ -63,7 +65,7 @@ def _dots(axes: Axes, ranked: Sequence[Epoch], slowest: float) -> None:
         axes.plot(ratio, i, marker, color=color, markersize=6, label=epoch.family)
         told = f"{glance.times(ratio)} times slower" if ratio >= 1.05 else "about as fast" if i else "the fastest"
         text = f"{glance.milliseconds(epoch.summary.median_s)} ms, {told}"
-        if ratio**2 < slowest:
+        if ratio < middle:
             axes.annotate(text, (max(high, ratio), i), (7, 0), textcoords="offset points", va="center", fontsize=9)
         else:
             place = (min(low, ratio), i)

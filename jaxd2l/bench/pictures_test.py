@@ -65,6 +65,16 @@ def test_nothing_is_cut_off(result, models):
             assert figure.bbox.y0 <= box.y0 <= box.y1 <= figure.bbox.y1, text.get_text()
 
 
+@pytest.mark.parametrize("slowest", [1.01, 1.5, 3.0, 40.0, 5000.0])
+def test_the_texts_beside_the_dots_stay_within_the_axes(slowest):
+    ratios = np.geomspace(1, slowest, len(ways.WAYS)).tolist()
+    figure = pictures.ways([timed("MLP", way, 12.345 * ratio) for way, ratio in zip(ways.WAYS, ratios, strict=True)])
+    figure.draw_without_rendering()
+    [axes] = figure.axes
+    for text in axes.texts:
+        assert axes.bbox.x0 <= text.get_window_extent().x0 < text.get_window_extent().x1 <= axes.bbox.x1
+
+
 def test_a_busy_machine_is_told_in_the_picture(result):
     def title(figure: Figure) -> str:
         return figure._suptitle.get_text()

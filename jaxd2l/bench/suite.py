@@ -106,7 +106,8 @@ def run(plan: Plan, say: Callable[[str], None]) -> Result:
       RuntimeError: two ways do not compute the same.
     """
     available = ways.available()
-    say("how fast this machine multiplies")
+    if plan.around:
+        say("how fast this machine multiplies")
     before = roofline.peaks() if plan.around else ()
     epochs: list[Epoch] = []
     alone: list[Alone] = []
@@ -128,13 +129,15 @@ def run(plan: Plan, say: Callable[[str], None]) -> Result:
         for value, case in growth(axis, plan.n)
         for epoch in _epochs(case, compared, turns, say)
     )
-    say("a loop against a vector, and a pass over the data")
+    if plan.around:
+        say("a loop against a vector, and a pass over the data")
     vectorisation = book_timings.vectorisation() if plan.around else ()
     loading = book_timings.loading() if plan.around else ()
     if plan.many:
         say("many models at once")
     many = many_models(plan.many)
-    say("how fast this machine multiplies, once more")
+    if plan.around:
+        say("how fast this machine multiplies, once more")
     peaks = roofline.better(before, roofline.peaks() if plan.around else ())
     return Result(environment(), peaks, tuple(epochs), grown, tuple(alone), shell, vectorisation, loading, many)
 
