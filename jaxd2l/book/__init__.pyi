@@ -8,6 +8,7 @@ from . import generalization as generalization
 from . import graphs as graphs
 from . import house_prices as house_prices
 from . import information as information
+from . import landscapes as landscapes
 from . import preprocessing as preprocessing
 from . import stability as stability
 from . import tensors as tensors

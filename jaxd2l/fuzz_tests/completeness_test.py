@@ -25,6 +25,7 @@ from jaxd2l.fuzz_tests import (
 
 LEFT_OUT = {
     "book.graphs": "draws pictures of functions",
+    "book.landscapes": "draws pictures of paths",
     "parity": "compares with torch; it is a test itself",
     "plots": "draws pictures",
     "types": "has no functions",
