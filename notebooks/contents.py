@@ -15,16 +15,19 @@ _SUITE = Path(jaxd2l.__file__).parent / "parity" / "suite"
 
 _HEAD = """# Notebooks
 
-There is one notebook for each section of chapters 2 to 5 of [Dive into Deep Learning](https://d2l.ai). The `.ipynb`
-files are already executed, so you can read them here. The `.py` files beside them hold the same notebooks as text, in
-[jupytext](https://jupytext.readthedocs.io)'s percent format. To change a notebook, edit its text. Then, from a clone:
+There is one notebook for each section of chapters 2 to 5 and 12 of [Dive into Deep Learning](https://d2l.ai). The
+`.ipynb` files are already executed, so you can read them here. The `.py` files beside them hold the same notebooks as
+text, in [jupytext](https://jupytext.readthedocs.io)'s percent format. To change a notebook, edit its text. Then, from a
+clone:
 
 ```sh
 make notebooks                           # executes all of them and writes this page
 .venv/bin/python -m notebooks ch05_03    # executes only some
 ```
 
-Chapters 4 and 5 use Fashion-MNIST. Its files are downloaded, or read from the folder that `JAXD2L_DATA_DIR` names.
+Chapters 4 and 5 and section 12.11 use Fashion-MNIST, sections 12.5 to 12.10 NASA's airfoil data. The files are
+downloaded, or read from the folder that `JAXD2L_DATA_DIR` names, or from its subfolders `fashion_mnist` and `airfoil`.
+Without the airfoil file the notebooks take made-up data of the same columns, and say so; they are then not compared.
 `make test` executes one notebook of each chapter, and `make test-long` executes the others. A test fails if a cell
 raises an error, warns, or prints something different from the notebook committed here. Float32 rounding and measured
 times do not count as differences.

@@ -31,8 +31,10 @@ def test_a_fresh_run_gives_what_is_committed(text):
             pytest.fail(message)
         pytest.skip(message)
     fresh = running.execute(text, folder if folder.is_dir() else None)
-    assert running.differences(running.load(text), fresh) == []
     assert fresh.metadata["jaxd2l"]["seconds"] < 5 * running.SECONDS_AT_MOST  # a runaway, not a timing
+    if any("made-up data of" in output.get("text", "") for cell in fresh.cells for output in cell.get("outputs", ())):
+        pytest.skip(f"{text.name} ran on made-up data, for the airfoil file is not in {folder}; nothing to compare")
+    assert running.differences(running.load(text), fresh) == []
 
 
 @pytest.mark.parametrize("text", running.texts(), ids=lambda path: path.stem)
@@ -45,7 +47,7 @@ def test_the_committed_notebook_took_less_than_a_minute_and_has_no_error(text):
 
 
 def test_every_section_has_a_notebook():
-    sections = {2: 5, 3: 7, 4: 7, 5: 7}  # how many of each chapter are taught here
+    sections = {2: 5, 3: 7, 4: 7, 5: 7, 12: 11}  # how many of each chapter are taught here
     expected = [f"ch{chapter:02}_{i:02}" for chapter, count in sections.items() for i in range(1, count + 1)]
     assert sorted(path.stem[:7] for path in running.texts()) == expected
 
