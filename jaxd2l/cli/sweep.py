@@ -180,7 +180,8 @@ def _picture(result: Sweep, labels: Labels, values: np.ndarray, chosen: Best | N
     mean = values.mean(axis=0)
     if others:
         [other] = others
-        values, what = mean.T, f"{what}, mean of {len(result.seeds)} seeds"
+        values = mean.T
+        what += f", mean of {len(result.seeds)} seeds" if len(result.seeds) > 1 else ""
         rows, ylabel = labels[other], _SYMBOLS[other]
     else:
         values = np.vstack([values, mean])

@@ -51,7 +51,8 @@ def heat_map(
     for name, i, count in zip(("row", "column"), best or (), values.shape, strict=False):
         require_whole_between(0, count - 1, **{f"the {name} of best": i})
     finite = np.isfinite(values)
-    figure = Figure(figsize=(max(4.0, 2.2 + 0.62 * len(x)), max(3.0, 1.6 + 0.36 * len(y))), layout="constrained")
+    height = max(3.0, 1.6 + 0.36 * len(y), 1.0 + 0.08 * len(label))  # the label stands along the bar of colours
+    figure = Figure(figsize=(max(4.0, 2.2 + 0.62 * len(x)), height), layout="constrained")
     axes = figure.add_subplot()
     axes.set_facecolor("0.9")
     axes.patch.set_hatch("///")
@@ -70,7 +71,7 @@ def heat_map(
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.set_title(title, fontsize=10, wrap=True)
     if finite.any():
-        figure.colorbar(image, label=label)
+        figure.colorbar(image).set_label(label, fontsize=9)
     return figure
 
 

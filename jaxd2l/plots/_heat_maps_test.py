@@ -52,6 +52,17 @@ def test_numbers_of_every_size_stay_in_their_cells_and_have_colours_of_their_own
     assert max(text.get_window_extent().width for text in axes.texts) < width[1, 0] - width[0, 0]
 
 
+def test_a_long_label_is_no_longer_than_the_bar_of_colours():
+    label = "validation accuracy, mean of 16 seeds"
+    title = "mlp on fashion_mnist, 10 epochs; the best: lr 0.1389, weight decay 0.001"
+    figure = plots.heat_map(np.eye(2), x=["a", "b"], y=["0", "1"], xlabel="lr", ylabel="s", label=label, title=title)
+    figure.draw_without_rendering()
+    axes, colours = figure.axes
+    written, bar = colours.yaxis.label.get_window_extent(), colours.bbox
+    assert bar.y0 <= written.y0 < written.y1 <= bar.y1
+    assert not written.overlaps(axes.title.get_window_extent())
+
+
 def test_a_confusion_matrix_shows_counts_and_colours_shares_of_the_true_class():
     confusion = np.array([[90, 10, 0], [1, 1, 0], [0, 0, 0]])  # no example is a bird
     figure = plots.confusion_matrix(confusion, class_names=["cat", "dog", "bird"], title="11 of 102 wrong")
