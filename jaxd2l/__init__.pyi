@@ -9,6 +9,7 @@ from . import models as models
 from . import optim as optim
 from . import parity as parity
 from . import plots as plots
+from . import runs as runs
 from . import schedules as schedules
 from . import train as train
 from . import types as types

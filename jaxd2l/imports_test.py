@@ -23,6 +23,7 @@ FLOORS = (
     {"parity"},
     {"bench"},
     {"cli"},
+    {"runs"},
     {"__main__"},
 )
 """From the ground up: a module may import its neighbours and what lies below, never what lies above."""

@@ -88,6 +88,7 @@ def test_the_record_says_all_that_is_needed_to_repeat_the_run(trained):
         "data_dir": None,
         "data": None,
         "target": None,
+        "kind": None,
     }
     assert record["interrupted"] is False
     assert record["versions"]["jax"] == jax.__version__
@@ -339,7 +340,7 @@ def test_a_wrong_call_exits_with_2_and_shows_the_usage(arguments, capsys):
     ("arguments", "message"),
     [
         ("train linear --dataset digits", "linear regression predicts numbers"),
-        ("train mlp --dataset synthetic", "mlp predicts classes"),
+        ("train softmax --dataset synthetic", "softmax predicts classes"),
         ("train softmax --hidden 8", "softmax regression has no hidden layers"),
         ("train mlp --data-dir nowhere", "--data-dir says where the files of fashion_mnist are"),
         ("train mlp --dataset fashion_mnist --data-dir nowhere", "nowhere"),

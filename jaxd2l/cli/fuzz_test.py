@@ -51,6 +51,7 @@ MODELS, DATASETS = words("linear", "softmax", "mlp", "flax-mlp"), words("digits"
 TRAINING = {
     "data": PATHS | words("{here}/table.csv"),
     "target": words("y", "x"),
+    "kind": words("classes", "numbers"),
     "dataset": DATASETS,
     "epochs": words("1", "1000000000000"),
     "hidden": words("1", "8,4"),

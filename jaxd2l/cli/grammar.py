@@ -201,6 +201,7 @@ def _add_training(command: argparse.ArgumentParser) -> Any:
     command.add_argument("--dataset", choices=DATASETS, help="default: digits; for linear: synthetic")
     command.add_argument("--data", type=Path, metavar="CSV", help="a table of your own, with a line of names")
     command.add_argument("--target", metavar="NAME", help="the column of --data to predict")
+    command.add_argument("--kind", choices=("classes", "numbers"), help="what it holds, where that is in doubt")
     command.add_argument(
         "--epochs",
         type=whole(1),

@@ -83,7 +83,7 @@ def _is_of_the_same_run(folder: Path, arguments: Mapping[str, Any]) -> bool:
     try:
         there = json.loads((folder / RECORD).read_bytes())["arguments"]
         here = json.loads(to_json(dict(arguments)))
-        there = setups.Settings._field_defaults | {"target": None} | there
+        there = setups.Settings._field_defaults | {"target": None, "kind": None} | there
         decisive = [name for name in here if name not in ("epochs", "data_dir", "data")]
         return there["epochs"] <= here["epochs"] and all(there[name] == here[name] for name in decisive)
     except (ValueError, KeyError, TypeError):
@@ -139,7 +139,7 @@ def load_run(folder: Path, data_dir: Path | None, *, best: bool = False) -> Run:
     model_name, dataset_name, hidden = (arguments[name] for name in ("model", "dataset", "hidden"))
     saved_dir = arguments.get("data_dir")
     if arguments.get("data"):
-        dataset = setups.table(Path(arguments["data"]), arguments["target"], model_name)
+        dataset = setups.table(Path(arguments["data"]), arguments["target"], model_name, arguments.get("kind"))
     else:
         dataset = setups.load(dataset_name, data_dir or (Path(saved_dir) if saved_dir else None))
     known = {name: arguments[name] for name in setups.Settings._fields if name in arguments}

@@ -94,7 +94,11 @@ def chosen(options: argparse.Namespace) -> Setup:
         raise ValueError("a table of your own needs --data FILE.csv and --target NAME, and no --dataset")
     name = "table" if options.data else options.dataset or ("synthetic" if options.model == "linear" else "digits")
     settings = _settings(name, options)
-    dataset = table(options.data, options.target, options.model) if options.data else load(name, options.data_dir)
+    dataset = (
+        table(options.data, options.target, options.model, options.kind)
+        if options.data
+        else load(name, options.data_dir)
+    )
     built = build(options.model, options.hidden, dataset, options.precision, settings)
     test = dataset.test
     if settings.validation:
@@ -152,10 +156,15 @@ def load(dataset: str, data_dir: Path | None) -> Dataset:
     return data.synthetic_regression(jax.random.fold_in(jax.random.key(0), 33), TRUE_W, TRUE_B)
 
 
-def table(path: Path, target: str, model: str) -> Dataset:
-    """A table of someone's own; which lines are in the test set is the same in every run."""
+def table(path: Path, target: str, model: str, kind: Any = None) -> Dataset:
+    """A table of someone's own; which lines are in the test set is the same in every run.
+
+    Raises:
+      ValueError: a column that an MLP could take for classes as well as for numbers, and no `kind`.
+    """
     key = jax.random.fold_in(jax.random.key(0), 22)
-    return data.from_csv(path, target=target, key=key, kind="numbers" if model == "linear" else "classes")
+    kind = {"linear": "numbers", "softmax": "classes"}.get(model, kind)
+    return data.from_csv(path, target=target, key=key, kind=kind)
 
 
 def build(
@@ -174,12 +183,10 @@ def build(
     settings = settings or SETTINGS["digits"]
     init = INITS[settings.init]
     num_inputs, num_classes = int(np.prod(dataset.train.inputs.shape[1:])), len(dataset.class_names)
-    if (model == "linear") != (num_classes == 0):
-        raise ValueError(
-            "linear regression predicts numbers: use it with --dataset synthetic"
-            if model == "linear"
-            else f"{model} predicts classes: use it with --dataset digits or fashion_mnist"
-        )
+    if model == "linear" and num_classes:
+        raise ValueError("linear regression predicts numbers: use it with --dataset synthetic")
+    if model == "softmax" and not num_classes:
+        raise ValueError("softmax predicts classes: use it with --dataset digits or fashion_mnist")
     if model in ("linear", "softmax"):
         if hidden is not None:
             raise ValueError(f"{model} regression has no hidden layers: --hidden is for mlp and flax-mlp")
@@ -189,7 +196,7 @@ def build(
             return models.linear_regression(num_inputs, init=init), losses.squared_loss
         return models.softmax_regression(num_inputs, num_classes, init=init, precision=precision), losses.cross_entropy
     make = models.mlp if model == "mlp" else models.flax_mlp
-    sizes = (num_inputs, tuple(hidden or HIDDEN), num_classes)
+    sizes = (num_inputs, tuple(hidden or HIDDEN), num_classes or 1)
     activation = getattr(activations, settings.activation)
     options = {"activation": activation, "dropout_rate": settings.dropout, "init": init, "precision": precision}
-    return make(*sizes, **options), losses.cross_entropy
+    return make(*sizes, **options), losses.cross_entropy if num_classes else losses.squared_loss

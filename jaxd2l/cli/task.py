@@ -58,6 +58,7 @@ def task(options: argparse.Namespace, mesh: Mesh | None) -> Task:
         "data_dir": options.data_dir and options.data_dir.absolute(),
         "data": options.data and options.data.absolute(),
         "target": options.target,
+        "kind": options.kind,
     }
     command = shlex.join(["jaxd2l", *_words(options, setup)])
     return Task(setup, jax.random.key(options.seed), make(), arguments, command, mesh, started)
@@ -75,7 +76,7 @@ def configuration(task: Task) -> dict[str, Any]:
     """
     setup = task.setup
     decisive = {n: v for n, v in task.arguments.items() if n not in ("epochs", "batch_size", "data_dir", "data")}
-    later = {"target": None} | {n: v for n, v in Settings._field_defaults.items() if n != "optimizer"}
+    later = {"target": None, "kind": None} | {n: v for n, v in Settings._field_defaults.items() if n != "optimizer"}
     decisive = {n: v for n, v in decisive.items() if n not in later or v != later[n]}
     if setup.settings.schedule != "constant":
         decisive["epochs_of_the_schedule"] = setup.settings.epochs
@@ -86,7 +87,9 @@ def configuration(task: Task) -> dict[str, Any]:
 def _words(options: argparse.Namespace, setup: Setup) -> Iterator[str]:
     settings = setup.settings
     where = ("--data", str(options.data.absolute()), "--target", options.target) if options.data else None
-    yield from ("train", options.model, *(where or ("--dataset", setup.dataset_name)), "--seed", str(options.seed))
+    kind = ("--kind", options.kind) if options.kind else ()
+    yield from ("train", options.model, *(where or ("--dataset", setup.dataset_name)), *kind)
+    yield from ("--seed", str(options.seed))
     yield from ("--epochs", str(settings.epochs), "--batch-size", str(settings.batch_size), "--lr", str(settings.lr))
     for name in (name for name in Settings._field_defaults if getattr(options, name) is not None):
         yield "--" + name.replace("_", "-")

@@ -170,7 +170,7 @@ def _labels(y: Any, target: Target) -> tuple[np.ndarray, tuple[str, ...]]:
     if target is None and whole and (y.dtype.kind == "f" or (len(y) > 20 and 2 * len(values) > len(y))):
         raise ValueError(
             f"the labels are {len(values)} different whole numbers: say whether they are classes or numbers, with "
-            "target='classes' or target='numbers' (from_csv: kind)"
+            "target='classes' or target='numbers' (from_csv: kind; in the shell: --kind)"
         )
     if target == "classes" and not whole:
         raise ValueError(f"the labels are no classes: one is {y[y % 1 != 0][0]}; use target='numbers' for a regression")
