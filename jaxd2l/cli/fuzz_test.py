@@ -89,6 +89,7 @@ COMMANDS: dict[str, tuple[st.SearchStrategy[str], dict[str, st.SearchStrategy[st
     "data prepare": (words("fashion_mnist"), {"from": PATHS}),
     "data show --out new": (DATASETS, {"out": PATHS, "count": words("1", "16"), "data-dir": PATHS}),
     "parity": (PATHS, {"json": None, "strict": None, "markdown": PATHS, "html": PATHS, "only": words("nothing")}),
+    "completion": (words("bash", "zsh", "a shell that nobody has"), {}),
     "bench --turns 0": (
         words("--json"),
         {"json": None, "verbose": None, "suite": words("quick", "full"), "markdown": PATHS, "plot": PATHS},
