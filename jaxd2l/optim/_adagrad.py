@@ -135,7 +135,7 @@ def adadelta(
         u = rho * u + (1 - rho) * d^2
         p = p - learning_rate * d
 
-    `optax.adadelta` is the same; its decay, too, is scaled by the rate but enters after the direction.
+    `optax.adadelta` with a rate is the same; without one it climbs, for its updates are then not negated.
 
     Args:
       learning_rate: a number, or a schedule `step -> number`, with steps from 0.
