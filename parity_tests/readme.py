@@ -35,8 +35,8 @@ _CONTRACT = """\
 ## The contract: where they differ
 
 {count} clauses. Each cell shows source text and the value it gives; `contract_test.py` runs them all. The JAX column is
-what a plain port would write. The last column shows what this package does, or says what you should do. `torch_sgd`
-and `optax_steps` take three steps from p = 1 on p²/2."""
+what a plain port would write. The last column shows what this package does, or says what you should do. `torch_steps`
+and `optax_steps` take three steps from p = 1 on p²/2; `torch_rates` are those that a scheduler's steps use."""
 
 _INVARIANCE = """\
 ## Which ways of running change bits

@@ -12,19 +12,31 @@ import optax
 import torch
 from flax import linen
 
-from jaxd2l import activations, data, initializers, losses, models, optim
+from jaxd2l import activations, data, initializers, losses, models, optim, schedules
 from jaxd2l.book import tensors
 
 
-def torch_sgd(**options: Any) -> torch.Tensor:
-    """Where three steps of `torch.optim.SGD` from p = 1 lead on p^2/2, whose gradient is p."""
+def torch_steps(name: str, **options: Any) -> torch.Tensor:
+    """Where three steps of the optimiser of `torch.optim` lead from p = 1 on p^2/2, whose gradient is p."""
     p = torch.ones(1, requires_grad=True)
-    optimizer = torch.optim.SGD([p], **options)
+    optimizer = getattr(torch.optim, name)([p], **options)
     for _ in range(3):
         optimizer.zero_grad()
         (p * p / 2).sum().backward()
         optimizer.step()
     return p
+
+
+def torch_rates(name: str, steps: int, **options: Any) -> list[float]:
+    """The rate that each step uses, with a scheduler of `torch.optim.lr_scheduler` and a first rate of 1."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler = getattr(torch.optim.lr_scheduler, name)(optimizer, **options)
+    rates = []
+    for _ in range(steps):
+        rates.append(float(optimizer.param_groups[0]["lr"]))
+        optimizer.step()
+        scheduler.step()
+    return rates
 
 
 def optax_steps(tx: optax.GradientTransformation) -> jax.Array:
@@ -52,9 +64,11 @@ NAMES: Mapping[str, Any] = {
     "optax": optax,
     "optax_steps": optax_steps,
     "optim": optim,
+    "schedules": schedules,
     "tensors": tensors,
     "torch": torch,
-    "torch_sgd": torch_sgd,
+    "torch_rates": torch_rates,
+    "torch_steps": torch_steps,
 }
 """What the source texts may use."""
 

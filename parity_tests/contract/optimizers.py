@@ -1,0 +1,217 @@
+"""Clauses of the contract on the optimisers of chapter 12 and on clipping (D2L 12.7 to 12.11)."""
+
+from parity_tests.contract.clause import Clause
+
+ADAPTIVE = (
+    Clause(
+        "Adagrad, no options",
+        "12.7",
+        ("torch_steps('Adagrad', lr=.1)", "[0.7805]"),
+        ("optax_steps(optax.adagrad(.1))", "[0.7875]"),
+        "As torch. optax's sum of squares starts from 0.1, and its eps is under the root.",
+        ("optax_steps(optim.adagrad(.1))", "[0.7805]"),
+    ),
+    Clause(
+        "Adagrad from the same sum",
+        "12.7",
+        ("torch_steps('Adagrad', lr=.1)", "[0.7805]"),
+        ("optax_steps(optax.adagrad(.1, initial_accumulator_value=0.))", "[0.7805]"),
+        "Equal but for the eps.",
+        ("optax_steps(optim.adagrad(.1))", "[0.7805]"),
+    ),
+    Clause(
+        "Adagrad's eps of 1",
+        "12.7",
+        ("torch_steps('Adagrad', lr=.1, eps=1.)", "[0.8758]"),
+        ("optax_steps(optax.adagrad(.1, initial_accumulator_value=0., eps=1.))", "[0.8285]"),
+        "Beside the root, as torch; optax adds it under the root.",
+        ("optax_steps(optim.adagrad(.1, eps=1.))", "[0.8758]"),
+    ),
+    Clause(
+        "RMSprop, no options",
+        "12.8",
+        ("torch_steps('RMSprop', lr=.05)", "[0.1548]"),
+        ("optax_steps(optax.rmsprop(.05))", "[0.6544]"),
+        "As torch, which keeps 0.99 of the squares where optax keeps 0.9.",
+        ("optax_steps(optim.rmsprop(.05))", "[0.1548]"),
+    ),
+    Clause(
+        "RMSprop's eps of 1",
+        "12.8",
+        ("torch_steps('RMSprop', lr=.1, alpha=.9, eps=1.)", "[0.8009]"),
+        ("optax_steps(optax.rmsprop(.1, eps=1.))", "[0.7468]"),
+        "Beside the root, as torch; optax adds it under the root unless `eps_in_sqrt=False`.",
+        ("optax_steps(optim.rmsprop(.1, alpha=.9, eps=1.))", "[0.8009]"),
+    ),
+    Clause(
+        "RMSprop, eps beside the root",
+        "12.8",
+        ("torch_steps('RMSprop', lr=.1, alpha=.9, eps=1.)", "[0.8009]"),
+        ("optax_steps(optax.rmsprop(.1, eps=1., eps_in_sqrt=False))", "[0.8009]"),
+        "Equal.",
+        ("optax_steps(optim.rmsprop(.1, alpha=.9, eps=1.))", "[0.8009]"),
+    ),
+    Clause(
+        "centered RMSprop with momentum",
+        "12.8",
+        ("torch_steps('RMSprop', lr=.1, alpha=.9, momentum=.5, centered=True)", "[0.02084]"),
+        ("optax_steps(optax.rmsprop(.1, momentum=.5, centered=True, eps_in_sqrt=False))", "[0.02084]"),
+        "Equal.",
+        ("optax_steps(optim.rmsprop(.1, alpha=.9, momentum=.5, centered=True))", "[0.02084]"),
+    ),
+    Clause(
+        "Adadelta, no rate",
+        "12.9",
+        ("torch_steps('Adadelta')", "[0.9903]"),
+        ("optax_steps(optax.adadelta())", "[1.01]"),
+        "optax climbs without a rate: its updates are then not negated. Pass 1, torch's default.",
+        ("optax_steps(optim.adadelta(1.))", "[0.9903]"),
+    ),
+    Clause(
+        "Adadelta, a rate of 1",
+        "12.9",
+        ("torch_steps('Adadelta', lr=1., eps=.01)", "[0.2703]"),
+        ("optax_steps(optax.adadelta(1., eps=.01))", "[0.2703]"),
+        "Equal.",
+        ("optax_steps(optim.adadelta(1., eps=.01))", "[0.2703]"),
+    ),
+    Clause(
+        "Adadelta's decay",
+        "12.9",
+        ("torch_steps('Adadelta', lr=1., eps=.01, weight_decay=.5)", "[0.2547]"),
+        ("optax_steps(optax.adadelta(1., eps=.01, weight_decay=.5))", "[0.2547]"),
+        "Equal: part of the gradient in all three.",
+        ("optax_steps(optim.adadelta(1., eps=.01, weight_decay=.5))", "[0.2547]"),
+    ),
+    Clause(
+        "Adam, no options",
+        "12.10",
+        ("torch_steps('Adam', lr=.1)", "[0.7016]"),
+        ("optax_steps(optax.adam(.1))", "[0.7016]"),
+        "Equal to four digits.",
+        ("optax_steps(optim.adam(.1))", "[0.7016]"),
+    ),
+    Clause(
+        "millionths that Adam's first step of 1 lacks",
+        "12.10",
+        (
+            (
+                "p = torch.zeros(1, requires_grad=True); tx = torch.optim.Adam([p], 1.); "
+                "p.sum().backward(); tx.step(); (1e6 * (1 + p)).abs().round()"
+            ),
+            "[0]",
+        ),
+        (
+            ("tx = optax.adam(1.); p = jnp.zeros(1); jnp.abs(1e6 * (1 + tx.update(p + 1, tx.init(p))[0])).round()"),
+            "[7]",
+        ),
+        "As torch. optax takes 1 - 0.999^t in float32.",
+        (
+            ("tx = optim.adam(1.); p = jnp.zeros(1); jnp.abs(1e6 * (1 + tx.update(p + 1, tx.init(p))[0])).round()"),
+            "[0]",
+        ),
+    ),
+    Clause(
+        "Adam's decay",
+        "12.10",
+        ("torch_steps('Adam', lr=.1, weight_decay=.5)", "[0.7016]"),
+        ("optax_steps(optax.adamw(.1, weight_decay=.5))", "[0.575]"),
+        "Part of the gradient, as torch. `optax.adam` has none, and `optax.adamw` is torch's AdamW.",
+        ("optax_steps(optim.adam(.1, weight_decay=.5))", "[0.7016]"),
+    ),
+    Clause(
+        "Adam's decay, added before",
+        "12.10",
+        ("torch_steps('Adam', lr=.1, weight_decay=.5)", "[0.7016]"),
+        ("optax_steps(optax.chain(optax.add_decayed_weights(.5), optax.adam(.1)))", "[0.7016]"),
+        "Equal.",
+        ("optax_steps(optim.adam(.1, weight_decay=.5))", "[0.7016]"),
+    ),
+    Clause(
+        "AdamW's decay",
+        "12.10",
+        ("torch.optim.AdamW([torch.ones(1)]).defaults['weight_decay']", "0.01"),
+        ("inspect.signature(optax.adamw).parameters['weight_decay'].default", "0.0001"),
+        "As torch. With optax, pass it.",
+        ("inspect.signature(optim.adamw).parameters['weight_decay'].default", "0.01"),
+    ),
+    Clause(
+        "AdamW's decay is scaled by the rate",
+        "12.10",
+        ("torch_steps('AdamW', lr=.1, weight_decay=.5)", "[0.575]"),
+        ("optax_steps(optax.adamw(.1, weight_decay=.5))", "[0.575]"),
+        "Equal: in both.",
+        ("optax_steps(optim.adamw(.1, weight_decay=.5))", "[0.575]"),
+    ),
+    Clause(
+        "Adamax, no options",
+        "12.10",
+        ("torch_steps('Adamax', lr=.1)", "[0.7155]"),
+        ("optax_steps(optax.adamax(.1))", "[0.7155]"),
+        "Equal to four digits.",
+        ("optax_steps(optim.adamax(.1))", "[0.7155]"),
+    ),
+    Clause(
+        "NAdam, no options",
+        "12.10",
+        ("torch_steps('NAdam', lr=.1)", "[0.7527]"),
+        ("optax_steps(optax.nadam(.1))", "[0.6406]"),
+        "As torch, whose momentum grows over the first steps (`momentum_decay`); optax's does not.",
+        ("optax_steps(optim.nadam(.1))", "[0.7527]"),
+    ),
+    Clause(
+        "RAdam, no options",
+        "12.10",
+        ("torch_steps('RAdam', lr=.1)", "[0.7158]"),
+        ("optax_steps(optax.radam(.1))", "[0.7158]"),
+        "Equal to four digits.",
+        ("optax_steps(optim.radam(.1))", "[0.7158]"),
+    ),
+    Clause(
+        "Rprop, no options",
+        "12.10",
+        ("torch_steps('Rprop', lr=.1)", "[0.636]"),
+        ("optax_steps(optax.rprop(.1))", "[0.78]"),
+        "As torch; optax's first step is 0.",
+        ("optax_steps(optim.rprop(.1))", "[0.636]"),
+    ),
+    Clause(
+        "Yogi",
+        "12.10",
+        ("torch.optim.Yogi", "AttributeError"),
+        ("optax_steps(optax.yogi(.1))", "[0.7021]"),
+        "torch has none. As the book, with moments from 0; optax's start from 1e-6.",
+        ("optax_steps(optim.yogi(.1))", "[0.702]"),
+    ),
+    Clause(
+        "clipping to a norm of 1e-6",
+        "12.11",
+        (
+            (
+                "p = torch.zeros(2); p.grad = torch.tensor([3e-6, 4e-6]); "
+                "torch.nn.utils.clip_grad_norm_([p], 1e-6); 1e6 * p.grad"
+            ),
+            "[0.5, 0.6667]",
+        ),
+        (
+            ("tx = optax.clip_by_global_norm(1e-6); 1e6 * tx.update(jnp.array([3e-6, 4e-6]), tx.init(None))[0]"),
+            "[0.6, 0.8]",
+        ),
+        "As torch, which divides by the norm + 1e-6; optax divides by the norm.",
+        (
+            "tx = optim.clip_grad_norm(1e-6); 1e6 * tx.update(jnp.array([3e-6, 4e-6]), tx.init(None))[0]",
+            "[0.5, 0.6667]",
+        ),
+    ),
+    Clause(
+        "clipping to values",
+        "12.11",
+        (
+            ("p = torch.zeros(2); p.grad = torch.tensor([3., -.1]); torch.nn.utils.clip_grad_value_([p], .5); p.grad"),
+            "[0.5, -0.1]",
+        ),
+        ("tx = optax.clip(.5); tx.update(jnp.array([3., -.1]), tx.init(None))[0]", "[0.5, -0.1]"),
+        "Equal.",
+        ("tx = optim.clip_grad_value(.5); tx.update(jnp.array([3., -.1]), tx.init(None))[0]", "[0.5, -0.1]"),
+    ),
+)
