@@ -58,11 +58,13 @@ templates_path = [str(HERE / "templates")]
 
 
 def link_to_the_book(app, doctree):
-    """Below a notebook's title stands a link to its section."""
+    """Below a notebook's title stands a link to its section, unless the notebook has one itself."""
     name = Path(app.env.docname).name
-    if app.env.docname.startswith("notebooks/ch"):
-        link = nodes.reference("", "This section of the book", refuri=book.url(name), internal=False)
-        doctree[0].insert(1, nodes.paragraph("", "", link, classes=["section-of-the-book"]))
+    if not app.env.docname.startswith("notebooks/ch"):
+        return
+    address = book.url(name)
+    if all(link.get("refuri") != address for link in doctree.findall(nodes.reference)):
+        doctree[0].insert(1, nodes.paragraph("", "", nodes.reference("", "This section of the book", refuri=address)))
 
 
 def setup(app):
