@@ -34,11 +34,15 @@ OUTCOMES = {
     "jaxd2l evaluate out/mlp-fashion_mnist": Outcome(0, r"(?s)sandal.*recall|recall.*sandal"),
     "jaxd2l predict out/mlp-fashion_mnist": Outcome(0, r"ankle boot", ("out/mlp-fashion_mnist/predictions.png",)),
     "jaxd2l sweep mlp --lr 0.01:1:log:8 --seeds 8 --plot map.png": Outcome(0, r"│ best │", ("map.png",)),
+    "jaxd2l train mlp --dataset fashion_mnist --hidden 512,256 --dropout 0.2 --momentum 0.9 --schedule cosine "
+    "--epochs 20": Outcome(0, r"test accuracy[^\n]*0\.8[89]"),
+    "jaxd2l sweep mlp --lr 0.001:1:log:4 --seeds 2 --optimizer sgd,adagrad,adam,yogi --plot optimizers.png": Outcome(
+        0, r"adagrad", ("optimizers.png",)
+    ),
     "jaxd2l bench --plot pictures": Outcome(0, r"torch eager", ("pictures/ways.png",)),
     "jaxd2l train mlp --epochs 200 --out run --checkpoint-dir ckpt --checkpoint-every 10 --resume": Outcome(
         0, r"accuracy", ("run/params.safetensors", "ckpt/step-00009400/SHA256SUMS")
     ),
-    "jaxd2l export run --to model.safetensors": Outcome(0, r"", ("model.safetensors",)),
     "jaxd2l export out/mlp-digits --to model.safetensors": Outcome(0, r"", ("model.safetensors",)),
     "jaxd2l import model.safetensors --out imported": Outcome(0, r"", ("imported/run.json",)),
     f"{_TWO_PROCESSES} 1 &": Outcome(0, r""),
@@ -59,7 +63,7 @@ def blocks(language: str, page: Path) -> list[str]:
 def commands(page: Path) -> list[str]:
     """Its shell commands without their comments."""
     lines = [re.sub(r"\s+#.*", "", line) for block in blocks("sh", page) for line in block.splitlines()]
-    return [line for line in lines if not line.startswith("make ")]
+    return [line for line in lines if not line.startswith(("make ", "pip ", "python3 -m venv "))]  # `.ci/run` installs
 
 
 def snippets() -> list[Any]:
