@@ -158,6 +158,7 @@ def adagrad(rate):
         (optax.adagrad(0.4), None, (-2.418646, -0.158821)),
         (optax.rmsprop(0.4, decay=0.9, eps=1e-6), (-3.735095, -0.735089), (-0.0105987, 1.04e-14)),
         (optim.rmsprop(0.4, alpha=0.9), None, (-0.0105980, 1.04e-14)),
+        (optim.rmsprop(0.4), None, (-3.8e-15, -1.15e-7)),
         (optim.adadelta(1.0, rho=0.9, eps=1e-5), (-4.9900005, -1.9900000), (-4.782488, -1.787589)),
         (optim.adadelta(1.0), None, (-4.930470, -1.930986)),
         (optim.adam(0.01, eps=1e-6), (-4.99, -1.99), (-4.800485, -1.801256)),

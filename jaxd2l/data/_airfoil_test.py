@@ -1,8 +1,6 @@
 """The loader takes the book's file and no other, as the book does; the numbers of 12.5; made-up data of its columns."""
 
 import hashlib
-import os
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -10,10 +8,8 @@ import pytest
 
 from jaxd2l.data import _airfoil, airfoil, made_up_airfoil
 from jaxd2l.data._airfoil import SHA1
-from jaxd2l.data._official_files import find
 
 [NAME] = SHA1
-_BESIDE_CHECKOUT = Path(__file__).parents[2].parent / "shared" / "data"
 ROWS = b"800\t0\t0.3\t71\t0.002\t126\r\n1000\t4\t0.3\t71\t0.003\t125\r\n1250\t2\t0.1\t40\t0.001\t127\r\n"
 
 
@@ -29,30 +25,18 @@ def made_up_file(tmp_path, monkeypatch):
     return tmp_path / "server" / NAME
 
 
-@pytest.fixture
-def official():
-    """NASA's file: from the folder that JAXD2L_DATA_DIR names, else from beside the checkout; or skip."""
-    for folder in filter(None, (os.environ.get("JAXD2L_DATA_DIR"), _BESIDE_CHECKOUT)):
-        try:
-            find(_airfoil.FILES, folder)
-        except FileNotFoundError:
-            continue
-        return airfoil(data_dir=folder)
-    return pytest.skip(f"{NAME} is not here; put it into {_BESIDE_CHECKOUT}/airfoil")
-
-
 def test_the_checksum_is_the_books():
     assert SHA1 == {"airfoil_self_noise.dat": "76e5be1548fd8222e5074cf0faae75edff8cf93f"}
     assert _airfoil.FILES.url == "http://d2l-data.s3-accelerate.amazonaws.com/"
 
 
-def test_the_first_row_and_the_losses_of_the_book(official):
-    inputs, labels = (np.float64(part) for part in official.train)
+def test_the_first_row_and_the_losses_of_the_book(measured_airfoil):
+    inputs, labels = (np.float64(part) for part in measured_airfoil.train)
     assert inputs.shape == (1500, 5)
     assert labels.shape == (1500, 1)
     np.testing.assert_allclose(inputs[0], [-0.662023, -1.146403, 1.799299, 1.312935, -0.644805], atol=1e-6)
     assert abs(labels[0, 0] - 0.197939) < 1e-6
-    assert official.test is official.train
+    assert measured_airfoil.test is measured_airfoil.train
     X = np.c_[inputs, np.ones(1500)]
     w, *_ = np.linalg.lstsq(X, labels[:, 0], rcond=None)
     expected = [-0.583178, -0.365512, -0.484334, 0.223865, -0.271330, 0.00196379]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jaxd2l.data import _fashion_mnist_files as files
+from jaxd2l.data import airfoil
 from jaxd2l.data._official_files import DATA_VARIABLE, find
 from jaxd2l.types import Dataset
 
@@ -29,6 +30,17 @@ def official_files() -> Path:
 @pytest.fixture(scope="session")
 def fashion_mnist_files() -> Path:
     return official_files()
+
+
+@pytest.fixture(scope="session")
+def measured_airfoil() -> Dataset:
+    """NASA's measurements, from the folder that JAXD2L_DATA_DIR names, else from beside the checkout; or skip."""
+    for folder in filter(None, (os.environ.get(DATA_VARIABLE), _BESIDE_CHECKOUT)):
+        try:
+            return airfoil(data_dir=folder)
+        except FileNotFoundError:
+            continue
+    return pytest.skip(f"The airfoil file is not here; put it into {_BESIDE_CHECKOUT / 'airfoil'}")
 
 
 @pytest.fixture
