@@ -79,11 +79,8 @@ def bowl(x):
 
 start = jnp.array([-5.0, -2.0])
 path = gradient_descent(bowl, start, 0.1, 20)
-print(
-    "after 20 steps:",
-    path[-1],
-    bool(jnp.allclose(path, descent.gradient_descent(bowl, start, learning_rate=0.1, steps=20), atol=1e-6)),
-)
+packaged = descent.gradient_descent(bowl, start, learning_rate=0.1, steps=20)
+print("after 20 steps:", path[-1], "as in the package:", bool(jnp.allclose(path, packaged, atol=1e-6)))
 landscapes.contours(bowl, {"rate 0.1": path})
 
 # %% [markdown]
@@ -108,7 +105,7 @@ def cosh(x):
 
 
 ours, packaged = newton(cosh, jnp.array(10.0), 6), descent.newton(cosh, 10.0, steps=6)
-print(ours, bool(jnp.allclose(ours, packaged, atol=1e-5)))
+print(ours, "as in the package:", bool(jnp.allclose(ours, packaged, atol=1e-5)))
 landscapes.on_curve(cosh, {"Newton": packaged}, xlim=(-10, 10.5))
 
 # %% [markdown]

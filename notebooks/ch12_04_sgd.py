@@ -182,9 +182,10 @@ for name, order in orders.items():
 # **4. Some coordinates of the gradient are always larger than others. What would you do?** Give each its own rate, in
 # proportion to what its gradients have been: Adagrad, section 12.7.
 #
-# **5. $f(x) = x^2 (1 + \sin x)$ has many minima. Could you change it such that all have to be visited?** It touches 0
-# wherever $\sin x = -1$, so all of those are minima of the same height. Only $x = 0$ remains if you add a slope, such
-# as $x^2$: then a run has to come from minimum to minimum, and only noise can get it out of each.
+# **5. How many minima has $f(x) = x^2 (1 + \sin x)$? Change it such that all of them have to be visited.** It is 0 at
+# $x = 0$ and wherever $\sin x = -1$, and nowhere negative: infinitely many minima of the same height. Lower each by an
+# amount of its own that cannot be guessed from the others; then only those who have looked at all know which is the
+# lowest.
 #
 # ## Summary
 #
