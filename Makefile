@@ -4,7 +4,7 @@ VENV ?= .venv
 # --no-compile: Python compiles what is imported; pip would spend half a minute on all the rest.
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt
 
-.PHONY: train test test-long notebooks site lint types dist audit clean
+.PHONY: train test test-long notebooks lab site lint types dist audit clean
 
 train: $(VENV)/jaxd2l.installed
 	$(VENV)/bin/jaxd2l train mlp
@@ -18,6 +18,11 @@ test-long: $(VENV)/tests.installed
 
 notebooks: $(VENV)/tests.installed
 	$(VENV)/bin/python -m notebooks
+
+# Copies, so that opening and running a notebook changes nothing here.
+lab: $(VENV)/tests.installed
+	test -d out/notebooks || { mkdir -p out/notebooks && cp notebooks/*.ipynb out/notebooks; }
+	$(VENV)/bin/jupyter lab out/notebooks
 
 # The pages are where they are read on GitHub, so the whole repository is the source. Nothing is executed or downloaded.
 site: $(VENV)/site.installed

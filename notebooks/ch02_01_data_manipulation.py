@@ -4,6 +4,8 @@
 # Deep learning keeps its data in arrays. This section creates arrays, reads and writes parts of them, computes with
 # them, and passes them to other libraries. JAX arrays look like NumPy's, with one deep difference: **they never
 # change**. Most of the differences from PyTorch below follow from that.
+#
+# [This section in the book](https://d2l.ai/chapter_preliminaries/ndarray.html)
 
 # %%
 # %matplotlib inline

@@ -6,6 +6,8 @@
 # have to learn something first, such as a mean. They learn it from the **training rows only** and then apply it to any
 # rows. In this package, what they learn is a value that you can look at: `fit(train) -> fitted`, then `apply(fitted,
 # rows)`.
+#
+# [This section in the book](https://d2l.ai/chapter_preliminaries/pandas.html)
 
 # %%
 # %matplotlib inline

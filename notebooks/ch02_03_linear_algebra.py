@@ -4,6 +4,8 @@
 # This section covers scalars, vectors and matrices, and what you can do with them: elementwise arithmetic, sums,
 # products, norms. Nearly all of it is plain `jax.numpy`. `tensors` adds the few functions that mean something different
 # in PyTorch.
+#
+# [This section in the book](https://d2l.ai/chapter_preliminaries/linear-algebra.html)
 
 # %%
 # %matplotlib inline

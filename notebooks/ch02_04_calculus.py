@@ -3,6 +3,8 @@
 #
 # Training makes a loss smaller by changing many numbers a little. Derivatives tell us which changes help. This section
 # computes them as limits, as slopes of tangents, and by the rules for gradients, and uses JAX to check each rule.
+#
+# [This section in the book](https://d2l.ai/chapter_preliminaries/calculus.html)
 
 # %%
 # %matplotlib inline

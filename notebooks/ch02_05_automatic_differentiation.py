@@ -4,6 +4,8 @@
 # Nobody differentiates a network by hand. PyTorch **records** the operations on a tensor and walks back through the
 # record when you call `backward`. JAX **transforms functions**: `jax.grad(f)` is a function that computes the gradient
 # of `f`. There is no record to keep, reset, or lose.
+#
+# [This section in the book](https://d2l.ai/chapter_preliminaries/autograd.html)
 
 # %%
 # %matplotlib inline

@@ -4,6 +4,8 @@
 # Linear regression predicts a number as a weighted sum of features. It is the simplest model that is trained like all
 # the others. This section defines it, solves it in closed form, and takes one step of stochastic gradient descent. Then
 # it shows why we compute with whole vectors, and why the loss is a square.
+#
+# [This section in the book](https://d2l.ai/chapter_linear-regression/linear-regression.html)
 
 # %%
 # %matplotlib inline

@@ -5,6 +5,8 @@
 # `DataModule` holds the data, and `Trainer` brings them together. This package has functions and a few plain values
 # instead. This section shows them at work. A table then lists every class and method of the book with its counterpart
 # here.
+#
+# [This section in the book](https://d2l.ai/chapter_linear-regression/oo-design.html)
 
 # %%
 # %matplotlib inline

@@ -4,6 +4,8 @@
 # Before we train a model on data whose true parameters nobody knows, we should train it on data whose parameters we
 # chose. This section draws such data from a known line, looks at them, and deals them out in shuffled minibatches.
 # Sections 3.4 and 3.5 then try to recover the line.
+#
+# [This section in the book](https://d2l.ai/chapter_linear-regression/synthetic-regression-data.html)
 
 # %%
 # %matplotlib inline

@@ -3,6 +3,8 @@
 #
 # We write the model, the loss, the optimiser and the training loop of linear regression, each in a few lines, and check
 # that the package's functions compute the same. Every later section trains with the package's loop.
+#
+# [This section in the book](https://d2l.ai/chapter_linear-regression/linear-regression-scratch.html)
 
 # %%
 # %matplotlib inline

@@ -4,6 +4,8 @@
 # Layers, losses and optimisers are so common that libraries provide them: layers come from Flax, losses and optimisers
 # from optax. This section builds the model of section 3.4 from them, and finds two places where concise code in PyTorch
 # and in JAX silently computes different things.
+#
+# [This section in the book](https://d2l.ai/chapter_linear-regression/linear-regression-concise.html)
 
 # %%
 # %matplotlib inline

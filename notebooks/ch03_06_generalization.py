@@ -4,6 +4,8 @@
 # A model that reproduces its training set may have learnt the pattern, or only the examples. Data that it has not seen
 # show which. This section shows polynomials of degree 1, 3 and 8, which underfit, fit and overfit, and then chooses the
 # degree by cross-validation.
+#
+# [This section in the book](https://d2l.ai/chapter_linear-regression/generalization.html)
 
 # %%
 # %matplotlib inline

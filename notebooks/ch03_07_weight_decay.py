@@ -4,6 +4,8 @@
 # More data cure overfitting, but data cost money. Weight decay is another cure. It makes large weights expensive, so
 # that a weight is large only if the data demand it. This section trains 200 weights on 20 examples, with and without
 # decay.
+#
+# [This section in the book](https://d2l.ai/chapter_linear-regression/weight-decay.html)
 
 # %%
 # %matplotlib inline

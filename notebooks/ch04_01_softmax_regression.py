@@ -4,6 +4,8 @@
 # Regression asks how much; classification asks which one. This section turns scores into probabilities, derives a loss
 # that fits them to labels, and explains this loss in the terms of information theory: surprisal, entropy and
 # cross-entropy.
+#
+# [This section in the book](https://d2l.ai/chapter_linear-classification/softmax-regression.html)
 
 # %%
 # %matplotlib inline

@@ -4,6 +4,8 @@
 # Fashion-MNIST consists of grey images of clothes, 28 by 28 pixels, in ten classes. This section loads it, converts its
 # pixels to numbers in $[0, 1]$, draws minibatches, and looks at the images. Here an image of height $h$ and width $w$
 # is an array of shape $(h, w, c)$, with its $c$ channels last; in PyTorch the shape is $(c, h, w)$.
+#
+# [This section in the book](https://d2l.ai/chapter_linear-classification/image-classification-dataset.html)
 
 # %%
 # %matplotlib inline

@@ -5,6 +5,8 @@
 # measures loss and accuracy on held-out data. The book puts them into a class `Classifier`, from which its models
 # inherit. Here they are functions of a model's outputs. From the same outputs we compute other measures as well: error
 # rate, precision, recall, F1, specificity and fall-out.
+#
+# [This section in the book](https://d2l.ai/chapter_linear-classification/classification.html)
 
 # %%
 # %matplotlib inline

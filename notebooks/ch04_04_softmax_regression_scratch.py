@@ -4,6 +4,8 @@
 # Softmax regression has three parts: a linear layer $\mathbf{O} = \mathbf{X}\mathbf{W} + \mathbf{b}$, the softmax that
 # turns its outputs into probabilities, and the cross-entropy loss. This section builds each part, trains the model on
 # Fashion-MNIST, and looks at what it gets wrong.
+#
+# [This section in the book](https://d2l.ai/chapter_linear-classification/softmax-regression-scratch.html)
 
 # %%
 # %matplotlib inline

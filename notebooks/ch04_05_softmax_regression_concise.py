@@ -3,6 +3,8 @@
 #
 # We build the model of section 4.4 again from the parts of a library: a Flax layer, a loss that takes scores, and an
 # optax optimiser. Only the loss needs some thought: we must not compute the softmax first and then its logarithm.
+#
+# [This section in the book](https://d2l.ai/chapter_linear-classification/softmax-regression-concise.html)
 
 # %%
 # %matplotlib inline

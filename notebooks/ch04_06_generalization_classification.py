@@ -4,6 +4,8 @@
 # How far can you trust a measured error rate? For one fixed classifier and fresh test data, the central limit theorem
 # and Hoeffding's inequality give the answer. If you measure many classifiers on the same data, or choose one by looking
 # at the data, the answer depends on how many there were, or on how much the class of models can express.
+#
+# [This section in the book](https://d2l.ai/chapter_linear-classification/generalization-classification.html)
 
 # %%
 # %matplotlib inline

@@ -10,6 +10,8 @@
 # | covariate shift | $p(\mathbf{x})$ | $p(y \mid \mathbf{x})$ | trained on photographs, used on drawings |
 # | label shift | $p(y)$ | $p(\mathbf{x} \mid y)$ | an illness keeps its symptoms but becomes more frequent |
 # | concept shift | $p(y \mid \mathbf{x})$ | | what counts as fashionable |
+#
+# [This section in the book](https://d2l.ai/chapter_linear-classification/environment-and-distribution-shift.html)
 
 # %%
 # %matplotlib inline

@@ -11,6 +11,8 @@
 # with $\mathbf{W}^{(1)} \in \mathbb{R}^{d \times h}$ and $\mathbf{W}^{(2)} \in \mathbb{R}^{h \times q}$. The
 # **activation function** $\sigma$ acts on each element separately. This section shows what it adds, and presents the
 # usual choices.
+#
+# [This section in the book](https://d2l.ai/chapter_multilayer-perceptrons/mlp.html)
 
 # %%
 # %matplotlib inline

@@ -9,6 +9,8 @@
 #
 # and $\mathbf{O}$ holds the logits of 10 classes. The loss and the training loop are those of softmax regression. Only
 # the model is new.
+#
+# [This section in the book](https://d2l.ai/chapter_multilayer-perceptrons/mlp-implementation.html)
 
 # %%
 # %matplotlib inline

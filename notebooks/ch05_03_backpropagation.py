@@ -9,6 +9,8 @@
 # s = \frac{\lambda}{2} \left(\|\mathbf{W}^{(1)}\|_F^2 + \|\mathbf{W}^{(2)}\|_F^2\right), \quad J = L + s,$$
 #
 # and stores the intermediate values. The **backward pass** goes back the same way and applies the chain rule.
+#
+# [This section in the book](https://d2l.ai/chapter_multilayer-perceptrons/backprop.html)
 
 # %%
 # %matplotlib inline

@@ -9,6 +9,8 @@
 #
 # A product of many factors tends to 0 or to infinity. This section shows both. It then shows a third problem, units
 # that stay identical, and the initialisations that avoid all three.
+#
+# [This section in the book](https://d2l.ai/chapter_multilayer-perceptrons/numerical-stability-and-init.html)
 
 # %%
 # %matplotlib inline

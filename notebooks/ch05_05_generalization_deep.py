@@ -5,6 +5,8 @@
 # no code, so we test its claims by experiments: networks can fit random labels, the usual penalties do not prevent
 # this, nearest neighbours behave in the same way, and **early stopping** helps when labels are noisy. The data are the
 # 1797 digits of 8 x 8 pixels from scikit-learn, a data set small enough for hundreds of epochs.
+#
+# [This section in the book](https://d2l.ai/chapter_multilayer-perceptrons/generalization-deep.html)
 
 # %%
 # %matplotlib inline

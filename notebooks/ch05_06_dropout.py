@@ -8,6 +8,8 @@
 # \qquad \mathbb{E}[h'] = h.$$
 #
 # No unit can rely on any particular other unit. For prediction, nothing is dropped.
+#
+# [This section in the book](https://d2l.ai/chapter_multilayer-perceptrons/dropout.html)
 
 # %%
 # %matplotlib inline

@@ -9,6 +9,8 @@
 # with a dozen of the real columns, including gaps. `data.kaggle_house_prices` loads the real data: it downloads the
 # book's two CSV files, or reads them from the folder that `JAXD2L_DATA_DIR` names, and checks their SHA-1 checksums. To
 # use the real data, set `REAL = True` in the next cell. Nothing else needs to change.
+#
+# [This section in the book](https://d2l.ai/chapter_multilayer-perceptrons/kaggle-house-price.html)
 
 # %%
 # %matplotlib inline

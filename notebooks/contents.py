@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +24,7 @@ clone:
 ```sh
 make notebooks                           # executes all of them and writes this page
 .venv/bin/python -m notebooks ch05_03    # executes only some
+make lab                                 # copies them to out/notebooks, and opens the copies in JupyterLab
 ```
 
 Chapters 4 and 5 and section 12.11 use Fashion-MNIST, sections 12.5 to 12.10 NASA's airfoil data. The files are
@@ -32,7 +34,7 @@ Without the airfoil file the notebooks take made-up data of the same columns, an
 raises an error, warns, or prints something different from the notebook committed here. Float32 rounding and measured
 times do not count as differences.
 
-The table lists, for each notebook, the functions that it uses, and the tests that compare one of these functions with
+The table lists, for each notebook, what it is about, the functions that it uses, and the tests that compare one of these functions with
 PyTorch. The seconds are those of the last execution on two cores, including imports and compilation.
 
 """
@@ -43,8 +45,8 @@ _COMMON = frozenset({"train.fit", "train.create_state", "data.fashion_mnist", "d
 
 def text() -> str:
     """The whole page. Everything in the table is read from the notebooks and the tests."""
-    headings = ["Section", "Notebook", "Uses", "Parity tests", "Seconds"]
-    return _HEAD + markdown_table(headings, map(_row, running.texts()), align="llllr") + "\n"
+    headings = ["Section", "Notebook", "What it is about", "Uses", "Parity tests", "Seconds"]
+    return _HEAD + markdown_table(headings, map(_row, running.texts()), align="lllllr") + "\n"
 
 
 def title(path: Path) -> str:
@@ -53,6 +55,12 @@ def title(path: Path) -> str:
     if not first.startswith("# "):
         raise ValueError(f"{path.name} must begin with its title, such as '# 2.1 Data manipulation'; got {first!r}")
     return first.removeprefix("# ")
+
+
+def subject(path: Path) -> str:
+    """The first two sentences of a notebook, which say what one will learn."""
+    paragraph = running.load(path).cells[0].source.split("\n\n")[1].replace("\n", " ")
+    return " ".join(re.split(r"(?<=[.?!:]) (?=[A-Z])", paragraph)[:2]).replace("|", "\\|")
 
 
 def functions(path: Path) -> list[str]:
@@ -118,4 +126,4 @@ def _row(path: Path) -> tuple[object, ...]:
     section, _, name = title(path).partition(" ")
     seconds = running.load(path).metadata["jaxd2l"]["seconds"]
     names = ", ".join(f"`{function}`" for function in used)
-    return section, _link(name, path.with_suffix(".ipynb")), names, ", ".join(tests), seconds
+    return section, _link(name, path.with_suffix(".ipynb")), subject(path), names, ", ".join(tests), seconds
