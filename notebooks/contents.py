@@ -34,8 +34,9 @@ Without the airfoil file the notebooks take made-up data of the same columns, an
 raises an error, warns, or prints something different from the notebook committed here. Float32 rounding and measured
 times do not count as differences.
 
-The table lists, for each notebook, what it is about, the functions that it uses, and the tests that compare one of these
-functions with PyTorch. The seconds are those of the last execution on two cores, including imports and compilation.
+The table lists, for each notebook, what it is about, the functions that it uses, and the tests that compare one of
+these functions with PyTorch. The seconds are those of the last execution on two cores, including imports and
+compilation.
 
 """
 
