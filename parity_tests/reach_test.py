@@ -99,6 +99,7 @@ def test_evaluation_mode_says_what_it_did_not_look_at() -> None:
         report.assert_ok(strict=True)
 
 
+@pytest.mark.long
 def test_training_mode_shares_one_dropout_mask_and_names_what_flax_averages_otherwise() -> None:
     batches = [(X, Y), (X[::-1] * 0.5, Y)]
 
