@@ -43,3 +43,14 @@ def test_the_table_is_that_of_what_was_measured() -> None:
     assert {name for name, one in measured()["outcomes"].items() if one["verdict"] != "named"} == UNNAMED
     assert not any(one["verdict"] == "wrong" for one in outcomes)
     assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_the_readme_claims_what_was_measured() -> None:
+    rights, outcomes = (measured()[part].values() for part in ("rights", "outcomes"))
+    accepted, found = sum(one["accepted"] for one in rights), sum(one["found"] for one in outcomes)
+    named = sum(one["verdict"] == "named" for one in outcomes)
+    claim = (
+        f"right ports accepted: {accepted} of {len(rights)}; planted mistakes found: {found} of {len(outcomes)}, "
+        f"named: {named}"
+    )
+    assert claim in " ".join((PAGE.parents[2] / "README.md").read_text(encoding="utf-8").split())

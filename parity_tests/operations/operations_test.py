@@ -78,3 +78,9 @@ def test_the_table_adds_up() -> None:
     assert "Not measured yet: 1 operations" in page
     assert "- exp 1: no" in page
     assert "| a dtype | 6 | `exp`, `log` |" in page
+
+
+def test_the_page_and_the_readme_count_every_operation() -> None:
+    count = len(command.every_name())
+    assert f"{count} operations and modules" in table.PATH.read_text(encoding="utf-8")
+    assert f"[{count} of torch's operations and modules]" in (table.PATH.parents[2] / "README.md").read_text("utf-8")
