@@ -15,7 +15,7 @@ from typing import Any
 from jaxd2l._environment import environment
 from jaxd2l._tables import markdown_table
 from parity_tests import measured
-from parity_tests.ports.measuring import LARGE, PORTS, Measured, measure
+from parity_tests.ports.measuring import LARGE, PORTS, Measured, is_installed, measure
 
 PATH = Path(__file__).with_name("README.md")
 _HEADINGS = ("model", "port in", "parameters", 'mapped by "auto"', "verdict", "seconds", "memory, MB", "bugs", "named")
@@ -49,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := [name for name in options.names if name not in {**PORTS, **LARGE}]:
         parser.error(f"no port is called {unknown[0]!r}; there are {', '.join({**PORTS, **LARGE})}")
     names = options.names or list(LARGE if options.large else PORTS)
+    for name in [name for name in names if not is_installed(name)]:
+        print(f"{name}: left out, since torchvision is not installed")
+        names.remove(name)
     is_right = True
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         for name, found in zip(names, pool.imap(measure, names, chunksize=1), strict=True):

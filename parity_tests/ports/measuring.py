@@ -5,6 +5,7 @@ import math
 import resource
 import sys
 import time
+from importlib.util import find_spec
 from typing import NamedTuple
 
 from jaxd2l.parity import Report
@@ -19,6 +20,7 @@ PORTS = {
     "ResNet in training": "resnet.PORT_TRAINED",
     "ResNet of jax_resnet": "jax_resnet.PORT",
     "ResNet of hk.nets": "haiku_resnet.PORT",
+    "ResNet-18 of torchvision": "torchvision_resnet.PORT",
 }
 LARGE = {"ResNet-18, 12 million parameters": "jax_resnet.PORT_LARGE", "GPT-2, 30 million": "gpt2.PORT_LARGE"}
 
@@ -42,6 +44,11 @@ class Measured(NamedTuple):
     seconds: float
     megabytes: int
     bugs: dict[str, str]
+
+
+def is_installed(name: str) -> bool:
+    """Whether the packages of a port are there. The extra `ports` leaves torchvision out: few wheels suit torch's."""
+    return "torchvision" not in name or find_spec("torchvision") is not None
 
 
 def port_of(name: str) -> Port:

@@ -5,14 +5,14 @@ from importlib.util import find_spec
 import pytest
 
 from parity_tests.ports.command import PATH, page, read
-from parity_tests.ports.measuring import LARGE, PORTS, measure, port_of
+from parity_tests.ports.measuring import LARGE, PORTS, is_installed, measure, port_of
 from parity_tests.ports.port import check
 
 MISSING = [name for name in ("transformers", "jax_resnet") if not find_spec(name)]
 needs_extra = pytest.mark.skipif(bool(MISSING), reason=f"needs the extra 'ports': {MISSING} not installed")
 
 QUICK = "ResNet"
-CASES = [pytest.param(name, marks=() if name == QUICK else pytest.mark.long) for name in PORTS]
+CASES = [pytest.param(name, marks=() if name == QUICK else pytest.mark.long) for name in PORTS if is_installed(name)]
 PLANTED = [(name, bug) for name, line in read().items() for bug in line["bugs"]][::4]
 """A sample; `python -m parity_tests.ports` plants all."""
 
