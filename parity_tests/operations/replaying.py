@@ -88,8 +88,8 @@ def _with_case(total: Replay, case: Case, planted: int) -> Replay:
     return total
 
 
-_ALOUD = (TypeError, ValueError, LookupError, NotImplementedError, InexpressibleError)
-"""How a planted defect may break."""
+_ALOUD = (TypeError, ValueError, LookupError, AttributeError, NotImplementedError, InexpressibleError)
+"""How a planted defect may break: a counterpart gets what it was not written for, such as a list for an array."""
 
 
 def _planted(ready: judging.Ready, case: Case, wanted: int) -> list[tuple[Defect, int, bool]]:
