@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
-from jaxd2l._checks.numbers import require_choice
+from jaxd2l._checks.numbers import require_all_whole, require_choice
 from jaxd2l.cli import runs, setups
 from jaxd2l.cli.grammar import ACTIVATIONS, IMAGE_DATASETS
 from jaxd2l.cli.runs import Run
@@ -65,18 +65,20 @@ def save(
       activation: between its layers, one of `jaxd2l.activations` or its name.
 
     Raises:
+      TypeError: sizes that are not whole numbers.
       ValueError: a folder with something in it, parameters of another model, or an unknown name.
       OSError: the folder cannot be written.
     """
     name = activation if isinstance(activation, str) else getattr(activation, "__name__", repr(activation))
     require_choice(("softmax", "mlp"), model=model)
+    require_all_whole(1, hidden=hidden)
     require_choice(IMAGE_DATASETS, dataset=dataset)
     require_choice(ACTIVATIONS, activation=name)
     settings = setups.SETTINGS[dataset]._replace(activation=name)
     layers = tuple(hidden) or None
     built, _ = setups.build(model, layers, setups.load(dataset, None), settings=settings)
     like = jax.eval_shape(built.init, jax.random.key(0))
-    theirs, expected = (jax.tree.map(jnp.shape, tree) for tree in (params, like))
+    theirs, expected = (jax.tree.map(np.shape, tree) for tree in (params, like))
     if theirs != expected:
         raise ValueError(
             f"params are not those of this {model} for {dataset}: their shapes are {theirs}, and must be {expected}"

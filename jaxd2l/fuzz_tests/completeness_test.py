@@ -47,6 +47,7 @@ LEFT_OUT = {
 
 # Two functions in one case: what the first returns is the second's argument.
 WITHIN = {
+    "runs.load": "runs.save",
     "train.checkpoint.restore": "train.checkpoint.save",
     "train.checkpoint.save_params": "train.checkpoint.load_params",
     "book.preprocessing.features": "book.preprocessing.apply",

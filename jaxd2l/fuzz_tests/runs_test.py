@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from jaxd2l import losses, train
+from jaxd2l import losses, models, runs, train
 from jaxd2l.fuzz_tests.arguments import (
     Case,
     choice,
@@ -78,7 +78,31 @@ def start_is_right(result, coordinator, num_processes=None, process_id=None, tim
         assert 0 <= result["process_id"] == process_id < num_processes == result["num_processes"]
 
 
+PARAMS = models.mlp(64, (3,), 10).init(jax.random.key(0))
+
+
+def saved_and_loaded(**options):
+    with tempfile.TemporaryDirectory() as folder:
+        runs.save(f"{folder}/run", **options)
+        return runs.load(f"{folder}/run").params
+
+
+def same_params(result, params, **rest) -> None:
+    jax.tree.map(np.testing.assert_array_equal, result, params)
+
+
 CASES = {
+    "runs.save": Case(
+        saved_and_loaded,
+        {
+            "params": mixed(st.just(PARAMS), junk),
+            "model": mixed(st.just("mlp"), st.sampled_from(("softmax", "linear", None, 3))),
+            "dataset": mixed(st.just("digits"), st.sampled_from(("synthetic", "mnist", None, 3))),
+            "hidden": mixed(st.just((3,)), junk, st.tuples(st.integers(-1, 4))),
+        },
+        {"activation": mixed(st.sampled_from(("relu", "tanh")), junk)},
+        same_params,
+    ),
     "train.fit, resumed and spread": Case(
         train.fit,
         {**RUN, "dataset": st.just(DATA), "key": good_keys, "epochs": st.integers(0, 2), "batch_size": st.just(2)},
