@@ -85,6 +85,7 @@ def fit(**options):
 """
 
 
+@pytest.mark.long
 def test_each_process_puts_only_its_rows_on_its_devices_and_all_have_the_same_result(port) -> None:
     program = """
 mesh = sharding.make_mesh()
