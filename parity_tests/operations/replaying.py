@@ -88,8 +88,10 @@ def _with_case(total: Replay, case: Case, planted: int) -> Replay:
     return total
 
 
-_ALOUD = (TypeError, ValueError, LookupError, AttributeError, NotImplementedError, InexpressibleError)
-"""How a planted defect may break: a counterpart gets what it was not written for, such as a list for an array."""
+_ALOUD = (
+    TypeError, ValueError, LookupError, AttributeError, ArithmeticError, NotImplementedError, InexpressibleError
+)  # fmt: skip
+"""How a planted defect may break: a counterpart gets what it was not written for, such as a step of 0."""
 
 
 def _planted(ready: judging.Ready, case: Case, wanted: int) -> list[tuple[Defect, int, bool]]:
