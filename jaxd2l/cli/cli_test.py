@@ -1,14 +1,10 @@
-"""The command line as people meet it: results on disk, errors in a sentence, Ctrl-C without a loss."""
+"""The command line as people meet it: results on disk, errors in a sentence."""
 
-import contextlib
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import jax
@@ -18,28 +14,15 @@ from PIL import Image
 
 import jaxd2l.cli.train
 import jaxd2l.data
-from jaxd2l import __version__, models
+from jaxd2l import models
 from jaxd2l.cli import run
-from jaxd2l.cli.grammar import SHELLS, parser
 from jaxd2l.train.checkpoint import load_params
 
 PNG = b"\x89PNG\r\n"
 
 
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-
-
-def jaxd2l_process(*arguments: str, cwd: Path, **options) -> subprocess.Popen:
-    # A shell starts its background jobs with SIGINT ignored, and they pass that on: set it right for the test.
-    listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    command = [sys.executable, "-c", f"{listening}; from jaxd2l.__main__ import main; main()", *arguments]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=cwd, env=environment(), **pipes, **options)
-
-
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+def trained(tmp_path_factory: pytest.TempPathFactory, jaxd2l_process) -> tuple[Path, dict]:
     """A run made in a process of its own, and what it printed."""
     folder = tmp_path_factory.mktemp("cli") / "run"
     process = jaxd2l_process(
@@ -191,102 +174,12 @@ def test_runs_never_overwrite_each_other(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "out" / "softmax-digits" / "run.json").read_bytes() == before
 
 
-@pytest.mark.usefixtures("blank_pictures")
-def test_interrupted_training_keeps_the_finished_epochs(tmp_path, monkeypatch, capsys):
-    real_fit = jaxd2l.cli.train.fit
-
-    def fit_until_ctrl_c(*args, on_epoch, **options):
-        def interrupt(state, history):
-            on_epoch(state, history)
-            if len(history.train_loss) == 2:
-                raise KeyboardInterrupt
-
-        return real_fit(*args, on_epoch=interrupt, **options)
-
-    monkeypatch.setattr(jaxd2l.cli.train, "fit", fit_until_ctrl_c)
-    assert run(["train", "softmax", "--epochs", "9", "--out", str(tmp_path / "cut")]) == 130
-    assert "2 finished epochs are saved" in capsys.readouterr().err
-    monkeypatch.setattr(jaxd2l.cli.train, "fit", real_fit)
-    assert run(["train", "softmax", "--epochs", "2", "--out", str(tmp_path / "whole")]) == 0
-    cut, whole = (json.loads((tmp_path / name / "run.json").read_text()) for name in ("cut", "whole"))
-    assert cut["interrupted"] is True
-    assert cut["history"] == whole["history"]
-    cut_params, whole_params = ((tmp_path / n / "params.safetensors").read_bytes() for n in ("cut", "whole"))
-    assert cut_params == whole_params
-    assert run(["predict", str(tmp_path / "cut"), "--count", "1"]) == 0
-
-
-def test_ctrl_c_before_the_first_epoch_leaves_nothing(tmp_path, monkeypatch, capsys):
-    def fit(*args, **options):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(jaxd2l.cli.train, "fit", fit)
-    assert run(["train", "softmax", "--out", str(tmp_path / "none")]) == 130
-    assert not (tmp_path / "none").exists()
-
-
-@pytest.mark.usefixtures("blank_pictures")
-def test_a_ctrl_c_that_a_callback_swallows_still_ends_the_run(tmp_path, monkeypatch):
-    real_fit = jaxd2l.cli.train.fit
-
-    def fit_deaf_to_ctrl_c(*args, on_epoch, **options):
-        def swallow(state, history):
-            if len(history.train_loss) == 2:
-                with contextlib.suppress(KeyboardInterrupt):
-                    signal.raise_signal(signal.SIGINT)
-            return on_epoch(state, history)
-
-        return real_fit(*args, on_epoch=swallow, **options)
-
-    monkeypatch.setattr(jaxd2l.cli.train, "fit", fit_deaf_to_ctrl_c)
-    assert run(["train", "softmax", "--epochs", "9", "--out", str(tmp_path / "run")]) == 130
-    assert len(json.loads((tmp_path / "run" / "run.json").read_text())["history"]["train_loss"]) == 2
-
-
-def test_the_exit_code_is_130_even_if_exec_of_a_string_was_interrupted(tmp_path):
-    # `python -m` is where CPython would end by the signal itself.
-    patch = "import jaxd2l.cli.train as t; t.fit = lambda *a, **k: exec('raise KeyboardInterrupt')"
-    (tmp_path / "sitecustomize.py").write_text(patch)
-    known = {**environment(), "PYTHONPATH": f"{tmp_path}{os.pathsep}{environment()['PYTHONPATH']}"}
-    command = [sys.executable, "-m", "jaxd2l", "train", "softmax"]
-    done = subprocess.run(command, cwd=tmp_path, env=known, capture_output=True, text=True, check=False)
-    assert done.returncode == 130, done.stderr
-
-
-def test_a_real_sigint_ends_with_130_and_a_whole_run(tmp_path):
-    for patience in (2.7, 6, 20, 60):  # seconds: while it compiles, and until surely an epoch is finished
-        folder = tmp_path / f"after-{patience}"
-        process = jaxd2l_process(
-            *("train", "softmax", "--epochs", "10000000", "--out", str(folder)), cwd=tmp_path, start_new_session=True
-        )
-        time.sleep(patience)
-        process.send_signal(signal.SIGINT)
-        try:
-            _, err = process.communicate(timeout=60)
-        finally:
-            process.kill()
-        assert process.returncode == 130, err
-        assert "Traceback" not in err
-        if folder.exists():
-            break
-    record = json.loads((folder / "run.json").read_text())
-    assert 0 < len(record["history"]["train_loss"]) < 10000000
-
-
-def test_ctrl_c_while_everything_is_still_being_imported_is_no_traceback():
-    interrupted_import = "c.import_module = lambda name: os.kill(os.getpid(), signal.SIGINT)"
-    code = f"import os, signal, jaxd2l.cli as c; {interrupted_import}; c.run(['train', 'mlp'])"
-    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 130
-    assert done.stderr == "\njaxd2l: interrupted before anything was done\n"
-
-
-def test_full_disk_is_told_and_leaves_no_torn_file(tmp_path):
+def test_full_disk_is_told_and_leaves_no_torn_file(tmp_path, own_process):
     limited = "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); from jaxd2l.__main__ import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", f"import resource; {limited}", "train", "softmax", "--epochs", "1", "--out", "run"],
         cwd=tmp_path,
-        env=environment(),
+        env=own_process,
         capture_output=True,
         text=True,
         check=False,
@@ -304,36 +197,6 @@ def test_diverging_training_is_an_error_that_names_the_step(tmp_path, capsys):
     assert "training diverged" in err
     assert "try a smaller --lr" in err
     assert None in json.loads((tmp_path / "bad" / "run.json").read_text())["history"]["step_loss"][0]
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        "",
-        "fly",
-        "train",
-        "train resnet",
-        "train mlp --epochs 0",
-        "train mlp --epochs two",
-        "train mlp --batch-size -1",
-        "train mlp --lr 0",
-        "train mlp --lr nan",
-        "train mlp --lr inf",
-        "train mlp --hidden 12,",
-        "train mlp --hidden 0",
-        "train mlp --seed -1",
-        "train mlp --seed 4294967296",
-        "train mlp --dataset cifar",
-        "predict",
-        "data show synthetic --out x.png",
-        "data prepare digits",
-    ],
-)
-def test_a_wrong_call_exits_with_2_and_shows_the_usage(arguments, capsys):
-    with pytest.raises(SystemExit) as stop:
-        run(arguments.split())
-    assert stop.value.code == 2
-    assert "usage: jaxd2l" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -390,7 +253,7 @@ def test_parameters_of_another_model_are_refused(trained, tmp_path, capsys):
     assert "1.kernel: expected ((16, 9), 'float32'), found ((16, 8), 'float32')" in err
 
 
-def test_a_reader_that_leaves_early_is_no_traceback(trained, tmp_path):
+def test_a_reader_that_leaves_early_is_no_traceback(trained, tmp_path, jaxd2l_process):
     process = jaxd2l_process("evaluate", str(trained[0]), "--json", cwd=tmp_path)
     process.stdout.close()
     with process.stderr as stderr:
@@ -404,42 +267,3 @@ def test_data_show_draws_a_grid(tmp_path, capsys):
     assert run(["data", "show", "digits", "--count", "9", "--out", str(tmp_path / "grid.png")]) == 0
     assert (tmp_path / "grid.png").read_bytes().startswith(PNG)
     assert "first 9 training images" in capsys.readouterr().out
-
-
-def test_the_version_and_examples_that_are_calls_the_parser_takes(capsys):
-    with pytest.raises(SystemExit) as stop:
-        run(["--version"])
-    assert stop.value.code == 0
-    assert capsys.readouterr().out == f"jaxd2l {__version__}\n"
-    for words in (["--help"], ["train", "--help"]):
-        with pytest.raises(SystemExit):
-            run(words)
-        examples = re.findall(r"^  (jaxd2l .*?)(?:   .*)?$", capsys.readouterr().out, re.MULTILINE)
-        assert len(examples) >= 4
-        for example in examples:
-            assert parser().parse_args(example.split()[1:]).module.startswith("jaxd2l.cli.")
-
-
-def test_help_answers_without_loading_jax(tmp_path):
-    code = "import sys, jaxd2l.cli as c\ntry: c.run(['--help'])\nexcept SystemExit: print('jax' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.endswith("False\n")
-    assert "train" in done.stdout
-
-
-@pytest.mark.parametrize("shell", SHELLS)
-def test_a_shell_can_complete_every_command(shell, capsys) -> None:
-    assert run(["completion", shell]) == 0
-    script = capsys.readouterr().out
-    for word in ("train", "sweep", "--optimizer", "adamw", "fashion_mnist"):
-        assert word in script
-
-
-@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-def test_bash_completes_the_values_of_an_option(capsys) -> None:
-    run(["completion", "bash"])
-    ask = 'COMP_WORDS=(jaxd2l train mlp --optimizer ada); COMP_CWORD=4; _shtab_jaxd2l; echo "${COMPREPLY[@]}"'
-    said = subprocess.run(
-        ["bash", "-c", capsys.readouterr().out + ask], stdout=subprocess.PIPE, text=True, check=True, timeout=60
-    )
-    assert said.stdout.split() == ["adagrad", "adadelta", "adam", "adamw", "adamax"]

@@ -1,5 +1,6 @@
 """What every mode of ours is that sees torch's operations one by one."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ class Dispatch(TorchDispatchMode):
         return False
 
 
-class ModuleDispatch(Dispatch):
+class ModuleDispatch(Dispatch, ABC):
     """One that is also told when a part of a module begins and ends. Scripted parts say nothing.
 
     parts: the parts by their names, the module itself under "".
@@ -34,10 +35,10 @@ class ModuleDispatch(Dispatch):
         for handle in self.handles:
             handle.remove()
 
+    @abstractmethod
     def begins(self, module: torch.nn.Module, args: Any) -> None:
         """Called before a part runs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ends(self, module: torch.nn.Module, args: Any, output: Any) -> None:
         """Called after a part has run, or has failed."""
-        raise NotImplementedError
