@@ -194,14 +194,14 @@ def test_a_full_disk_does_not_stop_the_run(alone, checkpoints, tmp_path, monkeyp
     assert names(checkpoints) == steps(1, 2, 3)
 
 
-def test_a_truly_full_file_system_is_told_without_a_traceback(tmp_path):
+def test_a_truly_full_file_system_is_told_without_a_traceback(tmp_path, own_process):
     # RLIMIT_FSIZE: every file that would be longer fails, those of Orbax's other threads too.
     limited = "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)); from jaxd2l.__main__ import main; main()"
     command = ["train", "mlp", "--hidden", "2000", "--epochs", "3", "--out", "run", "--checkpoint-dir", "c"]
     done = subprocess.run(
         [sys.executable, "-c", f"import resource; {limited}", *command],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        env=own_process,
         capture_output=True,
         text=True,
         check=False,
@@ -229,17 +229,9 @@ def test_ctrl_c_while_saving_keeps_the_finished_epochs_and_the_last_good_checkpo
     assert names(checkpoints) == steps(1, 2, 3)
 
 
-def test_a_real_sigint_amid_orbaxs_work_ends_with_130_and_without_a_traceback(tmp_path):
-    listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    command = [sys.executable, "-c", f"{listening}; from jaxd2l.__main__ import main; main()", "train", "softmax"]
-    process = subprocess.Popen(
-        [*command, "--epochs", "100000", "--out", "run", "--checkpoint-dir", "c"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def test_a_real_sigint_amid_orbaxs_work_ends_with_130_and_without_a_traceback(tmp_path, jaxd2l_process):
+    command = "train softmax --epochs 100000 --out run --checkpoint-dir c"
+    process = jaxd2l_process(*command.split(), cwd=tmp_path, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 200
         while process.poll() is None and time.monotonic() < deadline:

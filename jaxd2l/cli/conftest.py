@@ -24,7 +24,7 @@ def jaxd2l_process(own_process: dict[str, str]) -> Callable[..., subprocess.Pope
         listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
         command = [sys.executable, "-c", f"{listening}; from jaxd2l.__main__ import main; main()", *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(command, cwd=cwd, env=own_process, **pipes, **options)
+        return subprocess.Popen(command, cwd=cwd, env=own_process, **{**pipes, **options})
 
     return start
 
