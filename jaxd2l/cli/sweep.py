@@ -8,25 +8,20 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 import jax
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from jaxd2l._exit_codes import ExitCode
 from jaxd2l._files import write_file
 from jaxd2l.cli import runs, setups
 from jaxd2l.cli.optimizers import make_any, make_tx, steps_per_epoch
 from jaxd2l.cli.setups import Setup
-from jaxd2l.train import evaluate, fit
+from jaxd2l.cli.sweep_report import measured, notes_on, picture, table
+from jaxd2l.train import fit
 from jaxd2l.train.sweep import Best, MakeTx, Outcome, Sweep, best, outcome, sweep
 
 _VALIDATION = 0.1
 """The share of the training set on which the best is chosen, unless the options say otherwise."""
-
-_SYMBOLS = {"learning_rate": "lr", "weight_decay": "weight decay", "optimizer": "optimiser"}
-Labels = dict[str, list[str]]
-"""By axis, what its values are called."""
 
 
 def run(options: argparse.Namespace) -> ExitCode:
@@ -55,13 +50,13 @@ def run(options: argparse.Namespace) -> ExitCode:
         name: list(compared) if name == "optimizer" else [f"{v:.3g}" for v in axis] for name, axis in grid.items()
     }
     by: Outcome = "test_accuracy" if setup.dataset.class_names else "test_loss"
-    values, epochs, what = outcome(result, of=by), setup.settings.epochs, _name(by, setup)
+    values, epochs, what = outcome(result, of=by), setup.settings.epochs, measured(by, setup)
     trained = f"{options.model} on {setup.dataset_name}"
     chosen, problem = _best(result, by)
     if options.plot is not None:
-        write_file(options.plot, _picture(result, labels, values, chosen, what, f"{trained}, {epochs} epochs"))
+        write_file(options.plot, picture(result, labels, values, chosen, what, f"{trained}, {epochs} epochs"))
     alone = _seconds_one_by_one(setup, result)
-    notes = _notes(setup, result, chosen, by)
+    notes = notes_on(setup, result, chosen, by)
     if options.json:
         arguments = _arguments(options, setup)
         arguments |= {"optimizer": compared} if compared else {}
@@ -69,7 +64,7 @@ def run(options: argparse.Namespace) -> ExitCode:
         print(runs.to_json(_record(arguments, setup, result, compared, chosen, notes, timed)))
     else:
         title = f"{trained}: {what} after {epochs} epochs, {count} models in {seconds:.1f} s"
-        Console().print(_table(result, labels, values, chosen, title))
+        Console().print(table(result, labels, values, chosen, title))
         print(f"one program for {count} models: {seconds:.1f} s; one after the other: about {alone:.1f} s")
         for note in notes:
             print(note)
@@ -122,85 +117,12 @@ def _seconds_one_by_one(setup: Setup, result: Sweep) -> float:
     return points * (first - epoch) + points * len(result.seeds) * settings.epochs * epoch
 
 
-def _notes(setup: Setup, result: Sweep, chosen: Best | None, by: Outcome) -> list[str]:
-    """The best point's result on the test set, and the axes at whose ends it lies."""
-    if chosen is None:
-        return []
-    at, notes = _place(result, chosen), []
-    if setup.settings.validation:
-        params = jax.tree.map(lambda leaf: leaf[(slice(None), *at)], result.params)
-        each = [
-            evaluate(setup.model, setup.loss, jax.tree.map(lambda leaf, i=i: leaf[i], params), setup.test)
-            for i in range(len(result.seeds))
-        ]
-        measured = np.mean([getattr(one, by.removeprefix("test_")) for one in each])
-        notes.append(f"the best on the test set: {by.replace('_', ' ')} {measured:.4f}")
-    for (name, axis), i in zip(result.grid.items(), at, strict=True):
-        if name != "optimizer" and len(axis) > 1 and axis[i] in (axis.min(), axis.max()) and axis[i] != 0:
-            side, beyond = ("smallest", "smaller") if axis[i] == axis.min() else ("largest", "larger")
-            notes.append(f"the best {_SYMBOLS[name]}, {axis[i]:.4g}, is the {side} of the grid: try {beyond} ones, too")
-    return notes
-
-
-def _name(by: Outcome, setup: Setup) -> str:
-    """What was measured, in words: the sweep calls the set after which it chooses the test set."""
-    return by.replace("_", " ").replace("test", "validation" if setup.settings.validation else "test")
-
-
 def _best(result: Sweep, by: Outcome) -> tuple[Best | None, str]:
     """The best point, or why there is none."""
     try:
         return best(result, by=by), ""
     except ValueError as error:
         return None, str(error)
-
-
-def _table(result: Sweep, labels: Labels, values: np.ndarray, chosen: Best | None, title: str) -> Table:
-    table = Table(title=title)
-    for name in result.grid:
-        table.add_column(_SYMBOLS[name], justify="right")
-    for heading in ("mean", "SD", "min", "max", ""):
-        table.add_column(heading, justify="right")
-    for where in np.ndindex(values.shape[1:]):
-        point = {name: float(axis[i]) for (name, axis), i in zip(result.grid.items(), where, strict=True)}
-        shown = [labels[name][i] for name, i in zip(result.grid, where, strict=True)]
-        of_seeds = np.moveaxis(values, 0, -1)[where]
-        spread = f"{of_seeds.std(ddof=1):.4f}" if len(of_seeds) > 1 and np.isfinite(of_seeds).all() else ""
-        numbers = (f"{of_seeds.mean():.4f}", spread, f"{of_seeds.min():.4f}", f"{of_seeds.max():.4f}")
-        is_best = chosen is not None and point == chosen.point
-        table.add_row(*shown, *numbers, "best" if is_best else "")
-    return table
-
-
-def _picture(result: Sweep, labels: Labels, values: np.ndarray, chosen: Best | None, what: str, title: str) -> bytes:
-    """A cell per point of two axes; of one axis, a cell per seed and one for their mean. The chosen one is framed."""
-    from jaxd2l import plots  # matplotlib, for those who ask for a picture
-
-    name, *others = result.grid
-    mean = values.mean(axis=0)
-    if others:
-        [other] = others
-        values = mean.T
-        what += f", mean of {len(result.seeds)} seeds" if len(result.seeds) > 1 else ""
-        rows, ylabel = labels[other], _SYMBOLS[other]
-    else:
-        values = np.vstack([values, mean])
-        rows, ylabel = [*map(str, result.seeds), "mean"], "seed"
-    framed = None
-    if chosen is not None:
-        at = _place(result, chosen)
-        framed = (at[1] if others else len(rows) - 1, at[0])
-        point = zip(result.grid, at, strict=True)
-        title += f"; the best: {', '.join(f'{_SYMBOLS[k]} {labels[k][i]}' for k, i in point)}"
-    figure = plots.heat_map(
-        values, x=labels[name], y=rows, xlabel=_SYMBOLS[name], ylabel=ylabel, label=what, title=title, best=framed
-    )
-    return plots.png(figure)
-
-
-def _place(result: Sweep, chosen: Best) -> list[int]:
-    """Where the chosen point lies on each axis."""
-    return [int(np.argmin(abs(axis - chosen.point[name]))) for name, axis in result.grid.items()]
 
 
 def _arguments(options: argparse.Namespace, setup: Setup) -> dict[str, Any]:
@@ -231,5 +153,5 @@ def _record(
         "grid": result.grid | ({"optimizer": compared} if compared else {}),
         "best": best_point,
         "notes": notes,
-        "outcomes": {_name(name, setup).replace(" ", "_"): outcome(result, of=name) for name in get_args(Outcome)},
+        "outcomes": {measured(name, setup).replace(" ", "_"): outcome(result, of=name) for name in get_args(Outcome)},
     }
