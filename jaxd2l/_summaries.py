@@ -34,6 +34,14 @@ def model(model: Any) -> str:
 
 
 @_or_by_field
+def stateful_model(model: Any) -> str:
+    """As `model`, and how many numbers of state there are."""
+    params, state = jax.eval_shape(lambda: model.init(jax.random.key(0)))
+    first = f"StatefulModel with {_count(params)} parameters and {_count(state)} numbers of state"
+    return "\n".join([first, *_arrays(params)])
+
+
+@_or_by_field
 def batch(batch: Any) -> str:
     return f"Batch(inputs={_kind(batch.inputs)}, labels={_kind(batch.labels)})"
 
@@ -52,7 +60,9 @@ def dataset(dataset: Any) -> str:
 @_or_by_field
 def train_state(state: Any) -> str:
     first = f"TrainState after {int(state.step)} steps: {_count(state.params)} parameters"
-    return "\n".join([first, *_arrays(state.params), f"  and {_count(state.opt_state)} numbers of the optimiser"])
+    rest = f"  and {_count(state.opt_state)} numbers of the optimiser"
+    averages = f", {_count(state.model_state)} of the model's state" if jax.tree.leaves(state.model_state) else ""
+    return "\n".join([first, *_arrays(state.params), rest + averages])
 
 
 @_or_by_field

@@ -35,9 +35,10 @@ def _annotations_off_for_bad_input(request: pytest.FixtureRequest, monkeypatch: 
 @pytest.fixture(autouse=True)
 def _names_in_examples(doctest_namespace: dict[str, Any]) -> None:
     """What the examples in docstrings may use without importing it."""
-    from jaxd2l import data, losses, models, types
+    from jaxd2l import activations, data, losses, models, types
 
     doctest_namespace.update(jax=jax, jnp=jnp, np=np, optax=optax, losses=losses, models=models, Batch=types.Batch)
+    doctest_namespace.update(activations=activations, layers=models.layers)
     doctest_namespace.update(digits=data.digits, synthetic_regression=data.synthetic_regression)
 
 

@@ -8,10 +8,25 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jaxd2l import _summaries
 
-__all__ = ["Apply", "Batch", "Dataset", "History", "Loss", "Model", "Params", "TrainState"]
+__all__ = [
+    "Apply",
+    "Batch",
+    "Dataset",
+    "History",
+    "Loss",
+    "Model",
+    "ModelState",
+    "Params",
+    "StatefulApply",
+    "StatefulModel",
+    "TrainState",
+]
 
 Params = Any
 """A pytree of arrays: the weights of a model."""
+
+ModelState = Any
+"""A pytree of arrays that a model changes while it trains, without gradients: running averages."""
 
 Loss = Callable[[Array, Any], Array]
 """`loss(outputs, labels)`: the mean loss of a batch, a scalar."""
@@ -39,6 +54,37 @@ class Model(NamedTuple):
 
     def __repr__(self) -> str:
         return _summaries.model(self)
+
+
+class StatefulApply(Protocol):
+    """`apply(params, state, inputs, *, train=False, key=None)`: the outputs of a batch, and the next state."""
+
+    def __call__(
+        self,
+        params: Params,
+        state: ModelState,
+        inputs: Array,
+        /,
+        *,
+        train: bool = False,
+        key: PRNGKeyArray | None = None,
+    ) -> tuple[Array, ModelState]: ...
+
+
+class StatefulModel(NamedTuple):
+    """A model that also keeps running averages, as batch normalisation does (D2L 8.5). The state is a value like any.
+
+    init: `init(key) -> (params, state)`.
+    apply: `apply(params, state, inputs, *, train=False, key=None) -> (outputs, state)`. With `train` a batch is
+      normalised by its own statistics and the state moves; without, by the state, which stays as it is. Dropout
+      happens if and only if a key is given.
+    """
+
+    init: Callable[[PRNGKeyArray], tuple[Params, ModelState]]
+    apply: StatefulApply
+
+    def __repr__(self) -> str:
+        return _summaries.stateful_model(self)
 
 
 class Batch(NamedTuple):
@@ -71,11 +117,15 @@ class Dataset(NamedTuple):
 
 
 class TrainState(NamedTuple):
-    """All that a training run changes: parameters, the optimiser's state and the number of steps taken."""
+    """All that a training run changes: parameters, the optimiser's state, the number of steps taken.
+
+    model_state: the running averages of a `StatefulModel`; of a `Model` there are none.
+    """
 
     params: Params
     opt_state: Any
     step: Int[Array, ""]
+    model_state: ModelState = ()
 
     def __repr__(self) -> str:
         return _summaries.train_state(self)

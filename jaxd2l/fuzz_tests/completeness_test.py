@@ -27,6 +27,7 @@ LEFT_OUT = {
     "book.graphs": "draws pictures of functions",
     "book.landscapes": "draws pictures of paths",
     "parity": "compares with torch; it is a test itself",
+    "models.layers": "hostile sizes and shapes: layers_test.py",
     "plots": "draws pictures",
     "types": "has no functions",
     "train.checkpoint.describe": "writes down what it is given",

@@ -1,3 +1,4 @@
+from . import layers as layers
 from ._linear import init_layers as init_layers
 from ._linear import least_squares as least_squares
 from ._linear import linear as linear

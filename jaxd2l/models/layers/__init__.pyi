@@ -1,0 +1,10 @@
+from ._combining import parallel as parallel
+from ._combining import repeat as repeat
+from ._combining import sequential as sequential
+from ._dense import dense as dense
+from ._dense import dropout as dropout
+from ._dense import flatten as flatten
+from ._layer import Layer as Layer
+from ._layer import function as function
+from ._layer import model as model
+from ._layer import stateful_model as stateful_model

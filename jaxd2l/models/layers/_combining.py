@@ -1,0 +1,121 @@
+"""Several layers in one: one after the other, side by side, or again and again (D2L 6.1)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, PRNGKeyArray
+
+from jaxd2l._checks.numbers import require_whole
+from jaxd2l.models.layers._layer import Layer, Shape, output_shape
+from jaxd2l.types import ModelState, Params
+
+
+def sequential(*layers: Layer, name: str = "sequential") -> Layer:
+    """Layers one after the other: `f(x) = f_n(... f_2(f_1(x)))`. D2L 6.1.2; `torch.nn.Sequential`.
+
+    Parameters and state: a tuple with those of each layer; of one without any it is ().
+
+    Raises, when sizes are known:
+      TypeError, ValueError: what a layer refuses, with its number, its name and the shape that reached it.
+
+    >>> mlp = layers.model(sequential(layers.dense(256), layers.function(activations.relu), layers.dense(10)), (20,))
+    >>> params = mlp.init(jax.random.key(0))
+    >>> sum(leaf.size for leaf in jax.tree.leaves(params))
+    7946
+    """
+    _require_layers(layers)
+
+    def init(key: PRNGKeyArray, input_shape: Shape, /) -> tuple[Params, ModelState]:
+        params, states, shape = [], [], input_shape
+        for i, layer in enumerate(layers):
+            with _named(i, layer, shape):
+                layer_params, layer_state = layer.init(jax.random.fold_in(key, i), shape)
+                shape = output_shape(layer, shape)
+            params.append(layer_params)
+            states.append(layer_state)
+        return tuple(params), tuple(states)
+
+    def apply(
+        params: Params, state: ModelState, inputs: Array, /, *, train: bool = False, key: PRNGKeyArray | None = None
+    ) -> tuple[Array, ModelState]:
+        states, x = [], inputs
+        for i, (layer, p, s, k) in enumerate(zip(layers, params, state, _keys(key), strict=False)):
+            with _named(i, layer, x.shape[1:]):
+                x, new_state = layer.apply(p, s, x, train=train, key=k)
+            states.append(new_state)
+        return x, tuple(states)
+
+    return Layer(init, apply, name)
+
+
+def parallel(*layers: Layer, name: str = "parallel") -> Layer:
+    """Layers side by side: each gets the same inputs; their outputs are joined along the last axis. D2L 6.1.3, 8.4.1.
+
+    Parameters and state: a tuple with those of each layer.
+
+    >>> net = layers.model(parallel(layers.dense(3), layers.dense(4)), (2,))
+    >>> net.apply(net.init(jax.random.key(0)), jnp.ones((5, 2))).shape
+    (5, 7)
+    """
+    _require_layers(layers)
+
+    def init(key: PRNGKeyArray, input_shape: Shape, /) -> tuple[Params, ModelState]:
+        made = []
+        for i, layer in enumerate(layers):
+            with _named(i, layer, input_shape):
+                made.append(layer.init(jax.random.fold_in(key, i), input_shape))
+        return tuple(params for params, _ in made), tuple(state for _, state in made)
+
+    def apply(
+        params: Params, state: ModelState, inputs: Array, /, *, train: bool = False, key: PRNGKeyArray | None = None
+    ) -> tuple[Array, ModelState]:
+        outputs, states = [], []
+        for i, (layer, p, s, k) in enumerate(zip(layers, params, state, _keys(key), strict=False)):
+            with _named(i, layer, inputs.shape[1:]):
+                output, new_state = layer.apply(p, s, inputs, train=train, key=k)
+            outputs.append(output)
+            states.append(new_state)
+        return jnp.concatenate(outputs, axis=-1), tuple(states)
+
+    return Layer(init, apply, name)
+
+
+def repeat(times: int, layer: Layer, *, name: str = "repeat") -> Layer:
+    """The same kind of layer `times` over, each with parameters of its own. D2L 6.1, 8.2.1.
+
+    >>> net = layers.model(repeat(3, layers.dense(4)), (4,))
+    >>> len(net.init(jax.random.key(0)))
+    3
+    """
+    require_whole(1, times=times)
+    return sequential(*[layer] * times, name=name)
+
+
+def _require_layers(layers: tuple[Layer, ...]) -> None:
+    for i, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            raise TypeError(
+                f"layer {i} must be a Layer, such as dense(10); got {type(layer).__name__}; function(f) makes one of a "
+                "function"
+            )
+    require_whole(1, **{"the number of layers": len(layers)})
+
+
+def _keys(key: PRNGKeyArray | None) -> Iterator[PRNGKeyArray | None]:
+    """A key for each layer in turn, or none for any."""
+    i = 0
+    while True:
+        yield None if key is None else jax.random.fold_in(key, i)
+        i += 1
+
+
+@contextmanager
+def _named(i: int, layer: Layer, shape: Shape) -> Iterator[None]:
+    """Puts the layer's place into the message of what it refuses."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"layer {i} ({layer.name}), which gets inputs of shape {tuple(shape)}: {error}") from error
