@@ -87,6 +87,24 @@ def test_flax_linear_draws_like_a_dense_layer() -> None:
     np.testing.assert_allclose(np.abs(scope).max(), np.abs(kernel(ini.flax_linear())).max(), rtol=1e-3)
 
 
+def test_a_window_makes_the_kernel_of_a_convolution_and_multiplies_both_fans() -> None:
+    for init, bound in ((ini.xavier_uniform(), 0.185164), (ini.torch_linear(), 0.2)):  # 5 x 5, from 1 channel to 6
+        layers = [init(jax.random.key(seed), 1, 6, window=(5, 5)) for seed in range(20)]
+        assert layers[0]["kernel"].shape == (5, 5, 1, 6)
+        assert layers[0]["bias"].shape == (6,)
+        assert 0.995 * bound < max(float(jnp.abs(layer["kernel"]).max()) for layer in layers) <= bound * 1.00001
+    draws = np.asarray(ini.kaiming_normal(1.0, mode="fan_out")(jax.random.key(0), 64, 16, window=(3, 3))["kernel"])
+    assert abs(draws.std() * math.sqrt(3 * 3 * 16) - 1) < 0.02
+    assert abs(float(ini.flax_linear()(jax.random.key(0), 64, 64, window=(3, 3))["kernel"].std()) * 24 - 1) < 0.02
+
+
+def test_a_window_of_one_pixel_draws_the_numbers_of_a_dense_layer() -> None:
+    for init, _ in EVERY.values():
+        dense, pixel = init(jax.random.key(0), 4, 3), init(jax.random.key(0), 4, 3, window=(1, 1))
+        np.testing.assert_array_equal(pixel["kernel"][0, 0], dense["kernel"])
+        np.testing.assert_array_equal(pixel["bias"], dense["bias"])
+
+
 def test_variance_survives_many_layers_as_xavier_and_kaiming_promise() -> None:
     x = jax.random.normal(jax.random.key(0), (64, 256))
     keys = jax.random.split(jax.random.key(1), 10)
@@ -135,3 +153,5 @@ def test_layers_without_units_are_refused(make) -> None:
         make()(jax.random.key(0), 0, 3)  # would divide by zero
     with pytest.raises(ValueError, match="num_outputs must be at least 1, got -1"):
         make()(jax.random.key(0), 3, -1)
+    with pytest.raises(ValueError, match=r"window\[1\] must be at least 1, got 0"):
+        make()(jax.random.key(0), 3, 3, window=(5, 0))

@@ -4,7 +4,7 @@ from parity_tests.mutations.planting import defects
 
 _MLP = "mlp tanh depth=1|mlp tanh depth=2"
 _DROPOUT = "dropout rate=0.3"
-_XAVIER = "gain * math.sqrt(2 / (num_inputs + num_outputs))"
+_XAVIER = "gain * math.sqrt(2 / (fan_in + fan_out))"
 
 MODELS = (
     *defects(
@@ -82,12 +82,12 @@ MODELS = (
 
 INITIALISERS = (
     *defects(
-        "initializers.normal", ("variance for deviation", "outputs: stddev,", "outputs: stddev**2,", "drawn normal")
+        "initializers.normal", ("variance for deviation", "fan_out: stddev,", "fan_out: stddev**2,", "drawn normal")
     ),
     *defects(
         "initializers.xavier_normal",
         ("fan sum without the 2", "math.sqrt(2 / (", "math.sqrt(1 / (", "drawn xavier_normal"),
-        ("fan in alone", _XAVIER, "gain * math.sqrt(1 / num_inputs)", "drawn xavier_normal"),
+        ("fan in alone", _XAVIER, "gain * math.sqrt(1 / fan_in)", "drawn xavier_normal"),
         ("gain squared", "gain * math", "gain**2 * math", "drawn xavier_normal"),
     ),
     *defects(
@@ -115,8 +115,8 @@ INITIALISERS = (
     ),
     *defects(
         "initializers.torch_linear",
-        ("bound 1/in", "1 / math.sqrt(num_inputs)", "1 / num_inputs", "drawn torch_linear"),
-        ("fan out", "1 / math.sqrt(num_inputs)", "1 / math.sqrt(num_outputs)", "drawn torch_linear"),
+        ("bound 1/in", "1 / math.sqrt(math.prod(shape[:-1]))", "1 / math.prod(shape[:-1])", "drawn torch_linear"),
+        ("fan out", "math.prod(shape[:-1])", "num_outputs", "drawn torch_linear"),
         (
             "bias of the outputs' size",
             "(num_outputs,), minval=-bound",
