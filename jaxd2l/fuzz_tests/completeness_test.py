@@ -8,6 +8,9 @@ from jaxd2l.fuzz_tests import (
     functions_test as functions_test,
 )
 from jaxd2l.fuzz_tests import (
+    images_test as images_test,
+)
+from jaxd2l.fuzz_tests import (
     optimizers_test as optimizers_test,
 )
 from jaxd2l.fuzz_tests import (
@@ -86,7 +89,7 @@ def public_functions() -> set[str]:
 
 
 def test_every_public_function_is_fuzzed_or_left_out_for_a_reason() -> None:
-    files = (functions_test, optimizers_test, runs_test, tables_test, theory_test, training_test)
+    files = (functions_test, images_test, optimizers_test, runs_test, tables_test, theory_test, training_test)
     cases = {name for file in files for name in file.CASES}
     assert public_functions() - cases - set(LEFT_OUT) - set(WITHIN) == set()
     assert set(WITHIN.values()) <= cases

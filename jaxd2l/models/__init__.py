@@ -1,4 +1,4 @@
-"""Models as pairs of pure functions, written from scratch and as Flax modules (D2L 3.1 to 3.5, 4.1 to 4.5, 5.1 to 5.6).
+"""Models as pairs of pure functions, from scratch and as Flax modules, and what they are made of (D2L 3 to 7).
 
 Flax is imported when one of its models is first named.
 """

@@ -1,6 +1,10 @@
 from ._combining import parallel as parallel
 from ._combining import repeat as repeat
 from ._combining import sequential as sequential
+from ._convolution import conv as conv
+from ._convolution import global_mean_pool as global_mean_pool
+from ._convolution import max_pool as max_pool
+from ._convolution import mean_pool as mean_pool
 from ._dense import dense as dense
 from ._dense import dropout as dropout
 from ._dense import flatten as flatten

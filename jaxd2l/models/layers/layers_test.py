@@ -34,6 +34,43 @@ def test_a_sequence_computes_what_its_layers_compute_in_turn() -> None:
     assert params[1] == ()
 
 
+def test_images_shrink_as_torch_shrinks_them() -> None:
+    net = layers.sequential(
+        layers.conv(6, 5, padding=2),
+        layers.max_pool(3, stride=2, padding=1, ceil_mode=True),
+        layers.conv(4, (3, 1), groups=2, bias=False),
+        layers.mean_pool(2),
+        layers.global_mean_pool(),
+    )
+    model = layers.model(net, (9, 9, 1))
+    params, x = model.init(KEY), jax.random.normal(jax.random.key(1), (2, 9, 9, 1))
+    assert jax.tree.map(jnp.shape, params) == (
+        {"kernel": (5, 5, 1, 6), "bias": (6,)},
+        (),
+        {"kernel": (3, 1, 3, 4)},
+        (),
+        (),
+    )
+    y = models.conv2d(x, params[0]["kernel"], padding=2) + params[0]["bias"]
+    y = models.max_pool(y, 3, stride=2, padding=1, ceil_mode=True)
+    y = models.mean_pool(models.conv2d(y, params[2]["kernel"], groups=2), 2)
+    np.testing.assert_array_equal(model.apply(params, x), models.global_mean_pool(y))
+
+
+@pytest.mark.bad_input
+def test_convolutions_that_do_not_fit_are_refused_by_name() -> None:
+    for net, shape, message in (
+        (layers.conv(2, 3), (9,), "takes images of"),
+        (layers.conv(2, 3), (2, 2, 1), r"layer 0 \(conv 3x3, 2\).*\(2, 2, 1\): a window of 3 x 3 does not fit"),
+        (layers.conv(4, 1, groups=2), (2, 2, 3), "3 channels cannot be shared out among 2 groups"),
+        (layers.max_pool(3), (2, 2, 1), r"layer 0 \(max_pool 3x3\).*does not fit"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            layers.model(layers.sequential(net), shape)
+    with pytest.raises(TypeError, match=r"init must be a function init\(key, num_inputs, num_outputs, \*window\)"):
+        layers.conv(2, 3, init=lambda key, num_inputs, num_outputs: {})
+
+
 def test_parallel_layers_get_the_same_inputs_and_parameters_of_their_own() -> None:
     model = layers.model(layers.parallel(layers.dense(3), layers.dense(3)), (2,))
     params = model.init(KEY)
