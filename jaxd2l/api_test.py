@@ -11,7 +11,7 @@ import pytest
 import jaxd2l
 
 POSITIONAL = {"axis", "p", "negative_slope", "beta", "stddev", "gain", "num_devices", "num_processes", "process_id"}
-POSITIONAL |= {"weights"}  # the third operand of the weight bridge, beside what it maps from and to
+POSITIONAL |= {"weights", "input_shape"}  # an operand of the weight bridge; what the sizes of a network follow from
 """Optional and still positional: what NumPy has so, the one natural parameter of a function, an optional operand."""
 
 

@@ -1,10 +1,11 @@
-"""Hostile arguments to convolution and pooling; right results are those of a loop over all windows."""
+"""Hostile arguments to convolution, pooling and layers; right results are those of a loop over all windows."""
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from jaxd2l import models
+from jaxd2l import initializers, models
 from jaxd2l.fuzz_tests.arguments import (
     Case,
     array,
@@ -15,9 +16,13 @@ from jaxd2l.fuzz_tests.arguments import (
     hostile_counts,
     hunt,
     is_close,
+    junk,
+    keys,
     mixed,
+    number,
     wide,
 )
+from jaxd2l.models import layers
 
 
 def both(value) -> tuple[int, int]:
@@ -74,16 +79,58 @@ def mean_pool_is_right(result, x, window, stride=None, padding=0, ceil_mode=Fals
         is_close(result, np.moveaxis(seen.sum(3) / counted.sum(3), 2, 0), 1e-4, 1e-4)
 
 
+def outputs_of(make):
+    """What the model of a layer computes."""
+
+    def outputs(key, inputs, input_shape, **arguments):
+        model = layers.model(make(**arguments), input_shape)
+        return model.apply(model.init(key), inputs)
+
+    return outputs
+
+
+def outputs_of_lenet(make):
+    def outputs(key, inputs, **arguments):
+        model = make(**arguments)
+        return model.apply(model.init(key), inputs)
+
+    return outputs
+
+
+def outputs_are_finite(result, inputs, **arguments) -> None:
+    assert np.shape(result)[0] == np.shape(inputs)[0]
+    assert np.isfinite(np.asarray(result)).all() or not np.isfinite(wide(inputs)).all()
+
+
+def has_one_row_of_scores(result, inputs, num_classes=10, **arguments) -> None:
+    assert np.shape(result) == (len(inputs), num_classes)
+    assert np.isfinite(np.asarray(result)).all()
+
+
 sizes = mixed(
     st.sampled_from([1, 2, 3, (2, 1), [1, 2], np.int64(2)]), hostile_counts, st.sampled_from([(1, 2, 3), (2, 0)])
 )
 paddings = mixed(
     st.sampled_from([0, 1, (1, 0), ((0, 1), (1, 0))]), hostile_counts, st.sampled_from(["full", ((1, 1),), (1, (0, 1))])
 )
-images = array((2, 4, 5, 2), (1, 3, 3, 1), (0, 3, 3, 2))
-kernels = mixed(floats(st.sampled_from([(2, 3, 2, 2), (1, 1, 2, 4), (3, 3, 1, 2), (2, 2, 1, 1)])), hostile_arrays)
+images = array((2, 4, 5, 2), (0, 4, 5, 2))
+kernels = mixed(floats(st.sampled_from([(2, 3, 2, 2), (1, 1, 2, 4), (3, 3, 1, 2)])), hostile_arrays)
 pooled = {"x": images, "window": sizes}
 moved = {"stride": mixed(sizes, st.none()), "padding": paddings, "ceil_mode": flags}
+
+shapes = mixed(
+    st.sampled_from([(4, 5, 2), [4, 5, 2]]),
+    st.sampled_from([(3,), (), (0, 3, 1), (3, 3, 2.5), 3, "331"]),
+    junk,
+)
+inits = mixed(
+    st.sampled_from([initializers.torch_linear(), initializers.normal(0.1)]), st.sampled_from(["normal", None, abs])
+)
+seen = {"key": keys, "inputs": images, "input_shape": shapes}
+trees = st.fixed_dictionaries({"kernel": floats((2, 3)), "bias": mixed(floats((3,)), hostile_arrays)})
+names = mixed(st.sampled_from(["kernel", "bias", "*"]), st.sampled_from(["weight", "", "kernel.0", 3]))
+pictures = mixed(floats((2, 12, 12, 1), -1.0, 1.0), images)
+networks = mixed(st.just(layers.sequential(layers.conv(2, 2), layers.max_pool(2))), junk)
 
 CASES = {
     "models.conv2d": Case(
@@ -94,6 +141,68 @@ CASES = {
     ),
     "models.max_pool": Case(models.max_pool, pooled, moved, max_pool_is_right),
     "models.mean_pool": Case(models.mean_pool, pooled, {**moved, "count_include_pad": flags}, mean_pool_is_right),
+    "models.layers.conv": Case(
+        outputs_of(layers.conv),
+        {**seen, "channels": count(1, 2), "window": sizes},
+        {"stride": sizes, "padding": paddings, "groups": count(1, 2), "dilation": sizes, "bias": flags, "init": inits},
+        outputs_are_finite,
+    ),
+    "models.layers.dense": Case(
+        outputs_of(lambda **sizes: layers.sequential(layers.flatten(), layers.dense(**sizes))),
+        {**seen, "num_outputs": count(1, 3)},
+        {"init": inits},
+        outputs_are_finite,
+    ),
+    "models.layers.dropout": Case(outputs_of(layers.dropout), {**seen, "rate": number(0.0, 1.0)}),
+    "models.layers.max_pool": Case(outputs_of(layers.max_pool), {**seen, "window": sizes}, moved, outputs_are_finite),
+    "models.layers.mean_pool": Case(
+        outputs_of(layers.mean_pool),
+        {**seen, "window": sizes},
+        {**moved, "count_include_pad": flags},
+        outputs_are_finite,
+    ),
+    "models.layers.repeat": Case(
+        outputs_of(layers.repeat), {**seen, "times": count(1, 2), "layer": networks}, {}, outputs_are_finite
+    ),
+    "models.layers.tied": Case(
+        outputs_of(layers.tied), {**seen, "times": count(1, 2), "layer": networks}, {}, outputs_are_finite
+    ),
+    "models.layers.summary": Case(
+        layers.summary,
+        {"network": networks, "input_shape": mixed(shapes, st.none())},
+        {"depth": count(0, 2)},
+        lambda result, **arguments: is_close(result.parameters, 10 if arguments["input_shape"][-1] == 1 else 18),
+    ),
+    "models.layers.replaced": Case(
+        layers.replaced,
+        {"params": trees, "values": mixed(st.dictionaries(names, array((), (3,)), max_size=2), junk)},
+        {},
+        lambda result, params, values: is_close(np.shape(result["kernel"]), np.shape(params["kernel"])),
+    ),
+    "models.layers.redrawn": Case(
+        layers.redrawn,
+        {"key": keys, "params": trees, "rules": mixed(st.dictionaries(names, st.just(jax.nn.initializers.ones)), junk)},
+        {},
+        lambda result, key, params, rules: (
+            is_close(result["bias"], wide(params["bias"]) if not rules else np.ones(3))
+            if not rules or "kernel" not in rules
+            else None
+        ),
+    ),
+    **{
+        f"models.{name}": Case(
+            outputs_of_lenet(getattr(models, name)),
+            {"key": keys, "inputs": pictures},
+            {
+                "input_shape": mixed(st.just((12, 12, 1)), shapes),
+                "num_classes": count(1, 3),
+                "pool": st.sampled_from([models.max_pool, models.mean_pool, "max", abs]),
+                "init": inits,
+            },
+            has_one_row_of_scores,
+        )
+        for name in ("lenet", "flax_lenet")
+    },
     "models.global_mean_pool": Case(
         models.global_mean_pool, {"x": images}, {}, lambda result, x: is_close(result, wide(x).mean((1, 2)))
     ),

@@ -1,5 +1,6 @@
 from . import layers as layers
 from ._convolution import conv2d as conv2d
+from ._lenet import lenet as lenet
 from ._linear import init_layers as init_layers
 from ._linear import least_squares as least_squares
 from ._linear import linear as linear
@@ -10,6 +11,7 @@ from ._nnx import flax_linear_regression as flax_linear_regression
 from ._nnx import flax_mlp as flax_mlp
 from ._nnx import flax_softmax_regression as flax_softmax_regression
 from ._nnx import from_flax as from_flax
+from ._nnx_lenet import flax_lenet as flax_lenet
 from ._pooling import global_mean_pool as global_mean_pool
 from ._pooling import max_pool as max_pool
 from ._pooling import mean_pool as mean_pool

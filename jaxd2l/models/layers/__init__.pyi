@@ -1,6 +1,7 @@
 from ._combining import parallel as parallel
 from ._combining import repeat as repeat
 from ._combining import sequential as sequential
+from ._combining import tied as tied
 from ._convolution import conv as conv
 from ._convolution import global_mean_pool as global_mean_pool
 from ._convolution import max_pool as max_pool
@@ -12,3 +13,9 @@ from ._layer import Layer as Layer
 from ._layer import function as function
 from ._layer import model as model
 from ._layer import stateful_model as stateful_model
+from ._paths import named as named
+from ._paths import redrawn as redrawn
+from ._paths import replaced as replaced
+from ._summary import Row as Row
+from ._summary import Summary as Summary
+from ._summary import summary as summary

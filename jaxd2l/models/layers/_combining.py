@@ -1,4 +1,4 @@
-"""Several layers in one: one after the other, side by side, or again and again (D2L 6.1)."""
+"""Several layers in one: one after the other, side by side, or again and again (D2L 6.1, 6.2)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +47,7 @@ def sequential(*layers: Layer, name: str = "sequential") -> Layer:
             states.append(new_state)
         return x, tuple(states)
 
-    return Layer(init, apply, name)
+    return Layer(init, apply, name, layers)
 
 
 def parallel(*layers: Layer, name: str = "parallel") -> Layer:
@@ -79,7 +79,7 @@ def parallel(*layers: Layer, name: str = "parallel") -> Layer:
             states.append(new_state)
         return jnp.concatenate(outputs, axis=-1), tuple(states)
 
-    return Layer(init, apply, name)
+    return Layer(init, apply, name, layers, parts_in_turn=False)
 
 
 def repeat(times: int, layer: Layer, *, name: str = "repeat") -> Layer:
@@ -91,6 +91,38 @@ def repeat(times: int, layer: Layer, *, name: str = "repeat") -> Layer:
     """
     require_whole(1, times=times)
     return sequential(*[layer] * times, name=name)
+
+
+def tied(times: int, layer: Layer, *, name: str = "tied") -> Layer:
+    """The same layer `times` over, each time with the same parameters. D2L 6.2.2; the same module twice in torch.
+
+    The gradient of a parameter is the sum over its uses. The outputs must have the shape of the inputs.
+
+    Parameters and state: those of the layer.
+
+    >>> hidden = sequential(layers.dense(8), layers.function(activations.relu))
+    >>> net = layers.model(sequential(hidden, tied(2, hidden), layers.dense(1)), (4,))
+    >>> sum(leaf.size for leaf in jax.tree.leaves(net.init(jax.random.key(0))))
+    121
+    """
+    require_whole(1, times=times)
+    _require_layers((layer,))
+
+    def init(key: PRNGKeyArray, input_shape: Shape, /) -> tuple[Params, ModelState]:
+        made = layer.init(key, input_shape)
+        if times > 1 and (after := output_shape(layer, input_shape)) != input_shape:
+            raise ValueError(f"{layer.name} makes {after} of {input_shape}, so it cannot follow itself")
+        return made
+
+    def apply(
+        params: Params, state: ModelState, inputs: Array, /, *, train: bool = False, key: PRNGKeyArray | None = None
+    ) -> tuple[Array, ModelState]:
+        x = inputs
+        for _, k in zip(range(times), _keys(key), strict=False):
+            x, state = layer.apply(params, state, x, train=train, key=k)
+        return x, state
+
+    return Layer(init, apply, name)
 
 
 def _require_layers(layers: tuple[Layer, ...]) -> None:

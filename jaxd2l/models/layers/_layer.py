@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 from jaxtyping import Array, PRNGKeyArray
 
+from jaxd2l._checks.arrays import real
 from jaxd2l._checks.numbers import require_all_whole, require_callable
 from jaxd2l.types import Model, ModelState, Params, StatefulApply, StatefulModel
 
@@ -25,11 +26,15 @@ class Layer(NamedTuple):
     init: `init(key, input_shape) -> (params, state)`; the shape is that of one example.
     apply: `apply(params, state, inputs, *, train=False, key=None) -> (outputs, state)`, as in a `StatefulModel`.
     name: what messages and summaries call it.
+    parts: the layers that it consists of, for `summary`.
+    parts_in_turn: whether each part gets the outputs of the one before; otherwise all get the same inputs.
     """
 
     init: LayerInit
     apply: StatefulApply
     name: str
+    parts: tuple["Layer", ...] = ()
+    parts_in_turn: bool = True
 
     def __repr__(self) -> str:
         return f"Layer({self.name})"
@@ -72,7 +77,7 @@ def model(layer: Layer, input_shape: Sequence[int]) -> Model:
     state = _abstract_state(layer, shape)
     if jax.tree.leaves(state):
         raise TypeError(f"{layer.name} keeps running averages, which a Model has no place for: use stateful_model")
-    return Model(partial(_init_params, layer, shape), partial(_apply_stateless, layer, state))
+    return Model(partial(_init_params, layer, shape), partial(_apply_stateless, layer, shape, state))
 
 
 def stateful_model(layer: Layer, input_shape: Sequence[int]) -> StatefulModel:
@@ -85,7 +90,7 @@ def stateful_model(layer: Layer, input_shape: Sequence[int]) -> StatefulModel:
     """
     shape = _shape(input_shape)
     _abstract_state(layer, shape)
-    return StatefulModel(partial(_init, layer, shape), partial(_apply, layer))
+    return StatefulModel(partial(_init, layer, shape), partial(_apply, layer, shape))
 
 
 def output_shape(layer: Layer, input_shape: Shape) -> Shape:
@@ -124,6 +129,7 @@ def _init_params(layer: Layer, input_shape: Shape, key: PRNGKeyArray) -> Params:
 
 def _apply(
     layer: Layer,
+    input_shape: Shape,
     params: Params,
     state: ModelState,
     inputs: Array,
@@ -131,10 +137,25 @@ def _apply(
     train: bool = False,
     key: PRNGKeyArray | None = None,
 ) -> tuple[Array, ModelState]:
-    return layer.apply(params, state, inputs, train=train, key=key)
+    return layer.apply(params, state, _examples(inputs, input_shape), train=train, key=key)
 
 
 def _apply_stateless(
-    layer: Layer, state: ModelState, params: Params, inputs: Array, *, key: PRNGKeyArray | None = None
+    layer: Layer,
+    input_shape: Shape,
+    state: ModelState,
+    params: Params,
+    inputs: Array,
+    *,
+    key: PRNGKeyArray | None = None,
 ) -> Array:
-    return layer.apply(params, state, inputs, train=key is not None, key=key)[0]
+    return layer.apply(params, state, _examples(inputs, input_shape), train=key is not None, key=key)[0]
+
+
+def _examples(inputs: Array, input_shape: Shape) -> Array:
+    """As many axes as promised. Their sizes may differ: many networks of convolutions take images of any size."""
+    inputs = real("inputs", inputs)
+    if inputs.ndim != len(input_shape) + 1:
+        sizes = ", ".join(map(str, ("n", *input_shape)))
+        raise ValueError(f"the model takes inputs of shape ({sizes}); got {inputs.shape}")
+    return inputs

@@ -114,6 +114,8 @@ def test_inputs_of_another_shape_than_promised_are_refused_by_name() -> None:
     model = layers.model(small_mlp(), (20,))
     with pytest.raises(ValueError, match=r"layer 0 \(dense 64\), which gets inputs of shape \(19,\)"):
         model.apply(model.init(KEY), jnp.ones((2, 19)))
+    with pytest.raises(ValueError, match=r"the model takes inputs of shape \(n, 20\); got \(20,\)"):
+        model.apply(model.init(KEY), jnp.ones(20))
 
 
 @pytest.mark.bad_input
