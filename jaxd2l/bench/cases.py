@@ -10,7 +10,7 @@ from jaxd2l import data, losses, models
 from jaxd2l.models import Precision
 from jaxd2l.types import Batch, Dataset, Loss, Model
 
-Family = Literal["JAX", "torch", "the book"]
+Family = Literal["JAX", "torch", "the book", "others"]
 
 ORDER_SEED, WEIGHTS_SEED = 0, 2
 """They decide the order of the examples, and the weights that every way starts from."""
