@@ -109,7 +109,7 @@ def nothing(folders: Folders) -> None:
 @contextlib.contextmanager
 def full_disk_at_the_end(directory: Path) -> Iterator[None]:
     """What is written cannot be made to last."""
-    with mock.patch.object(_sealed, "_sync", side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))):
+    with mock.patch.object(_sealed, "sync", side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))):
         yield
 
 

@@ -1,7 +1,9 @@
 """Files that appear whole or not at all, and the names under which they hold the arrays of a pytree."""
 
+import errno
 import os
-import tempfile
+import secrets
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,33 +26,76 @@ def named_leaves(params: Params) -> dict[str, Any]:
     return named
 
 
-def write_file(path: str | os.PathLike[str], content: bytes) -> None:
+def write_file(path: str | os.PathLike[str], content: bytes, *, follow: bool = True) -> None:
     """Writes a file in one piece: readers, and a full disk, see the old one or the new one, never a torn one.
 
-    A link stays a link, and the file behind it is written. A device or a pipe, such as /dev/stdout, is written to
-    directly.
+    A link stays a link, and the file behind it is written; with `follow=False` the file takes the place of the link.
+    A device or a pipe, such as /dev/stdout, is written to directly.
 
     Raises:
       OSError: naming the file, if it cannot be written.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path)) if follow else Path(os.path.realpath(Path(path).parent), Path(path).name)
+    temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}")
     try:
-        if target.exists() and not target.is_file() and not target.is_dir():
+        if follow and target.exists() and not target.is_file() and not target.is_dir():
             target.write_bytes(content)  # a file in its place would take the device away
             return
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with temporary.open("xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
             os.replace(temporary, target)
         except BaseException:  # whatever happened, Ctrl-C included, leave nothing behind and pass it on
-            os.unlink(temporary)
+            temporary.unlink(missing_ok=True)
             raise
+        sync_names(target.parent)
     except OSError as error:
         raise OSError(error.errno, f"cannot write {path}: {error.strerror}") from error
+
+
+def make_folder(folder: Path) -> list[Path]:
+    """Makes a folder that survives a power cut, and its parents as needed; returns those that were not there before."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        sync_names(path.parent)
+    return missing
+
+
+def remove(path: Path) -> None:
+    """Removes a file, a folder with all that is in it, or a link, never what the link leads to."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def sync(folder: Path) -> None:
+    """Makes a folder and everything in it survive a power cut."""
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            sync_names(path)
+        else:
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    sync_names(folder)
+
+
+def sync_names(folder: Path) -> None:
+    """Makes the names in a folder survive a power cut, where the system can do that for folders."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # one that may be written to but not read, and every folder on Windows
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ from jaxtyping import Array
 
 from jaxd2l._checks.numbers import require_all_whole, require_choice
 from jaxd2l.cli import runs, setups
+from jaxd2l.cli.folders import PARAMS, new_folder, whole
 from jaxd2l.cli.grammar import ACTIVATIONS, IMAGE_DATASETS
 from jaxd2l.cli.runs import Run
 from jaxd2l.train.checkpoint import save_params
@@ -83,7 +84,7 @@ def save(
         raise ValueError(
             f"params are not those of this {model} for {dataset}: their shapes are {theirs}, and must be {expected}"
         )
-    with runs.new_folder(Path(folder), model, dataset) as made:
-        save_params(made / runs.PARAMS, params)
+    with new_folder(Path(folder), model, dataset) as made, whole(made) as new:
+        save_params(new / PARAMS, params)
         arguments = {"model": model, "dataset": dataset, "hidden": layers, "activation": name, "data_dir": None}
-        runs.save_record(made, {"arguments": arguments, **runs.made_with()})
+        runs.save_record(new, {"arguments": arguments, **runs.made_with()})

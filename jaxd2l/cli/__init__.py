@@ -1,41 +1,65 @@
 """The command line: runs a command and turns errors into a sentence and an exit code. Each command has its own file."""
 
-import os
-import signal
-import sys
+import argparse
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from types import ModuleType
 
 from jaxd2l._exit_codes import ExitCode
+from jaxd2l._interrupts import ctrl_c, handled_by, leave_at_once
+from jaxd2l._streams import complain, output_lost
 from jaxd2l.cli.grammar import parser
+
+_ISSUES = "https://github.com/jaxd2l/jaxd2l/issues"
+_RESULTS_IN_FILES = {f"jaxd2l.cli.{name}" for name in ("train", "import_torch", "export", "data")}
 
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command and returns its exit code, one of `ExitCode`. argparse itself exits after a wrong call."""
-    try:
+    with handled_by(leave_at_once):
         options = parser().parse_args(arguments)
-        # Ctrl-C while a C extension is being imported would end in a traceback of its own.
-        usual = signal.signal(signal.SIGINT, _leave_at_once)
         command = import_module(options.module)
-        signal.signal(signal.SIGINT, usual)
-        code = command.run(options)
-        sys.stdout.flush()  # now, while a closed pipe can still be noticed
-        return int(code)
+        with handled_by(lambda *_: None):  # for what is said at the end
+            code = _carried_out(command, options)
+            if lost := output_lost():
+                if not isinstance(lost, BrokenPipeError):  # nobody reads on, as in `jaxd2l ... | head`
+                    complain(f"standard output cannot be written: {lost.strerror}")
+                code = code if options.module in _RESULTS_IN_FILES else code or ExitCode.ERROR
+            return code
+
+
+def _carried_out(command: ModuleType, options: argparse.Namespace) -> int:
+    presses: list[int] = []
+    try:
+        with ctrl_c() as presses:
+            return int(command.run(options))
     except KeyboardInterrupt:
-        print("\njaxd2l: interrupted; nothing was left half-written", file=sys.stderr)
-        return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has gone (`jaxd2l ... | head`). Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _interrupted()
+    except BrokenPipeError:  # nobody reads on: `jaxd2l export ... --to /dev/stdout | head`
         return ExitCode.ERROR
-    except (ValueError, OSError, ImportError, MemoryError, RuntimeError) as error:
-        # What people cause (wrong values, files, missing extras, models too large for the device) gets a sentence.
-        # Any other exception is our own mistake and keeps its traceback.
-        print(f"jaxd2l: error: {error}", file=sys.stderr)
+    except (ValueError, OSError) as error:
+        complain(f"error: {_sentence(error)}")
+        return ExitCode.ERROR
+    except Exception as error:
+        if presses:  # a library that was hit while it was imported, and made something else of it
+            return _interrupted()
+        # What people cause (missing extras, models too large for the device) gets a sentence, too. Any other exception
+        # is our own mistake.
+        if isinstance(error, ImportError | MemoryError | RuntimeError) and not isinstance(error, RecursionError):
+            complain(f"error: {_sentence(error)}")
+        else:
+            complain(f"{traceback.format_exc()}\nThis is a mistake in jaxd2l. Please report the lines above: {_ISSUES}")
         return ExitCode.ERROR
 
 
-def _leave_at_once(*_: object) -> NoReturn:
-    os.write(sys.stderr.fileno(), b"\njaxd2l: interrupted before anything was done\n")
-    os._exit(ExitCode.INTERRUPTED)
+def _interrupted() -> ExitCode:
+    complain("interrupted; nothing was left half-written")
+    return ExitCode.INTERRUPTED
+
+
+def _sentence(error: Exception) -> str:
+    """Its message; some come without one."""
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory: {error}" if str(error) else "there is not enough memory"
+    return str(error) or type(error).__name__

@@ -5,7 +5,6 @@ import os
 import shlex
 import sys
 
-from rich.console import Console
 from rich.table import Table
 
 from jaxd2l._exit_codes import ExitCode
@@ -13,6 +12,7 @@ from jaxd2l._files import write_file
 from jaxd2l.bench import glance, report, suite
 from jaxd2l.bench.suite import Plan, Result
 from jaxd2l.cli import runs
+from jaxd2l.cli.output import console
 
 _REST = "--verbose measures and shows more: quartiles, first epochs, memory, the machine's peak, the shell."
 
@@ -22,7 +22,7 @@ def run(options: argparse.Namespace) -> ExitCode:
     for path in (options.markdown, options.plot):  # before minutes are spent
         if path is not None and not path.parent.is_dir():
             raise FileNotFoundError(f"there is no folder {path.parent} to write {path} to")
-    with Console(stderr=True).status("") as status:
+    with console(stderr=True).status("") as status:
         result = suite.run(_plan(options), lambda doing: status.update(doing, spinner="dots"))
     pictures: dict[str, bytes] = {}
     if options.plot is not None:
@@ -55,9 +55,9 @@ def _plan(options: argparse.Namespace) -> Plan:
 
 def _print(result: Result, *, verbose: bool) -> None:
     """A warning if the machine was busy, the tables, what was measured on, and one sentence to remember."""
-    console = Console() if sys.stdout.isatty() else Console(width=170 if verbose else 80)
+    shown_on = console() if sys.stdout.isatty() else console(width=170 if verbose else 80)
     if warning := glance.busy(report.timings(result)):
-        console.print(warning, style="bold", markup=False, highlight=False)
+        shown_on.print(warning, style="bold")
     for title, headings, rows in report.tables(result) if verbose else [glance.table(result.ways)]:
         table = Table(title=title)
         for heading in headings:
@@ -66,9 +66,9 @@ def _print(result: Result, *, verbose: bool) -> None:
             if not verbose and cells[0]:  # a model begins
                 table.add_section()
             table.add_row(*cells)
-        console.print(table)
+        shown_on.print(table)
     env = result.environment
     notes = report.notes(result) if verbose else [report.machine(env), *report.without_torch(env), _REST]
     for text in notes:
-        console.print(f"- {text}", markup=False, highlight=False)
-    console.print(glance.conclusion(result.ways), markup=False, highlight=False)
+        shown_on.print(f"- {text}")
+    shown_on.print(glance.conclusion(result.ways))

@@ -2,13 +2,13 @@
 
 import argparse
 import math
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxd2l._streams import complain
 from jaxd2l.train.checkpoint import Checkpoint, load_params, locked, restore, save, save_params
 from jaxd2l.types import History, Params, TrainState
 
@@ -83,12 +83,12 @@ def start(options: argparse.Namespace, configuration: Mapping[str, Any], like: T
 def _resumed(directory: Path, configuration: Mapping[str, Any], like: TrainState, epochs: int) -> Checkpoint | None:
     found = restore(directory, like=like, configuration=configuration)
     if found is None:
-        print(f"jaxd2l: no checkpoint to resume from in {directory}; starting from the beginning", file=sys.stderr)
+        complain(f"no checkpoint to resume from in {directory}; starting from the beginning")
         return None
     done = len(found.history.train_loss)
     if done > epochs:
         raise ValueError(f"{found.folder} is {done} epochs long; ask for as many or more with --epochs, not {epochs}")
-    print(f"jaxd2l: resuming from {found.folder}: {done} of {epochs} epochs are done", file=sys.stderr)
+    complain(f"resuming from {found.folder}: {done} of {epochs} epochs are done")
     return found
 
 
@@ -109,7 +109,7 @@ def after_epoch(checkpoints: Checkpoints, state: TrainState, history: History, s
     except OSError as error:
         checkpoints.failed.append(epoch)
         last = f"the last good one is {checkpoints.good[-1]}" if checkpoints.good else "there is no earlier one"
-        print(f"jaxd2l: warning: {error}; the run continues without this checkpoint; {last}", file=sys.stderr)
+        complain(f"warning: {error}; the run continues without this checkpoint; {last}")
     else:
         checkpoints.good.append(folder)
         checkpoints.seconds.append(time.perf_counter() - clock)

@@ -182,7 +182,7 @@ def test_a_full_disk_does_not_stop_the_run(alone, checkpoints, tmp_path, monkeyp
     def no_space(folder: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(jaxd2l.train.checkpoint._sealed, "_sync", no_space)
+    monkeypatch.setattr(jaxd2l.train.checkpoint._sealed, "sync", no_space)
     assert train(tmp_path / "run", "--checkpoint-dir", str(checkpoints), "--resume") == 3
     err = capsys.readouterr().err
     assert f"warning: [Errno 28] cannot save {checkpoints}/step-00000188: No space left on device" in err.replace(
@@ -223,7 +223,7 @@ def test_ctrl_c_while_saving_keeps_the_finished_epochs_and_the_last_good_checkpo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(jaxd2l.train.checkpoint._sealed, "_sync", interrupt)
+        patch.setattr(jaxd2l.train.checkpoint._sealed, "sync", interrupt)
         assert train(tmp_path / "run", "--checkpoint-dir", str(checkpoints), "--resume", epochs=9) == 130
     assert len(json.loads((tmp_path / "run" / "run.json").read_text())["history"]["train_loss"]) == 4
     assert names(checkpoints) == steps(1, 2, 3)

@@ -10,6 +10,7 @@ from typing import BinaryIO
 import jax
 from jax.sharding import Mesh
 
+from jaxd2l._streams import surviving
 from jaxd2l.train import processes, sharding
 
 
@@ -65,7 +66,7 @@ def _native_output_apart() -> BinaryIO:
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
         before = getattr(sys, name)
         before.flush()
-        after = open(os.dup(descriptor), "w", buffering=1, encoding=before.encoding, errors=before.errors)  # noqa: SIM115
+        after = surviving(os.dup(descriptor), before.encoding)
         setattr(sys, name, after)
         for handler in logging.getLogger().handlers:
             if isinstance(handler, logging.StreamHandler) and handler.stream is before:

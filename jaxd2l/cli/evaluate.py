@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from jaxd2l import metrics, plots
 from jaxd2l._exit_codes import ExitCode
 from jaxd2l._files import write_file
-from jaxd2l.cli import runs
+from jaxd2l._streams import printable
+from jaxd2l.cli import folders, runs
+from jaxd2l.cli.output import console
 from jaxd2l.train import evaluate, predict
 
 
@@ -41,11 +42,12 @@ def run(options: argparse.Namespace) -> ExitCode:
     if options.json:
         print(runs.to_json(result))
     else:
-        Console().print(table if names else table.title)
+        console().print(table if names else table.title)
     if names and (options.out or not options.json):
-        picture = options.out or options.run_dir / runs.CONFUSION
-        write_file(picture, _picture(np.asarray(confusion), names, trained.record["arguments"]))
-        print(f"the confusion matrix: {picture}", file=sys.stderr if options.json else sys.stdout)
+        picture = options.out or options.run_dir / folders.CONFUSION
+        content = _picture(np.asarray(confusion), names, trained.record["arguments"])
+        write_file(picture, content, follow=options.out is not None)
+        print(printable(f"the confusion matrix: {picture}"), file=sys.stderr if options.json else sys.stdout)
     return ExitCode.OK
 
 

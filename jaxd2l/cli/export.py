@@ -7,14 +7,16 @@ import safetensors.numpy
 from jaxd2l._exit_codes import ExitCode
 from jaxd2l._files import write_file
 from jaxd2l.cli import runs
+from jaxd2l.cli.folders import PARAMS
+from jaxd2l.cli.output import say
 from jaxd2l.train.checkpoint import read_tensors, to_state_dict
 
 
 def run(options: argparse.Namespace) -> ExitCode:
     """Writes a state_dict as safetensors, and shows how to load it in torch."""
     is_regression = runs.load_record(options.run_dir)["arguments"]["model"] == "linear"
-    state_dict = to_state_dict(read_tensors(options.run_dir / runs.PARAMS), is_regression=is_regression)
+    state_dict = to_state_dict(read_tensors(options.run_dir / PARAMS), is_regression=is_regression)
     write_file(options.to, safetensors.numpy.save(state_dict))
-    print(f"{options.to}: {', '.join(state_dict)}")
-    print(f'in torch: net.load_state_dict(safetensors.torch.load_file("{options.to}"))')
+    say(f"{options.to}: {', '.join(state_dict)}")
+    say(f'in torch: net.load_state_dict(safetensors.torch.load_file("{options.to}"))')
     return ExitCode.OK

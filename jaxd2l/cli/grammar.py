@@ -15,6 +15,7 @@ OPTIMIZERS = ("sgd", "adagrad", "rmsprop", "adadelta", "adam", "adamw", "adamax"
 SCHEDULES = ("constant", "cosine", "step")
 ACTIVATIONS = ("relu", "sigmoid", "tanh", "leaky_relu", "swish", "gelu")
 SHELLS = ("bash", "zsh", "tcsh")
+PRECISIONS = ("float32", "bfloat16")
 INITS = ("normal", "kaiming", "xavier", "torch", "flax")
 
 
@@ -213,7 +214,7 @@ def _add_training(command: argparse.ArgumentParser) -> Any:
     )
     command.add_argument(
         "--precision",
-        choices=("float32", "bfloat16"),
+        choices=PRECISIONS,
         default="float32",
         help="of the factors in matrix products; parameters, sums and loss are float32 (default: float32)",
     )

@@ -5,6 +5,8 @@ import shlex
 
 from jaxd2l._exit_codes import ExitCode
 from jaxd2l.cli import runs
+from jaxd2l.cli.folders import PARAMS, new_folder, whole
+from jaxd2l.cli.output import say
 from jaxd2l.train.checkpoint import from_state_dict, layers_to_params, read_tensors, save_params
 
 _DATASETS = {784: "fashion_mnist", 64: "digits", 2: "synthetic"}
@@ -32,15 +34,16 @@ def run(options: argparse.Namespace) -> ExitCode:
     hidden = tuple(layer.weight.shape[0] for layer in layers[:-1]) or None
     model = "mlp" if hidden else "linear" if dataset == "synthetic" else "softmax"
     params = layers_to_params(layers)
-    with runs.new_folder(options.out, model, dataset) as folder:
-        save_params(folder / runs.PARAMS, params)
+    with new_folder(options.out, model, dataset) as folder:
         record = {
             "command": shlex.join(["jaxd2l", "import", str(options.file), "--out", str(folder)]),
             "arguments": {"model": model, "dataset": dataset, "hidden": hidden, "data_dir": None},
             "imported_from": options.file.absolute(),
             **runs.made_with(),
         }
-        runs.save_record(folder, record)
+        with whole(folder) as new:
+            save_params(new / PARAMS, params)
+            runs.save_record(new, record)
     sizes = "-".join(str(size) for size in (num_inputs, *(hidden or ()), num_outputs))
-    print(f"{folder}: {model} {sizes} for {dataset}; try `jaxd2l evaluate {folder}`")
+    say(f"{folder}: {model} {sizes} for {dataset}; try `jaxd2l evaluate {folder}`")
     return ExitCode.OK

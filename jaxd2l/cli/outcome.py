@@ -1,20 +1,20 @@
 """How a run of `jaxd2l train` ended, what of it is saved, and what is said about it."""
 
 import argparse
-import sys
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from rich.console import Console
 
 from jaxd2l import metrics
 from jaxd2l._exit_codes import ExitCode
 from jaxd2l._files import write_file
-from jaxd2l.cli import checkpoints, divergence, runs, setups
+from jaxd2l._streams import complain
+from jaxd2l.cli import checkpoints, divergence, folders, runs, setups
 from jaxd2l.cli.checkpoints import Best, Checkpoints
+from jaxd2l.cli.output import console
 from jaxd2l.cli.report import curves_picture, mistakes_picture, summary_table
 from jaxd2l.cli.task import Task, first_state
 from jaxd2l.train import evaluate, predict
@@ -80,7 +80,7 @@ def save_and_report(
     """
     last, dataset = outcome.last, task.setup.dataset._replace(test=task.setup.test)
     if last is None:
-        print("jaxd2l: interrupted before the first epoch was finished; nothing to save", file=sys.stderr)
+        complain("interrupted before the first epoch was finished; nothing to save")
         return ExitCode.INTERRUPTED
     first = _first_nonfinite(task, outcome) if options.debug_nans and not last.is_finite else None
     outputs = np.asarray(predict(task.setup.model, last.state.params, dataset.test.inputs))
@@ -89,22 +89,22 @@ def save_and_report(
     if options.json:
         print(runs.to_json(record))
     else:
-        Console().print(summary_table(record, folder))
+        console().print(summary_table(record, folder))
     saved = f"the {len(last.seconds)} finished epochs are saved in {folder}"
     match outcome.ending:
         case Ending.INTERRUPTED:
-            print(f"jaxd2l: interrupted; {saved}", file=sys.stderr)
+            complain(f"interrupted; {saved}")
             return ExitCode.INTERRUPTED
         case Ending.PROCESS_LOST:
             raise ProcessLostError(f"{outcome.lost}; {saved}")
         case Ending.DIVERGED:
             why = divergence.message(last.history, task.setup.settings.lr, first, options.debug_nans, kept)
-            print(f"jaxd2l: error: {why}", file=sys.stderr)
+            complain(f"error: {why}")
             return ExitCode.ERROR
         case Ending.FINISHED:
             sizes = len(task.arguments["hidden"] or ()), len(dataset.class_names)
             if worse := divergence.trouble(last.history, task.setup.settings, *sizes):
-                print(f"jaxd2l: {'error' if worse.is_lost else 'warning'}: {worse.text}", file=sys.stderr)
+                complain(f"{'error' if worse.is_lost else 'warning'}: {worse.text}")
             if worse and worse.is_lost:
                 return ExitCode.ERROR
             return ExitCode.CHECKPOINT_FAILED if kept and kept.failed else ExitCode.OK
@@ -177,11 +177,11 @@ def _save(
     best: Best | None,
     dataset: Dataset,
 ) -> None:
-    runs.unfinish(folder)
-    save_params(folder / runs.PARAMS, last.state.params)
-    write_file(folder / "curves.png", curves_picture(record, last.history))
-    if dataset.class_names and np.ndim(dataset.test.inputs) == 4:
-        write_file(folder / "mistakes.png", mistakes_picture(outputs, dataset))
-    if best is not None:
-        save_params(folder / runs.BEST, best.params)
-    runs.save_record(folder, record)
+    with folders.whole(folder) as new:
+        save_params(new / folders.PARAMS, last.state.params)
+        write_file(new / "curves.png", curves_picture(record, last.history))
+        if dataset.class_names and np.ndim(dataset.test.inputs) == 4:
+            write_file(new / "mistakes.png", mistakes_picture(outputs, dataset))
+        if best is not None:
+            save_params(new / folders.BEST, best.params)
+        runs.save_record(new, record)

@@ -6,10 +6,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from jaxd2l import parity
 from jaxd2l._exit_codes import ExitCode
+from jaxd2l.cli.output import console
 from jaxd2l.cli.spec import OPTIONAL, REQUIRED
 from jaxd2l.parity import Report
 
@@ -35,7 +34,7 @@ def run(options: argparse.Namespace) -> ExitCode:
     if options.json:
         print(report.json())
     else:
-        Console().print(report.table())
+        console().print(report.table())
     holds = report.ok and not (options.strict and report.unseen)
     return ExitCode.OK if holds else ExitCode.ERROR
 

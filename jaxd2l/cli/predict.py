@@ -5,13 +5,13 @@ from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from jaxd2l._exit_codes import ExitCode
 from jaxd2l._files import write_file
 from jaxd2l.activations import softmax
-from jaxd2l.cli import runs
+from jaxd2l.cli import folders, runs
+from jaxd2l.cli.output import console
 from jaxd2l.cli.report import examples_picture
 from jaxd2l.train import predict
 
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> ExitCode:
             table.add_column(heading, justify="right")
         for i, (target, output) in enumerate(zip(test.labels[:count], np.asarray(outputs), strict=True)):
             table.add_row(str(i), f"{target.item():.4f}", f"{output.item():.4f}")
-        Console().print(table)
+        console().print(table)
         return ExitCode.OK
     probabilities = np.asarray(softmax(jnp.asarray(outputs)))
     predicted = probabilities.argmax(-1)
@@ -40,14 +40,14 @@ def run(options: argparse.Namespace) -> ExitCode:
         right = "yes" if predicted[i] == test.labels[i] else "no"
         row = (str(i), names[test.labels[i]], names[predicted[i]], f"{probabilities[i, predicted[i]]:.3f}", right)
         table.add_row(*row)
-    console = Console()
-    console.print(table)
+    console().print(table)
     right = f"{int((predicted == test.labels[:count]).sum())} of {count} right"
     if np.ndim(test.inputs) == 4:
-        picture = options.out or options.run_dir / runs.PREDICTIONS
-        write_file(picture, examples_picture(np.arange(count), predicted, trained.dataset, right))
+        picture = options.out or options.run_dir / folders.PREDICTIONS
+        content = examples_picture(np.arange(count), predicted, trained.dataset, right)
+        write_file(picture, content, follow=options.out is not None)
         right += f"; the picture: {picture}"
-    console.print(right)
+    console().print(right)
     return ExitCode.OK
 
 
@@ -63,7 +63,7 @@ def _classify(path: Path, trained: runs.Run) -> ExitCode:
         table.add_column(heading)
     for i in np.argsort(-probabilities)[:3]:
         table.add_row(names[i], f"{probabilities[i]:.3f}")
-    Console().print(table)
+    console().print(table)
     return ExitCode.OK
 
 

@@ -2,9 +2,8 @@
 
 import json
 import math
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,15 +12,13 @@ import numpy as np
 
 from jaxd2l._environment import environment
 from jaxd2l._files import write_file
-from jaxd2l.cli import setups
+from jaxd2l.cli import folders, record, setups
+from jaxd2l.cli.folders import BEST, PARAMS, RECORD
 from jaxd2l.train.checkpoint import load_params
 from jaxd2l.types import Dataset, Loss, Model, Params
 
-PARAMS, RECORD = "params.safetensors", "run.json"
-BEST = "best.safetensors"
-CONFUSION, PREDICTIONS = "confusion.png", "predictions.png"
-_MADE_BY_TRAINING = {PARAMS, BEST, RECORD, "curves.png", "mistakes.png"}
-_MADE_AFTERWARDS = {CONFUSION, PREDICTIONS}
+_MOST_BYTES = 2**30
+"""More than the history of any run takes; what is read must fit into memory."""
 
 
 class Run(NamedTuple):
@@ -34,66 +31,21 @@ class Run(NamedTuple):
     params: Params
 
 
-@contextmanager
-def new_folder(
-    chosen: Path | None, model: str, dataset: str, resumed: Mapping[str, Any] | None = None
-) -> Iterator[Path]:
-    """A new folder for a run: the chosen one, or the first free one of out/MODEL-DATASET, -2, -3, ...
+def is_of_the_same_run(folder: Path, arguments: Mapping[str, Any]) -> bool:
+    """Whether a folder holds nothing that a run with these arguments, resumed, may not replace.
 
-    It is removed if nothing is in it at the end.
-
-    A run resumed with the arguments `resumed` may also take a chosen folder that holds only what the same run left
-    there when it was killed while saving its results, or finished with as many epochs or fewer, and the pictures that
-    `evaluate` and `predict` made of it.
-
-    Raises:
-      ValueError: the chosen folder is not empty; runs never overwrite each other.
+    That is what the same run left there when it finished with as many epochs or fewer.
     """
-    folder = _create_folder(chosen, model, dataset, resumed)
-    try:
-        yield folder
-    finally:
-        with suppress(OSError):  # it is not empty
-            folder.rmdir()
-
-
-def _create_folder(chosen: Path | None, model: str, dataset: str, resumed: Mapping[str, Any] | None) -> Path:
-    if chosen is not None:
-        if chosen.is_dir() and any(chosen.iterdir()) and not (resumed and _is_of_the_same_run(chosen, resumed)):
-            raise ValueError(f"{chosen} is not empty; choose a new folder, so that no earlier run is overwritten")
-        chosen.mkdir(parents=True, exist_ok=True)
-        return chosen
-    number = 1
-    while True:
-        folder = Path("out", f"{model}-{dataset}" + (f"-{number}" if number > 1 else ""))
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            number += 1
-        else:
-            return folder
-
-
-def _is_of_the_same_run(folder: Path, arguments: Mapping[str, Any]) -> bool:
-    names, known = {path.name for path in folder.iterdir()}, _MADE_BY_TRAINING | _MADE_AFTERWARDS
-    if any(re.sub(r"^\.(.*)\.\w+$", r"\1", name) not in known for name in names):  # or begun to be made
-        return False
-    if RECORD not in names:
+    if not (folder / RECORD).exists():
         return True
     try:
-        there = json.loads((folder / RECORD).read_bytes())["arguments"]
-        here = json.loads(to_json(dict(arguments)))
-        there = setups.Settings._field_defaults | {"target": None, "kind": None} | there
-        decisive = [name for name in here if name not in ("epochs", "data_dir", "data")]
-        return there["epochs"] <= here["epochs"] and all(there[name] == here[name] for name in decisive)
-    except (ValueError, KeyError, TypeError):
+        there = load_record(folder)["arguments"]
+    except ValueError:
         return False
-
-
-def unfinish(folder: Path) -> None:
-    """Removes what shows the earlier parameters and what a killed process left, before a run is saved again."""
-    for path in (folder / RECORD, *(folder / name for name in _MADE_AFTERWARDS), *folder.glob(".*.*")):
-        path.unlink(missing_ok=True)
+    here = json.loads(to_json(dict(arguments)))
+    there = setups.Settings._field_defaults | {"target": None, "kind": None} | there
+    decisive = [name for name in here if name not in ("epochs", "data_dir", "data")]
+    return there.get("epochs", math.inf) <= here["epochs"] and all(there.get(name) == here[name] for name in decisive)
 
 
 def made_with() -> dict[str, Any]:
@@ -103,7 +55,7 @@ def made_with() -> dict[str, Any]:
     return {"versions": here.versions, "device": {**device, "machine": here.machine, "system": here.system}}
 
 
-def to_json(record: dict[str, Any]) -> str:
+def to_json(values: dict[str, Any]) -> str:
     """Standard JSON; NaN and infinity, which it does not have, become null."""
 
     def plain(value: Any) -> Any:
@@ -119,12 +71,14 @@ def to_json(record: dict[str, Any]) -> str:
             return None
         return value
 
-    return json.dumps(plain(record), indent=2, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(plain(values), indent=2, allow_nan=False, ensure_ascii=False)
+    # Names of files need not be text, and a name that others gave must not steer the terminal.
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
-def save_record(folder: Path, record: dict[str, Any]) -> None:
+def save_record(folder: Path, content: dict[str, Any]) -> None:
     """Writes run.json, which says that the run is whole."""
-    write_file(folder / RECORD, (to_json(record) + "\n").encode())
+    write_file(folder / RECORD, (to_json(content) + "\n").encode())
 
 
 def load_run(folder: Path, data_dir: Path | None, *, best: bool = False) -> Run:
@@ -134,8 +88,8 @@ def load_run(folder: Path, data_dir: Path | None, *, best: bool = False) -> Run:
       FileNotFoundError: the folder holds no run.
       ValueError: its files are damaged, or belong to different models.
     """
-    record = load_record(folder)
-    arguments = record["arguments"]
+    found = load_record(folder)
+    arguments = found["arguments"]
     model_name, dataset_name, hidden = (arguments[name] for name in ("model", "dataset", "hidden"))
     saved_dir = arguments.get("data_dir")
     if arguments.get("data"):
@@ -146,7 +100,7 @@ def load_run(folder: Path, data_dir: Path | None, *, best: bool = False) -> Run:
     settings = setups.SETTINGS["digits"]._replace(**known)
     model, loss = setups.build(model_name, hidden, dataset, arguments.get("precision", "float32"), settings)
     params = load_params(folder / (BEST if best else PARAMS), like=jax.eval_shape(model.init, jax.random.key(0)))
-    return Run(record, dataset, model, loss, params)
+    return Run(found, dataset, model, loss, params)
 
 
 def load_record(folder: Path) -> dict[str, Any]:
@@ -156,15 +110,17 @@ def load_record(folder: Path) -> dict[str, Any]:
       FileNotFoundError: the folder holds no run.
       ValueError: run.json does not say what was trained.
     """
+    # Where it is not ours to write to, or held by the one who is about to finish it, there is nothing to do.
+    with suppress(OSError, RuntimeError), folders.held(folder):
+        folders.finish(folder)
     path = folder / RECORD
     if not path.is_file():
         raise FileNotFoundError(
             f"{folder} holds no finished run: {RECORD} is missing; `jaxd2l train --out {folder}` makes one"
         )
+    if path.stat().st_size > _MOST_BYTES:
+        raise ValueError(f"{path} is damaged or not made by jaxd2l: it has {path.stat().st_size} bytes")
     try:
-        record: dict[str, Any] = json.loads(path.read_bytes())
-        for name in ("model", "dataset", "hidden"):
-            record["arguments"][name]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged or not made by jaxd2l: {error!r}") from error
-    return record
+        return record.checked(json.loads(path.read_bytes()))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged or not made by jaxd2l: {error}") from error

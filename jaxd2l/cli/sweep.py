@@ -2,19 +2,19 @@
 
 import argparse
 import math
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any, get_args
 
 import jax
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from jaxd2l._exit_codes import ExitCode
 from jaxd2l._files import write_file
+from jaxd2l._streams import complain
 from jaxd2l.cli import runs, setups
 from jaxd2l.cli.optimizers import make_any, make_tx, steps_per_epoch
+from jaxd2l.cli.output import console, say
 from jaxd2l.cli.setups import Setup
 from jaxd2l.cli.sweep_report import measured, notes_on, picture, table
 from jaxd2l.train import fit
@@ -64,21 +64,21 @@ def run(options: argparse.Namespace) -> ExitCode:
         print(runs.to_json(_record(arguments, setup, result, compared, chosen, notes, timed)))
     else:
         title = f"{trained}: {what} after {epochs} epochs, {count} models in {seconds:.1f} s"
-        Console().print(table(result, labels, values, chosen, title))
+        console().print(table(result, labels, values, chosen, title))
         print(f"one program for {count} models: {seconds:.1f} s; one after the other: about {alone:.1f} s")
         for note in notes:
-            print(note)
+            say(note)
         if options.plot is not None:
-            print(f"the heat map: {options.plot}")
+            say(f"the heat map: {options.plot}")
     if problem:
-        print(f"jaxd2l: error: {problem}", file=sys.stderr)
+        complain(f"error: {problem}")
         return ExitCode.ERROR
     return ExitCode.OK
 
 
 def _train(setup: Setup, make: MakeTx, grid: dict[str, Sequence[float]], num_seeds: int, count: int) -> Sweep:
     columns = (TextColumn(f"{count} models"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+    with Progress(*columns, TimeRemainingColumn(), console=console(stderr=True)) as progress:
         bar = progress.add_task("", total=setup.settings.epochs)
         return sweep(
             setup.model,

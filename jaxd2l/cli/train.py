@@ -2,7 +2,6 @@
 
 import argparse
 import signal
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -12,13 +11,16 @@ import jax
 from jax.sharding import Mesh
 
 from jaxd2l._exit_codes import ExitCode
+from jaxd2l._interrupts import ctrl_c, held_back
+from jaxd2l._streams import complain
 from jaxd2l.bench.measure import compile_seconds
 from jaxd2l.book.generalization import should_stop
 from jaxd2l.cli import checkpoints, devices, runs
 from jaxd2l.cli.checkpoints import Best, Checkpoints
 from jaxd2l.cli.divergence import best_epoch
+from jaxd2l.cli.folders import new_folder
 from jaxd2l.cli.outcome import Ending, Outcome, Progress, save_and_report
-from jaxd2l.cli.progress import ctrl_c, progress_bar
+from jaxd2l.cli.progress import progress_bar
 from jaxd2l.cli.task import Task, configuration, first_state, task
 from jaxd2l.train import fit, processes
 from jaxd2l.train.checkpoint import join_histories
@@ -37,7 +39,7 @@ def run(options: argparse.Namespace) -> ExitCode:
             with checkpoints.held(options) if processes.is_main() else nullcontext():
                 return _run(options, mesh, presses)
         except processes.ProcessLostError as error:
-            print(f"jaxd2l: error: {error}", file=sys.stderr)
+            complain(f"error: {error}")
             return ExitCode.PROCESS_LOST
 
 
@@ -49,10 +51,11 @@ def _run(options: argparse.Namespace, mesh: Mesh | None, presses: list[int]) -> 
     if options.checkpoint_dir is not None:
         like, epochs = jax.eval_shape(lambda: first_state(this)), this.setup.settings.epochs
         kept = checkpoints.start(options, configuration(this), like, epochs)
-    resumed = this.arguments if options.resume else None
-    with runs.new_folder(options.out, options.model, this.setup.dataset_name, resumed) as folder:
+    named = options.out, options.model, this.setup.dataset_name
+    with new_folder(*named, lambda there: options.resume and runs.is_of_the_same_run(there, this.arguments)) as folder:
         outcome = _train(this, kept, presses)
-        return save_and_report(options, this, outcome, kept, folder)
+        with held_back(f"jaxd2l: saving {folder}; Ctrl-C once more leaves without it"):
+            return save_and_report(options, this, outcome, kept, folder)
 
 
 def _train(this: Task, kept: Checkpoints | None, presses: list[int]) -> Outcome:

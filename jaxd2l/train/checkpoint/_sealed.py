@@ -10,6 +10,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from jaxd2l._files import make_folder, remove, sync, sync_names
+from jaxd2l._interrupts import held_back
+
 SUMS = "SHA256SUMS"
 """The file in each folder with the SHA-256 of every other file, which `sha256sum --check SHA256SUMS` reads too."""
 
@@ -30,10 +33,12 @@ def locked(directory: str | os.PathLike[str]) -> Iterator[None]:
     directory = Path(directory)
     lock = FileLock(directory / ".lock", timeout=0)
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
+        if (directory / ".lock").is_symlink():
+            (directory / ".lock").unlink()  # rather than lock, or empty, what it leads to
         lock.acquire()
         for leftover in directory.glob(f"{_ASIDE}*"):
-            shutil.rmtree(leftover)
+            remove(leftover)
     except Timeout as error:
         raise RuntimeError(
             f"another run keeps its checkpoints in {directory}; wait until it ends, or choose another folder"
@@ -61,11 +66,12 @@ def seal(directory: Path, step: int, fill: Callable[[Path], None]) -> Path:
             (aside / "new").mkdir()
             fill(aside / "new")
             (aside / "new" / SUMS).write_text(_format(_digests(aside / "new")))
-            _sync(aside / "new")
-            if os.path.lexists(folder):
-                folder.rename(aside / "old")
-            (aside / "new").rename(folder)
-            _sync_names(directory)
+            sync(aside / "new")
+            with held_back():
+                if os.path.lexists(folder):
+                    folder.rename(aside / "old")
+                (aside / "new").rename(folder)
+            sync_names(directory)
     except OSError as error:
         raise OSError(error.errno, f"cannot save {folder}: {error.strerror}") from error
     return folder
@@ -152,22 +158,3 @@ def _digests(folder: Path) -> dict[str, str]:
 
 def _format(digests: dict[str, str]) -> str:
     return "".join(f"{digest}  {name}\n" for name, digest in digests.items())
-
-
-def _sync(folder: Path) -> None:
-    """Makes a folder and everything in it survive a power cut."""
-    for path in folder.rglob("*"):
-        if path.is_dir():
-            _sync_names(path)
-        else:
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-    _sync_names(folder)
-
-
-def _sync_names(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
