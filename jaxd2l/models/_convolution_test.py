@@ -25,6 +25,9 @@ WAYS = {
     "1 x 1": ((2, 7, 6, 4), (1, 1, 4, 5), {}),
     "1 x 1, strided": ((2, 7, 6, 4), (1, 1, 4, 5), {"stride": (2, 3)}),
     "1 x 1, padded": ((2, 7, 6, 4), (1, 1, 4, 5), {"padding": 1}),
+    "columns in pairs": ((2, 6, 8, 3), (3, 3, 3, 4), {"padding": 1}),
+    "columns in fours": ((2, 9, 12, 1), (5, 5, 1, 6), {}),
+    "columns in fours, padded": ((2, 7, 8, 2), (3, 5, 2, 3), {"padding": ((1, 0), (3, 1))}),
     "padding beyond the kernel": ((2, 4, 4, 2), (2, 2, 2, 3), {"padding": 3}),
 }
 
@@ -71,6 +74,17 @@ def test_values_and_derivatives_are_those_of_xla(shape, kernel_shape, options) -
     ours, xla = (jax.jit(lambda c=c: derivatives(c, x, kernel, options))() for c in (conv2d, by_xla))
     for a, b in zip(ours, xla, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5 * float(jnp.abs(b).max()))
+
+
+def test_lenet_s_convolutions_run_in_blocks_of_columns_and_wide_ones_do_not() -> None:
+    def block(shape, kernel, padding):
+        window = _convolution._Window((1, 1), ((padding, padding), (padding, padding)), (1, 1))
+        return _convolution._block(jnp.ones(shape), jnp.ones(kernel), window)
+
+    assert block((1, 28, 28, 1), (5, 5, 1, 6), 2) == 4
+    assert block((1, 14, 14, 6), (5, 5, 6, 16), 0) == 2
+    assert block((1, 14, 14, 64), (3, 3, 64, 64), 1) == 1
+    assert block((1, 15, 15, 6), (5, 5, 6, 16), 0) == 1
 
 
 def test_the_book_s_example_with_padding_and_stride() -> None:
