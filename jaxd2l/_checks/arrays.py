@@ -165,6 +165,28 @@ def require_layer(layer: Any) -> None:
         raise ValueError(f"a layer has a kernel (inputs, outputs) and a bias (outputs,); got {kernel} and {bias}")
 
 
+def require_norm(x: Array, *, axes: int | None = 1, **parts: tuple[Any, tuple[str, str]]) -> None:
+    """Dictionaries of two arrays of floating-point numbers, each of the shape of x's last axes.
+
+    axes: how many of them; None if the arrays decide.
+
+    >>> state = {"mean": jnp.zeros(3), "var": jnp.ones((3, 1))}
+    >>> require_norm(jnp.ones((2, 3)), state=(state, ("mean", "var")))
+    Traceback (most recent call last):
+    ValueError: mean and var in state must have the shape of the last axes of x (2, 3); got (3,) and (3, 1)
+    """
+    for name, (arrays, keys) in parts.items():
+        if not isinstance(arrays, Mapping) or not set(keys) <= set(arrays):
+            raise TypeError(f"{name} is a dictionary with {keys[0]} and {keys[1]}, each an array")
+        first, second = (np.shape(floating(f"{name}[{key!r}]", arrays[key])) for key in keys)
+        fits = first == second and first and x.ndim > len(first) and x.shape[-len(first) :] == first
+        if not fits or axes not in (None, len(first)):
+            raise ValueError(
+                f"{keys[0]} and {keys[1]} in {name} must have the shape of the last axes of x {x.shape}; got {first} "
+                f"and {second}"
+            )
+
+
 def narrowed(host: np.ndarray, dtype: Any) -> np.ndarray:
     """A copy in this dtype, rounded if need be; a number beyond its range is refused."""
     if not jnp.issubdtype(host.dtype, np.number) and host.dtype != bool:

@@ -12,6 +12,8 @@ from ._nnx import flax_mlp as flax_mlp
 from ._nnx import flax_softmax_regression as flax_softmax_regression
 from ._nnx import from_flax as from_flax
 from ._nnx_lenet import flax_lenet as flax_lenet
+from ._normalization import batch_norm as batch_norm
+from ._normalization import layer_norm as layer_norm
 from ._pooling import global_mean_pool as global_mean_pool
 from ._pooling import max_pool as max_pool
 from ._pooling import mean_pool as mean_pool

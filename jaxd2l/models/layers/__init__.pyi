@@ -1,3 +1,4 @@
+from ._combining import add as add
 from ._combining import parallel as parallel
 from ._combining import repeat as repeat
 from ._combining import sequential as sequential
@@ -12,7 +13,10 @@ from ._dense import flatten as flatten
 from ._layer import Layer as Layer
 from ._layer import function as function
 from ._layer import model as model
+from ._layer import output_shape as output_shape
 from ._layer import stateful_model as stateful_model
+from ._normalization import batch_norm as batch_norm
+from ._normalization import layer_norm as layer_norm
 from ._paths import named as named
 from ._paths import redrawn as redrawn
 from ._paths import replaced as replaced

@@ -1,14 +1,16 @@
 """Several layers in one: one after the other, side by side, or again and again (D2L 6.1, 6.2)."""
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import reduce
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
 from jaxd2l._checks.numbers import require_whole
-from jaxd2l.models.layers._layer import Layer, Shape, output_shape
+from jaxd2l.models.layers._layer import Layer, Shape, shape_after
 from jaxd2l.types import ModelState, Params
 
 
@@ -32,7 +34,7 @@ def sequential(*layers: Layer, name: str = "sequential") -> Layer:
         for i, layer in enumerate(layers):
             with _named(i, layer, shape):
                 layer_params, layer_state = layer.init(jax.random.fold_in(key, i), shape)
-                shape = output_shape(layer, shape)
+                shape = shape_after(layer, layer_params, layer_state, shape)
             params.append(layer_params)
             states.append(layer_state)
         return tuple(params), tuple(states)
@@ -59,6 +61,33 @@ def parallel(*layers: Layer, name: str = "parallel") -> Layer:
     >>> net.apply(net.init(jax.random.key(0)), jnp.ones((5, 2))).shape
     (5, 7)
     """
+    return _side_by_side(layers, lambda outputs: jnp.concatenate(outputs, axis=-1), name)
+
+
+def add(*layers: Layer, name: str = "add") -> Layer:
+    """Layers side by side whose outputs are added: `f(x) + g(x)`. D2L 8.6.2.
+
+    Parameters and state: a tuple with those of each layer. A shortcut around a layer is `add(layer, function(lambda x:
+    x))`.
+
+    Raises, when sizes are known:
+      ValueError: outputs of several shapes, which would be broadcast.
+
+    >>> net = layers.model(add(layers.dense(2), layers.function(lambda x: x)), (2,))
+    >>> net.apply(net.init(jax.random.key(0)), jnp.ones((5, 2))).shape
+    (5, 2)
+    """
+    return _side_by_side(layers, _sum, name)
+
+
+def _sum(outputs: list[Array]) -> Array:
+    if len({output.shape for output in outputs}) > 1:
+        shapes = " and ".join(str(output.shape[1:]) for output in outputs)
+        raise ValueError(f"outputs that are added must have one shape, got {shapes}")
+    return reduce(operator.add, outputs)
+
+
+def _side_by_side(layers: tuple[Layer, ...], join: Callable[[list[Array]], Array], name: str) -> Layer:
     _require_layers(layers)
 
     def init(key: PRNGKeyArray, input_shape: Shape, /) -> tuple[Params, ModelState]:
@@ -77,7 +106,7 @@ def parallel(*layers: Layer, name: str = "parallel") -> Layer:
                 output, new_state = layer.apply(p, s, inputs, train=train, key=k)
             outputs.append(output)
             states.append(new_state)
-        return jnp.concatenate(outputs, axis=-1), tuple(states)
+        return join(outputs), tuple(states)
 
     return Layer(init, apply, name, layers, parts_in_turn=False)
 
@@ -110,7 +139,7 @@ def tied(times: int, layer: Layer, *, name: str = "tied") -> Layer:
 
     def init(key: PRNGKeyArray, input_shape: Shape, /) -> tuple[Params, ModelState]:
         made = layer.init(key, input_shape)
-        if times > 1 and (after := output_shape(layer, input_shape)) != input_shape:
+        if times > 1 and (after := shape_after(layer, *made, input_shape)) != input_shape:
             raise ValueError(f"{layer.name} makes {after} of {input_shape}, so it cannot follow itself")
         return made
 

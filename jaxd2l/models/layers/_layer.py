@@ -99,7 +99,11 @@ def output_shape(layer: Layer, input_shape: Shape) -> Shape:
     >>> output_shape(layers.sequential(layers.flatten(), layers.dense(256)), (28, 28, 1))
     (256,)
     """
-    params, state = jax.eval_shape(partial(_init, layer, input_shape), jax.random.key(0))
+    return shape_after(layer, *_abstract(layer, input_shape), input_shape)
+
+
+def shape_after(layer: Layer, params: Params, state: ModelState, input_shape: Shape) -> Shape:
+    """As `output_shape`, where the layer's parameters and state, or their shapes, are at hand."""
     inputs = jax.ShapeDtypeStruct((1, *input_shape), "float32")
     outputs, _ = jax.eval_shape(layer.apply, params, state, inputs)
     shape: Shape = outputs.shape[1:]
@@ -115,8 +119,14 @@ def _abstract_state(layer: Layer, shape: Shape) -> Any:
     """The state in shapes alone; what has no arrays in it is the state itself. A misfit of sizes is an error here."""
     if not isinstance(layer, Layer):
         raise TypeError(f"expected a Layer, such as layers.dense(10); got {type(layer).__name__}")
-    output_shape(layer, shape)
-    return jax.eval_shape(partial(_init, layer, shape), jax.random.key(0))[1]
+    params, state = _abstract(layer, shape)
+    shape_after(layer, params, state, shape)
+    return state
+
+
+def _abstract(layer: Layer, input_shape: Shape) -> tuple[Params, ModelState]:
+    """Parameters and state in shapes alone."""
+    return jax.eval_shape(partial(_init, layer, input_shape), jax.random.key(0))
 
 
 def _init(layer: Layer, input_shape: Shape, key: PRNGKeyArray) -> tuple[Params, ModelState]:

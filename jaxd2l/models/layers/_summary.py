@@ -142,8 +142,8 @@ def _products(jaxpr: Jaxpr) -> int:
         else:
             inner = [_products(j) for value in equation.params.values() for j in _jaxprs(value)]
             times = equation.params["length"] if equation.primitive.name == "scan" else 1
-            # The branches of a `cond` are the same layer on different processors, of which one runs.
-            total += times * (max(inner, default=0) if equation.primitive.name == "cond" else sum(inner))
+            # The branches of a `cond` are the same layer on different processors, some of which also multiply zeros.
+            total += times * (min(inner, default=0) if equation.primitive.name == "cond" else sum(inner))
     return total
 
 
