@@ -11,6 +11,9 @@ from jaxd2l.fuzz_tests import (
     images_test as images_test,
 )
 from jaxd2l.fuzz_tests import (
+    networks_test as networks_test,
+)
+from jaxd2l.fuzz_tests import (
     optimizers_test as optimizers_test,
 )
 from jaxd2l.fuzz_tests import (
@@ -32,6 +35,7 @@ LEFT_OUT = {
     "parity": "compares with torch; it is a test itself",
     "plots": "draws pictures",
     "types": "has no functions",
+    "models.layers.add": "what is no layer, as models.layers.parallel: layers_test.py",
     "models.layers.flatten": "has no arguments",
     "models.layers.function": "hostile functions: layers_test.py",
     "models.layers.global_mean_pool": "has no arguments",
@@ -57,6 +61,7 @@ LEFT_OUT = {
 # Two functions in one case: what the first returns is the second's argument.
 WITHIN = {
     "models.layers.model": "models.layers.conv",
+    "models.layers.output_shape": "models.residual",
     "models.layers.stateful_model": "models.layers.conv",
     "runs.load": "runs.save",
     "train.checkpoint.restore": "train.checkpoint.save",
@@ -96,7 +101,16 @@ def public_functions() -> set[str]:
 
 
 def test_every_public_function_is_fuzzed_or_left_out_for_a_reason() -> None:
-    files = (functions_test, images_test, optimizers_test, runs_test, tables_test, theory_test, training_test)
+    files = (
+        functions_test,
+        images_test,
+        networks_test,
+        optimizers_test,
+        runs_test,
+        tables_test,
+        theory_test,
+        training_test,
+    )
     cases = {name for file in files for name in file.CASES}
     assert public_functions() - cases - set(LEFT_OUT) - set(WITHIN) == set()
     assert set(WITHIN.values()) <= cases

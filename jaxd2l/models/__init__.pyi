@@ -1,5 +1,15 @@
 from . import layers as layers
+from ._alexnet import alexnet as alexnet
+from ._anynet import Stage as Stage
+from ._anynet import anynet as anynet
+from ._anynet import regnet_x32 as regnet_x32
+from ._batch_norm_lenet import batch_norm_lenet as batch_norm_lenet
 from ._convolution import conv2d as conv2d
+from ._densenet import dense_block as dense_block
+from ._densenet import densenet as densenet
+from ._densenet import transition as transition
+from ._googlenet import googlenet as googlenet
+from ._googlenet import inception as inception
 from ._lenet import lenet as lenet
 from ._linear import init_layers as init_layers
 from ._linear import least_squares as least_squares
@@ -7,6 +17,8 @@ from ._linear import linear as linear
 from ._linear import linear_regression as linear_regression
 from ._mlp import dropout as dropout
 from ._mlp import mlp as mlp
+from ._nin import nin as nin
+from ._nin import nin_block as nin_block
 from ._nnx import flax_linear_regression as flax_linear_regression
 from ._nnx import flax_mlp as flax_mlp
 from ._nnx import flax_softmax_regression as flax_softmax_regression
@@ -18,4 +30,10 @@ from ._pooling import global_mean_pool as global_mean_pool
 from ._pooling import max_pool as max_pool
 from ._pooling import mean_pool as mean_pool
 from ._products import Precision as Precision
+from ._resnet import residual as residual
+from ._resnet import resnet as resnet
+from ._resnet import resnet18 as resnet18
+from ._resnet import resnext_block as resnext_block
 from ._softmax import softmax_regression as softmax_regression
+from ._vgg import vgg as vgg
+from ._vgg import vgg_block as vgg_block
