@@ -7,12 +7,12 @@
 # [This section in the book](https://d2l.ai/chapter_linear-regression/linear-regression-scratch.html)
 
 # %%
-# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import torch
 
 from jaxd2l import data, initializers, losses, models, plots, train
 from jaxd2l.types import Batch, Dataset, Model, TrainState
@@ -70,14 +70,7 @@ print(f"{squared_loss(predictions, targets):.4f} {losses.squared_loss(prediction
 
 # %%
 column, vector = np.array([[1.0], [2.0], [3.0]], np.float32), np.array([1.0, 2.0, 3.0], np.float32)
-
-# %%
-# %%torch
-import torch
-
 print("torch:", tuple((torch.tensor(column) - torch.tensor(vector)).shape))
-
-# %%
 print("JAX:  ", (jnp.array(column) - jnp.array(vector)).shape)
 try:
     losses.squared_loss(jnp.array(column), vector)
@@ -196,7 +189,6 @@ print(f"validation loss: {history.test_loss[-1]:.5f}")
 # numbers.
 
 # %%
-# %%torch
 W = torch.tensor(np.asarray(start["kernel"]), requires_grad=True)
 c = torch.tensor(np.asarray(start["bias"]), requires_grad=True)
 for epoch in range(3):
@@ -330,9 +322,6 @@ candidates = {
     "absolute": lambda outputs, targets: jnp.mean(jnp.abs(outputs - targets)),
     "Huber": lambda outputs, targets: jnp.mean(optax.huber_loss(outputs, targets)),
 }
-
-# %%
-# %%torch
 for name, loss in candidates.items():
     for what, used in (("clean", dataset), ("with an outlier", spoilt)):
         run, _ = train.fit(model, loss, tx, used, key=key, epochs=10, batch_size=32)
@@ -348,9 +337,6 @@ zeros, labels = np.zeros((1000, 1), np.float32), np.repeat(np.float32([0, 10]), 
 constant = models.linear_regression(1)
 train_step = jax.jit(train.make_train_step(constant, losses.squared_loss, optax.sgd(0.1)))
 orders = {"sorted": np.arange(1000), "shuffled": np.concatenate(data.epoch_indices(key, 0, n=1000, batch_size=10))}
-
-# %%
-# %%torch
 for name, order in orders.items():
     params = constant.init(key)
     at_hand = TrainState(params, optax.sgd(0.1).init(params), jnp.array(0))

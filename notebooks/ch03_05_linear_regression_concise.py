@@ -8,12 +8,12 @@
 # [This section in the book](https://d2l.ai/chapter_linear-regression/linear-regression-concise.html)
 
 # %%
-# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import torch
 from flax import linen, nnx
 
 from jaxd2l import data, losses, models, plots, train
@@ -67,17 +67,10 @@ print(jax.tree.map(jnp.shape, in_linen.init(jax.random.key(0))))
 
 # %%
 predictions, targets = np.array([[1.0], [2.0]], np.float32), np.array([[0.0], [5.0]], np.float32)
-
-# %%
-# %%torch
-import torch
-
 outputs = torch.tensor(predictions, requires_grad=True)
 loss = torch.nn.MSELoss()(outputs, torch.tensor(targets))
 loss.backward()
 print("torch MSELoss:      ", loss.item(), "gradient", outputs.grad.numpy().ravel())
-
-# %%
 ours = losses.squared_loss(jnp.array(predictions), targets)
 print("losses.squared_loss:", ours, "gradient", jax.grad(losses.squared_loss)(jnp.array(predictions), targets).ravel())
 print("optax.l2_loss, mean:", optax.l2_loss(predictions, targets).mean())
@@ -121,7 +114,8 @@ print("as from scratch:", jnp.allclose(layer["kernel"], by_hand.params["kernel"]
 
 
 # %%
-# %%torch
+
+
 def in_torch(loss, lr):
     net = torch.nn.Sequential(torch.nn.Linear(2, 1))
     start = scratch.init(jax.random.key(0))
@@ -160,7 +154,6 @@ print("MSELoss, half the lr:", in_torch(torch.nn.MSELoss(), lr=0.015).round(2))
 # the mean may diverge for the sum. This happens for 0.1:
 
 # %%
-# %%torch
 summed = lambda outputs, targets: losses.squared_loss(outputs, targets, reduction="sum")  # noqa: E731
 for name, loss, rate in (
     ("mean, 0.03", losses.squared_loss, 0.03),
@@ -178,9 +171,6 @@ for name, loss, rate in (
 
 # %%
 residuals = np.array([0.0, 0.5, 1.0, 3.0], np.float32)
-
-# %%
-# %%torch
 zeros = torch.zeros(4)
 print("optax:", optax.huber_loss(jnp.array(residuals)))
 print("torch:", torch.nn.HuberLoss(reduction="none")(torch.tensor(residuals), zeros).numpy())
@@ -203,7 +193,6 @@ print(np.ravel(grads["layers"][0]["kernel"]).round(2), np.ravel(grads["layers"][
 # A small rate ends closer to the truth but takes longer to get there.
 
 # %%
-# %%torch
 for rate in (0.003, 0.03, 0.3):
     tx, run, largest = optax.sgd(rate), None, []
     for epochs in (3, 30, 300):  # each run resumes the one before

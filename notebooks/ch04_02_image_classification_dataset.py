@@ -8,16 +8,18 @@
 # [This section in the book](https://d2l.ai/chapter_linear-classification/image-classification-dataset.html)
 
 # %%
-# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import time
 from functools import partial
 
 import jax
 import numpy as np
+import torch
 from tensorflow_datasets.core.download import checksums
 
 from jaxd2l import data, plots
+
+torch.set_num_threads(1)  # for batches this small, more threads cost more than they gain
 
 # %% [markdown]
 # ## Loading the dataset
@@ -58,13 +60,6 @@ print("images of each class:", np.bincount(train.labels))
 # %%
 train = data.fashion_mnist(resize=32).train
 print("here: ", train.inputs[0].shape)
-
-# %%
-# %%torch
-import torch
-
-torch.set_num_threads(1)  # for batches this small, more threads cost more than they gain
-
 print("torch:", tuple(torch.from_numpy(train.inputs[0]).permute(2, 0, 1).shape))
 
 # %% [markdown]
@@ -77,9 +72,6 @@ print("torch:", tuple(torch.from_numpy(train.inputs[0]).permute(2, 0, 1).shape))
 # %%
 pixels = np.arange(256, dtype=np.uint8)
 ours = np.asarray(jax.jit(data.to_float)(pixels))
-
-# %%
-# %%torch
 theirs = torch.from_numpy(pixels).to(torch.float32).div(255).numpy()  # as ToTensor does
 print(ours.dtype, ours.min(), ours.max())
 print("equal bits:", ours.tobytes() == theirs.tobytes())
@@ -104,7 +96,6 @@ print("each example once:", bool((np.sort(np.concatenate(batches)) == np.arange(
 # order from a hidden generator.
 
 # %%
-# %%torch
 images = torch.from_numpy(train.inputs.transpose(0, 3, 1, 2).copy())
 labels = torch.from_numpy(train.labels.astype(np.int64))
 loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(images, labels), batch_size=64, shuffle=True)
@@ -129,7 +120,6 @@ print("the same key gives the same order:", all((a == b).all() for a, b in zip(f
 
 
 # %% tags=["timing"]
-# %%torch
 @jax.jit
 def read_on_device(images, order):
     """One compiled program: gathers each batch, converts it, and adds up the means, so that there is a result."""
@@ -162,7 +152,6 @@ for name, read in {
 # names:
 
 # %%
-# %%torch
 plots.image_grid(test.inputs[:16], titles=[class_names[i] for i in test.labels[:16]])
 
 # %% [markdown]
@@ -181,7 +170,6 @@ plots.image_grid(means, titles=class_names, columns=5)
 
 
 # %% tags=["timing"]
-# %%torch
 def read_some(batch_size, n=300):
     for i in np.split(np.arange(n), range(batch_size, n, batch_size)):
         jax.block_until_ready(data.to_float(train.inputs[i]))
@@ -202,9 +190,6 @@ for batch_size in (1, 10, 100, 300):
 # %%
 digits = data.digits()
 print(digits.train.inputs.shape, digits.train.inputs.dtype, digits.test.inputs.shape)
-
-# %%
-# %%torch
 plots.image_grid(digits.train.inputs[:8], titles=[digits.class_names[i] for i in digits.train.labels[:8]])
 
 # %% [markdown]

@@ -8,7 +8,6 @@
 # [This section in the book](https://d2l.ai/chapter_linear-classification/softmax-regression-scratch.html)
 
 # %%
-# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import time
 
@@ -16,9 +15,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import torch
 
 from jaxd2l import activations, data, losses, models, plots, train
 from jaxd2l.types import Model
+
+torch.set_num_threads(1)  # for batches this small, more threads cost more than they gain
 
 # %% [markdown]
 # ## The softmax
@@ -44,13 +46,6 @@ def naive_softmax(X):
 
 
 large = jnp.array([[100.0, 0.0]])
-
-# %%
-# %%torch
-import torch
-
-torch.set_num_threads(1)  # for batches this small, more threads cost more than they gain
-
 X_exp = torch.exp(torch.tensor([[100.0, 0.0]]))
 print("JAX:  ", naive_softmax(large))
 print("torch:", (X_exp / X_exp.sum(1, keepdims=True)).numpy())
@@ -61,7 +56,6 @@ print("torch:", (X_exp / X_exp.sum(1, keepdims=True)).numpy())
 
 
 # %%
-# %%torch
 def softmax(X):
     X_exp = jnp.exp(X - X.max(1, keepdims=True))
     return X_exp / X_exp.sum(1, keepdims=True)
@@ -88,8 +82,6 @@ def init(key):
     return {"kernel": 0.01 * jax.random.normal(key, (784, 10)), "bias": jnp.zeros(10)}
 
 
-# %%
-# %%torch
 def apply(params, X, *, key=None):
     return softmax(X.reshape(-1, 784) @ params["kernel"] + params["bias"])
 
@@ -109,9 +101,6 @@ print(probabilities.shape)
 
 # %%
 scores = models.softmax_regression(784, 10)
-
-# %%
-# %%torch
 of_package = activations.softmax(scores.apply(params, images))
 print("as in the package:", bool(jnp.allclose(probabilities, of_package, atol=1e-6)))
 
@@ -130,12 +119,7 @@ def cross_entropy(y_hat, y):
 y = jnp.array([0, 2])
 y_hat = jnp.array([[0.1, 0.3, 0.6], [0.3, 0.2, 0.5]])
 print("JAX:  ", y_hat[jnp.arange(2), y])
-
-# %%
-# %%torch
 print("torch:", torch.tensor(np.asarray(y_hat))[[0, 1], torch.tensor([0, 2])].numpy())
-
-# %%
 of_package = losses.cross_entropy_from_probabilities(y_hat, y)
 print(f"cross-entropy: {cross_entropy(y_hat, y):.4f}, of the package {of_package:.4f}")
 
@@ -161,7 +145,6 @@ print("under jit:", jax.jit(losses.cross_entropy_from_probabilities)(y_hat, wron
 # examples, takes the steps and returns their losses; `live_curves` draws between epochs.
 
 # %%
-# %%torch
 state, history = train.fit(
     net,
     losses.cross_entropy_from_probabilities,
@@ -179,7 +162,6 @@ print(f"test loss {history.test_loss[-1]:.2f}, test accuracy {history.test_accur
 # minibatches. Every loss agrees:
 
 # %%
-# %%torch
 start = train.create_state(jax.random.key(0), net, optax.sgd(0.1)).params
 W = torch.tensor(np.asarray(start["kernel"]), requires_grad=True)
 b = torch.tensor(np.asarray(start["bias"]), requires_grad=True)
@@ -207,7 +189,6 @@ print("all agree:", np.allclose(losses_in_torch, history.step_loss[0, :50], atol
 # that the model gets wrong. The first line is the true class, and the second line is the prediction:
 
 # %%
-# %%torch
 X, y = dataset.test.inputs[:256], dataset.test.labels[:256]
 preds = train.predict(net, state.params, X).argmax(1)
 print(preds.shape)
@@ -234,7 +215,6 @@ print("stable:", np.asarray(activations.softmax(small)).round(4))
 
 
 # %%
-# %%torch
 def by_definition(probabilities, labels):
     one_hot = jax.nn.one_hot(labels, probabilities.shape[-1])
     return -(one_hot * jnp.log(probabilities)).sum(-1).mean()
@@ -245,9 +225,6 @@ print(f"{by_definition(y_hat, jnp.array([0, 2])):.4f} {cross_entropy(y_hat, jnp.
 # %% tags=["timing"]
 many = activations.softmax(jax.random.normal(jax.random.key(1), (256, 10000)))
 classes = jnp.arange(256)
-
-# %% tags=["timing"]
-# %%torch
 for function in (by_definition, cross_entropy):
     compiled = jax.jit(function)
     compiled(many, classes).block_until_ready()
@@ -263,12 +240,7 @@ for function in (by_definition, cross_entropy):
 
 # %%
 certain = jnp.array([[1.0, 0.0]])
-
-# %%
-# %%torch
 print("by definition:", by_definition(certain, jnp.array([0])))
-
-# %%
 print("picked:       ", losses.cross_entropy_from_probabilities(certain, jnp.array([0])))
 print("from scores:  ", losses.cross_entropy(jnp.array([[0.0, -200.0]]), jnp.array([[1.0, 0.0]])))
 
@@ -294,8 +266,6 @@ print("parameters:", sum(leaf.size for leaf in jax.tree.leaves(wide)))
 tx = optax.inject_hyperparams(optax.sgd)(learning_rate=0.1)
 
 
-# %%
-# %%torch
 def test_loss(lr, batch_size):
     start = train.create_state(jax.random.key(0), scores, tx)
     opt_state = start.opt_state._replace(hyperparams={"learning_rate": jnp.float32(lr)})
@@ -325,7 +295,6 @@ plots.lines(
 # With a fixed rate, larger minibatches mean fewer steps per epoch and so less progress:
 
 # %%
-# %%torch
 for batch_size in (64, 1024):
     print(f"minibatches of {batch_size:4}: {test_loss(0.1, batch_size):.2f}")
 

@@ -13,7 +13,6 @@
 # [This section in the book](https://d2l.ai/chapter_multilayer-perceptrons/mlp-implementation.html)
 
 # %%
-# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import time
 
@@ -21,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import torch
 from flax import nnx
 
 from jaxd2l import activations, data, initializers, losses, models, parity, plots, train
@@ -140,11 +140,6 @@ def in_flax(rngs):
 
 
 sequential = models.from_flax(in_flax)
-
-# %%
-# %%torch
-import torch
-
 in_torch = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 256), torch.nn.ReLU(), torch.nn.Linear(256, 10))
 print("names in Flax: ", sequential.init(jax.random.key(0))["layers"].keys())
 print("names in torch:", sorted(in_torch.state_dict()))
@@ -156,9 +151,6 @@ print("names in torch:", sorted(in_torch.state_dict()))
 
 # %%
 y = fashion.train.labels[:256]
-
-# %%
-# %%torch
 logits = in_torch(torch.tensor(np.asarray(X)))
 torch.nn.functional.cross_entropy(logits, torch.tensor(y).long()).backward()
 torch_grads = {name: p.grad for name, p in in_torch.named_parameters()}
@@ -181,8 +173,6 @@ fewer = fashion._replace(
 )
 
 
-# %%
-# %%torch
 def last_accuracy(model):
     """Test accuracy after a short run."""
     _, run = train.fit(model, losses.cross_entropy, tx, fewer, key=jax.random.key(2), epochs=5, batch_size=256)
@@ -195,7 +185,6 @@ def last_accuracy(model):
 # one number per image, which is hardly enough to distinguish ten classes.
 
 # %%
-# %%torch
 for width in (1, 64):
     print(f"{width:2} hidden units: test accuracy {last_accuracy(models.mlp(784, width, 10)):.2f}")
 
@@ -205,7 +194,6 @@ for width in (1, 64):
 # same network learns.
 
 # %%
-# %%torch
 for name, init in {"N(0, 0.01^2)": initializers.normal(0.01), "Kaiming": initializers.kaiming_normal()}.items():
     print(f"three hidden layers, {name:12}: {last_accuracy(models.mlp(784, (64, 64, 64), 10, init=init)):.1f}")
 
@@ -243,7 +231,6 @@ for rate, accuracy in zip(rates, tried.history.test_accuracy[0], strict=True):
 
 
 # %% tags=["timing"]
-# %%torch
 def seconds_per_epoch(model):
     train.fit(model, losses.cross_entropy, tx, fewer, key=jax.random.key(2), epochs=1, batch_size=256)
     begun = time.perf_counter()
@@ -262,7 +249,6 @@ for num_hiddens in (256, (256, 256)):
 
 
 # %% tags=["timing"]
-# %%torch
 def milliseconds(n):
     square = jax.random.normal(jax.random.key(0), (n, n))
     product = jax.jit(jnp.matmul)
@@ -282,7 +268,6 @@ print(", ".join(f"{n}: {milliseconds(n):.1f} ms" for n in (1024, 1025, 1026, 102
 # exercise 2 shows. The activations differ less if each begins with suitable weights:
 
 # %%
-# %%torch
 for activation in (activations.relu, activations.tanh, activations.sigmoid):
     init = initializers.kaiming_normal() if activation is activations.relu else initializers.xavier_normal()
     accuracy = last_accuracy(models.mlp(784, 64, 10, activation=activation, init=init))

@@ -13,7 +13,6 @@
 # [This section in the book](https://d2l.ai/chapter_multilayer-perceptrons/numerical-stability-and-init.html)
 
 # %%
-# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import math
 
@@ -21,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import torch
 
 from jaxd2l import activations, data, initializers, losses, models, plots, train
 from jaxd2l.book import stability
@@ -44,9 +44,6 @@ plots.lines(x, {"sigmoid(x)": y, "its derivative": slope}, xlabel="x", ylabel="s
 # The book multiplies 100 matrices of 4 x 4 standard normal numbers. Here it is in PyTorch:
 
 # %%
-# %%torch
-import torch
-
 generator = torch.Generator().manual_seed(0)
 M = torch.normal(0, 1, size=(4, 4), generator=generator)
 print(f"one matrix:   largest entry {M.abs().max().item():.1f}")
@@ -147,9 +144,6 @@ ours = {
     "torch_linear": initializers.torch_linear(),
     "flax_linear": initializers.flax_linear(),
 }
-
-# %%
-# %%torch
 torch.manual_seed(0)
 weight = torch.empty(256, 784)
 in_torch = {
@@ -183,16 +177,12 @@ for name, init in ours.items():
 sizes = (100,) * 21
 layers = np.arange(1, 21)
 chosen = ("normal(0.01)", "xavier_normal", "kaiming_normal", "torch_linear", "flax_linear")
-
-# %%
-# %%torch
 with_relu = {name: stability.variances_through_depth(jax.random.key(4), sizes, init=ours[name]) for name in chosen}
 for name, found in with_relu.items():
     up, down = found.activations[-1], found.gradients[0]
     print(f"{name:15} outputs at the top {up:.1e}, gradient at the bottom {down:.1e}")
 
 # %%
-# %%torch
 plots.lines(
     layers,
     {name: found.activations for name, found in with_relu.items()},
@@ -203,7 +193,6 @@ plots.lines(
 )
 
 # %%
-# %%torch
 plots.lines(
     layers,
     {name: found.gradients for name, found in with_relu.items()},
@@ -227,9 +216,6 @@ by_activation = {
 }
 down = by_activation["sigmoid"].gradients
 print(f"sigmoid: a layer leaves at most 1/{float((down[1:] / down[:-1]).min()):.1f} of the gradient's mean square")
-
-# %%
-# %%torch
 plots.lines(
     layers,
     {name: found.gradients for name, found in by_activation.items()},
@@ -255,9 +241,6 @@ cases = {
     "relu, units scaled": (activations.relu, hidden["kernel"] * c, output["kernel"] / c[:, None]),
     "tanh, signs turned": (activations.tanh, -hidden["kernel"], -output["kernel"]),
 }
-
-# %%
-# %%torch
 for name, (activation, first, second) in cases.items():
     apply = models.mlp(4, 6, 2, activation=activation).apply
     moved = ({"kernel": first, "bias": hidden["bias"]}, {"kernel": second, "bias": output["bias"]})
@@ -269,9 +252,6 @@ for name, (activation, first, second) in cases.items():
 
 # %%
 digits = data.digits()
-
-# %%
-# %%torch
 for name, init in {"constant": stability.constant_init(0.5), "random": initializers.normal(0.01)}.items():
     model = models.softmax_regression(64, 10, init=init)
     _, history = train.fit(

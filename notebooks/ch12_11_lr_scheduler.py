@@ -7,12 +7,12 @@
 # section](https://d2l.ai/chapter_optimization/lr-scheduler.html) trains LeNet; until this package has it, an MLP does.
 
 # %%
-# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import torch
 
 from jaxd2l import data, losses, models, optim, plots, schedules, train
 from jaxd2l.train.sweep import sweep
@@ -29,11 +29,6 @@ from jaxd2l.types import Batch, Dataset
 # %%
 def inverse_square_root(t):
     return 0.1 * (t + 1.0) ** -0.5
-
-
-# %%
-# %%torch
-import torch
 
 
 def torch_rates(make, steps, base):
@@ -66,7 +61,6 @@ print("as in the package:", np.allclose(ours, packaged), " as in torch:", np.all
 
 
 # %%
-# %%torch
 def factor(t):
     return np.maximum(2.0 * 0.9**t, 0.01)
 
@@ -98,7 +92,6 @@ plots.lines(t[:35], shown, xlabel="step or epoch", ylabel="learning rate")
 # the book's and optax's stay down:
 
 # %%
-# %%torch
 by_optax = optax.warmup_cosine_decay_schedule(0.0, 0.3, 5, 20, 0.01)(t)
 print("optax, with warm-up:", np.allclose(pairs["warm-up"][0], by_optax, atol=1e-6))
 by_torch = torch_rates(lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 20, eta_min=0.01), 41, 0.3)
@@ -130,8 +123,6 @@ small = Dataset(*(Batch(*(part[:n] for part in batch)) for n, batch in zip((12_8
 model = models.mlp(784, 64, 10)
 
 
-# %%
-# %%torch
 def per_epoch(rate):
     return lambda step: rate(step / 50)
 
@@ -157,13 +148,9 @@ for name, rate in choices.items():
 
 # %%
 epochs = np.arange(1, 21)
-
-# %%
-# %%torch
 plots.lines(epochs, {name: h.test_accuracy for name, h in histories.items()}, xlabel="epoch", ylabel="test accuracy")
 
 # %%
-# %%torch
 plots.lines(
     epochs, {name: h.train_loss for name, h in histories.items()}, xlabel="epoch", ylabel="training loss", yscale="log"
 )
@@ -179,9 +166,6 @@ plots.lines(
 
 # %%
 gradient = jnp.array([3.0, 4.0])
-
-# %%
-# %%torch
 torch_parameter = torch.zeros(2, requires_grad=True)
 torch_parameter.grad = torch.tensor([3.0, 4.0])
 torch.nn.utils.clip_grad_norm_([torch_parameter], 1.0)
@@ -193,7 +177,6 @@ print(f"torch: {[f'{g:.7f}' for g in torch_parameter.grad.tolist()]}")
 # A rate of 3 is far too large for the MLP. With gradients clipped to norm 0.1 it trains all the same:
 
 # %%
-# %%torch
 for name, tx in {
     "rate 3": optim.sgd(3.0),
     "rate 3, clipped": optax.chain(optim.clip_grad_norm(0.1), optim.sgd(3.0)),
@@ -211,9 +194,6 @@ rates = [0.03, 0.1, 0.3]
 result = sweep(
     model, losses.cross_entropy, optim.sgd, small, seeds=[0], grid={"learning_rate": rates}, epochs=5, batch_size=256
 )
-
-# %%
-# %%torch
 for rate, accuracy in zip(rates, result.history.test_accuracy[0, :, -1], strict=True):
     print(f"rate {rate}: test accuracy {accuracy:.2f}")
 
