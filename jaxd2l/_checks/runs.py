@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 from jaxd2l._checks.numbers import is_real, library, require_form
-from jaxd2l.types import Batch, Dataset, Model, TrainState
+from jaxd2l.types import Batch, Dataset, Model, StatefulModel, TrainState
 
 _FROM_ELSEWHERE = {
     "flax.linen": "models.from_flax(module, example_input=inputs[:1]) makes a Model of a Linen module",
@@ -24,8 +24,8 @@ _FROM_ELSEWHERE = {
 """How a model of another library becomes a Model."""
 
 
-def model(value: Any) -> Model:
-    """A Model, or a pair (init, apply) as one.
+def model(value: Any) -> Model | StatefulModel:
+    """A Model or a StatefulModel; a plain pair (init, apply) is a Model.
 
     >>> model("mlp")
     Traceback (most recent call last):
@@ -35,6 +35,10 @@ def model(value: Any) -> Model:
     for origin, advice in _FROM_ELSEWHERE.items():
         if any(f"{name}.".startswith(f"{origin}.") for name in origins):
             raise TypeError(f"model must be a Model, got {_described(value)}; {advice}")
+    if isinstance(value, StatefulModel):
+        require_form("model.init(key)", value.init)
+        require_form("model.apply(params, state, inputs, *, train, key)", value.apply)
+        return value
     if isinstance(value, tuple) and len(value) == 2 and all(map(callable, value)):
         value = Model(*value)
     if not isinstance(value, Model):
@@ -56,7 +60,7 @@ def require_loss(loss: Any) -> None:
     """
     if library(loss) == "torch":
         raise TypeError(f"loss must be a function of JAX arrays, such as losses.cross_entropy; got torch's {loss!r}")
-    if not callable(loss) or isinstance(loss, optax.GradientTransformation | Model):
+    if not callable(loss) or isinstance(loss, optax.GradientTransformation | Model | StatefulModel):
         raise TypeError(
             f"loss must be a function loss(outputs, labels), such as losses.cross_entropy; got {_described(loss)}"
         )
@@ -114,7 +118,7 @@ def require_update(tx: Any, params: Any) -> None:
 def require_optimizer_state(tx: Any, state: TrainState) -> None:
     """An optimiser's state that this one could have made for these parameters."""
     made, given = jax.eval_shape(tx.init, state.params), state.opt_state
-    if _kinds_of_leaves(made) != _kinds_of_leaves(given):
+    if kinds_of_leaves(made) != kinds_of_leaves(given):
         raise ValueError(
             "state.opt_state belongs to another optimiser or other parameters than tx and state.params; to continue "
             "with a new optimiser, begin its state anew: state._replace(opt_state=tx.init(state.params))"
@@ -144,7 +148,7 @@ def batch(name: str, value: Any) -> Batch:
     >>> batch("test", ([[0.5, 1.0]], [1])).inputs.shape
     (1, 2)
     """
-    if not isinstance(value, tuple) or len(value) != 2 or isinstance(value, Dataset | Model):
+    if not isinstance(value, tuple) or len(value) != 2 or isinstance(value, Dataset | Model | StatefulModel):
         kind = type(value).__name__
         raise TypeError(f"the {name} set must be a Batch of inputs and labels, got {kind}")
     return Batch(array(f"{name} inputs", value[0]), array(f"{name} labels", value[1]))
@@ -182,7 +186,8 @@ def require_real_numbers(name: str, values: Any) -> None:
         )
 
 
-def _kinds_of_leaves(tree: Any) -> Any:
+def kinds_of_leaves(tree: Any) -> Any:
+    """Structure, shapes and dtypes of a tree, to compare with another's."""
     leaves, structure = jax.tree.flatten(tree)
     return structure, [(np.shape(leaf), jax.dtypes.result_type(leaf)) for leaf in leaves]
 

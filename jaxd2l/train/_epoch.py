@@ -11,7 +11,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxd2l._checks import runs
 from jaxd2l.data import shuffle, to_float
 from jaxd2l.keys import init_key, noise_key, order_key
-from jaxd2l.types import Batch, Loss, Model, Params, TrainState
+from jaxd2l.train._forward import forward, init
+from jaxd2l.types import Batch, Loss, Model, ModelState, Params, StatefulModel, TrainState
 
 __all__ = ["TrainStep", "create_state", "make_train_step", "train_epoch"]
 
@@ -25,28 +26,30 @@ class TrainStep(Protocol):
     ) -> tuple[TrainState, Float[Array, ""]]: ...
 
 
-def create_state(key: PRNGKeyArray, model: Model, tx: optax.GradientTransformation) -> TrainState:
+def create_state(key: PRNGKeyArray, model: Model | StatefulModel, tx: optax.GradientTransformation) -> TrainState:
     """The state from which `fit(model, ..., tx, key=key)` starts: parameters just drawn, no step taken.
 
-    To start from parameters of your own: `TrainState(params, tx.init(params), jnp.array(0))`.
+    To start from parameters of your own: `TrainState(params, tx.init(params), jnp.array(0))`, and for a `StatefulModel`
+    its running averages after that.
 
     >>> state = create_state(jax.random.key(0), models.mlp(784, 256, 10), optax.sgd(0.1))
     >>> int(state.step)
     0
     """
     model, tx = runs.model(model), runs.transformation(tx)
-    params = model.init(init_key(key))
-    return TrainState(params, tx.init(params), jnp.zeros((), jnp.int32))
+    params, model_state = init(model, init_key(key))
+    return TrainState(params, tx.init(params), jnp.zeros((), jnp.int32), model_state)
 
 
-def make_train_step(model: Model, loss: Loss, tx: optax.GradientTransformation) -> TrainStep:
+def make_train_step(model: Model | StatefulModel, loss: Loss, tx: optax.GradientTransformation) -> TrainStep:
     """One step of minibatch SGD as a pure function, `step(state, batch, *, key=None) -> (state, loss)`.
 
     The step is not compiled: wrap it in `jax.jit`, scan it, or run it operation by operation to see what compiling
     gains. D2L 3.4.5; in torch the body of the loop: `optimizer.zero_grad(); loss.backward(); optimizer.step()`.
 
     Args:
-      model: the model to train.
+      model: the model to train. One that keeps running averages normalises each batch by the batch's own statistics,
+        and its next state comes with the next parameters.
       loss: `loss(outputs, labels)`, a scalar.
       tx: an optax transformation, for example `optax.sgd(0.1)`. One that needs the loss, its gradient or the function
         itself, as `optax.contrib.reduce_on_plateau` and line searches do, gets them.
@@ -68,13 +71,15 @@ def make_train_step(model: Model, loss: Loss, tx: optax.GradientTransformation) 
     update = optax.with_extra_args_support(tx).update
 
     def step(state: TrainState, batch: Batch, *, key: PRNGKeyArray | None = None) -> tuple[TrainState, Array]:
-        def batch_loss(params: Params) -> Array:
-            return loss(model.apply(params, jnp.asarray(batch.inputs), key=key), batch.labels)
+        def batch_loss(params: Params) -> tuple[Array, ModelState]:
+            inputs = jnp.asarray(batch.inputs)
+            outputs, model_state = forward(model, params, state.model_state, inputs, train=True, key=key)
+            return loss(outputs, batch.labels), model_state
 
-        value, grads = jax.value_and_grad(batch_loss)(state.params)
-        extra = {"value": value, "grad": grads, "value_fn": batch_loss}
+        (value, model_state), grads = jax.value_and_grad(batch_loss, has_aux=True)(state.params)
+        extra = {"value": value, "grad": grads, "value_fn": lambda params: batch_loss(params)[0]}
         updates, opt_state = update(grads, state.opt_state, state.params, **extra)
-        return TrainState(optax.apply_updates(state.params, updates), opt_state, state.step + 1), value
+        return TrainState(optax.apply_updates(state.params, updates), opt_state, state.step + 1, model_state), value
 
     return step
 
@@ -84,7 +89,7 @@ def train_epoch(
     state: TrainState,
     train: Batch,
     *,
-    model: Model,
+    model: Model | StatefulModel,
     loss: Loss,
     tx: optax.GradientTransformation,
     batch_size: int,

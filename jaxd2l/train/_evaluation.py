@@ -11,9 +11,10 @@ from jaxtyping import Array, Float
 
 from jaxd2l._checks import runs
 from jaxd2l.data import to_float
-from jaxd2l.train._trainable import examples, require_params, require_trainable
+from jaxd2l.train._forward import forward
+from jaxd2l.train._trainable import examples, require_params, require_state, require_trainable
 from jaxd2l.train._truth import Truth, fraction_right
-from jaxd2l.types import Batch, Loss, Model, Params
+from jaxd2l.types import Batch, Loss, Model, ModelState, Params, StatefulModel
 
 __all__ = ["Evaluation", "evaluate", "predict"]
 
@@ -30,7 +31,15 @@ class Evaluation(NamedTuple):
     accuracy: Float[Array | np.ndarray, ""]
 
 
-def evaluate(model: Model, loss: Loss, params: Params, batch: Batch, *, batch_size: int = 1000) -> Evaluation:
+def evaluate(
+    model: Model | StatefulModel,
+    loss: Loss,
+    params: Params,
+    batch: Batch,
+    *,
+    model_state: ModelState = (),
+    batch_size: int = 1000,
+) -> Evaluation:
     """Loss and accuracy over a whole set, without dropout. D2L 4.3.1, 4.3.3; the book's `validation_step`.
 
     Args:
@@ -38,13 +47,14 @@ def evaluate(model: Model, loss: Loss, params: Params, batch: Batch, *, batch_si
       loss: `loss(outputs, labels)`.
       params: the parameters.
       batch: a set of any size; uint8 inputs become `x / 255`. Lists, tables and tensors of torch will do.
+      model_state: the running averages of a `StatefulModel`: `state.model_state`.
       batch_size: how many examples go through the model at once.
 
     Returns:
       Loss and accuracy, as a pair with names.
 
     Raises:
-      TypeError, ValueError: what `fit` refuses, or a `batch_size` below 1.
+      TypeError, ValueError: what `fit` refuses, running averages of another model, or a `batch_size` below 1.
 
     >>> model = models.softmax_regression(64, 10)
     >>> params = model.init(jax.random.key(0))
@@ -54,40 +64,63 @@ def evaluate(model: Model, loss: Loss, params: Params, batch: Batch, *, batch_si
     """
     model, batch = runs.model(model), runs.batch("given", batch)
     require_params(params)
-    truth = require_trainable("given", batch, model, loss, params)
-    return measure(model, loss, params, batch, truth, batch_size)
+    truth = require_trainable("given", batch, model, loss, params, model_state)
+    return measure(model, loss, params, model_state, batch, truth, batch_size)
 
 
 def measure(
-    model: Model, loss: Loss, params: Params, batch: Batch, truth: Truth | None, batch_size: int = 1000
+    model: Model | StatefulModel,
+    loss: Loss,
+    params: Params,
+    model_state: ModelState,
+    batch: Batch,
+    truth: Truth | None,
+    batch_size: int = 1000,
 ) -> Evaluation:
     """`evaluate` without its checks, which `fit` makes once for all epochs."""
-    outputs = predict(model, params, batch.inputs, batch_size=batch_size)
+    outputs = predict(model, params, batch.inputs, model_state=model_state, batch_size=batch_size)
     return score(outputs, jnp.asarray(batch.labels), truth, loss=loss)
 
 
-def predict(model: Model, params: Params, inputs: np.ndarray | Array, *, batch_size: int = 1000) -> Array:
+def predict(
+    model: Model | StatefulModel,
+    params: Params,
+    inputs: np.ndarray | Array,
+    *,
+    model_state: ModelState = (),
+    batch_size: int = 1000,
+) -> Array:
     """The model's outputs for a whole set, `batch_size` examples at a time, without dropout.
+
+    A `StatefulModel` normalises by its running averages, `model_state`, whatever the batch.
 
     Raises:
       TypeError: inputs or parameters that are none.
-      ValueError: no examples, or a `batch_size` below 1.
+      ValueError: no examples, running averages of another model, or a `batch_size` below 1.
 
     >>> model = models.softmax_regression(64, 10)
     >>> predict(model, model.init(jax.random.key(0)), digits().test.inputs).shape
     (297, 10)
     """
     require_params(params)
-    inputs = examples(inputs, batch_size)
-    return compiled_outputs(runs.model(model), params, inputs, batch_size=batch_size)
+    model, inputs = runs.model(model), examples(inputs, batch_size)
+    require_state(model, model_state)
+    return compiled_outputs(model, params, model_state, inputs, batch_size=batch_size)
 
 
 @partial(jax.jit, static_argnames=("model", "batch_size"))
-def compiled_outputs(model: Model, params: Params, inputs: np.ndarray | Array, *, batch_size: int) -> Array:
+def compiled_outputs(
+    model: Model | StatefulModel,
+    params: Params,
+    model_state: ModelState,
+    inputs: np.ndarray | Array,
+    *,
+    batch_size: int,
+) -> Array:
     """One compiled program: a map over whole batches, and the rest."""
 
     def outputs(chunk: np.ndarray | Array) -> Array:
-        return model.apply(params, to_float(chunk))
+        return forward(model, params, model_state, to_float(chunk))[0]
 
     num_full, rest = divmod(len(inputs), batch_size)
     whole = len(inputs) - rest

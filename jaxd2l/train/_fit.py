@@ -1,6 +1,7 @@
 """Training runs (D2L 3.2, 3.4.5, 4.4.5, 5.2): `fit` runs epochs, measures, and reports."""
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -12,11 +13,12 @@ from jaxd2l._checks import runs
 from jaxd2l._checks.numbers import require_callable, require_whole
 from jaxd2l._checks.values import random_key
 from jaxd2l.train._epoch import create_state
+from jaxd2l.train._forward import init
 from jaxd2l.train._history import join_histories, no_epochs, one_epoch
 from jaxd2l.train._mesh import on_mesh
 from jaxd2l.train._prepared import Task, on_one_device
-from jaxd2l.train._trainable import require_trainable
-from jaxd2l.types import Dataset, History, Loss, Model, TrainState
+from jaxd2l.train._trainable import require_lasting_state, require_trainable
+from jaxd2l.types import Dataset, History, Loss, Model, StatefulModel, TrainState
 
 __all__ = ["fit"]
 
@@ -24,7 +26,7 @@ OnEpoch = Callable[[TrainState, History], bool | None]
 
 
 def fit(
-    model: Model,
+    model: Model | StatefulModel,
     loss: Loss,
     tx: optax.GradientTransformation,
     dataset: Dataset,
@@ -45,6 +47,7 @@ def fit(
 
     Args:
       model: the model to train, or a pair of functions (init, apply). Its outputs and the labels must suit `loss`.
+        The running averages of a `StatefulModel` move with every step, and the test set is measured with them.
       loss: `loss(outputs, labels)`, the mean over a batch.
       tx: an optax transformation. Its `update` also gets what some need: `value`, the loss, `grad`, and `value_fn`.
       dataset: training and test set: arrays, lists, tables or tensors of torch. uint8 inputs become `x / 255`.
@@ -80,7 +83,7 @@ def fit(
     state, history = run.state, no_epochs(task.steps)
     for _ in range(_epochs_done(state, task.steps), epochs):
         state, step_loss = run.run_epoch(state)
-        epoch = one_epoch(step_loss, run.measure(state.params), len(task.dataset.train.inputs), batch_size)
+        epoch = one_epoch(step_loss, run.measure(state), len(task.dataset.train.inputs), batch_size)
         history = join_histories(history, epoch)
         if run.in_any_process(_asks_to_stop(on_epoch, state, history)):
             break
@@ -98,10 +101,12 @@ def _checked(task: Task, state: TrainState | None) -> Task:
         raise TypeError(f"state must be a TrainState, such as an earlier fit returned; got {type(state).__name__}")
     runs.require_loss(task.loss)
     model, tx, dataset = runs.model(task.model), runs.transformation(task.tx), runs.dataset(task.dataset)
-    params = None if state is None else state.params
-    runs.require_update(tx, jax.eval_shape(model.init, random_key("key", task.key)) if params is None else params)
-    require_trainable("training", dataset.train, model, task.loss, params)
-    truth = require_trainable("test", dataset.test, model, task.loss, params)
+    own = jax.eval_shape(partial(init, model), random_key("key", task.key))
+    params, model_state = own if state is None else (state.params, state.model_state)
+    runs.require_update(tx, params)
+    require_trainable("training", dataset.train, model, task.loss, params, model_state)
+    truth = require_trainable("test", dataset.test, model, task.loss, params, model_state)
+    require_lasting_state(model, dataset.train, task.batch_size, params, model_state)
     if state is not None:
         runs.require_optimizer_state(tx, state)
     return task._replace(model=model, tx=tx, dataset=dataset, truth=truth)

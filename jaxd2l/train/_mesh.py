@@ -15,8 +15,9 @@ from jaxd2l.keys import noise_key
 from jaxd2l.train import _exchange, _layout
 from jaxd2l.train._epoch import compiled_epoch, make_train_step
 from jaxd2l.train._evaluation import Evaluation, score
+from jaxd2l.train._forward import forward
 from jaxd2l.train._prepared import Prepared, Task
-from jaxd2l.types import Batch, Loss, Model, Params, TrainState
+from jaxd2l.types import Batch, Loss, Model, StatefulModel, TrainState
 
 _TEST_BATCH = 1000
 
@@ -45,9 +46,9 @@ def on_mesh(mesh: Mesh, state: TrainState, task: Task) -> Prepared:
         with _exchange.loss_is_an_error():
             return jax.block_until_ready(_epoch(key, state, batches, **static))
 
-    def measure(params: Params) -> Evaluation:
+    def measure(state: TrainState) -> Evaluation:
         with _exchange.loss_is_an_error():
-            outputs = _predict(model, params, test.inputs, n=num_test, batch_size=_TEST_BATCH, mesh=mesh)
+            outputs = _predict(model, state, test.inputs, n=num_test, batch_size=_TEST_BATCH, mesh=mesh)
             return jax.block_until_ready(score(outputs, np.asarray(dataset.test.labels), truth, loss=loss))
 
     return Prepared(_layout.replicate(mesh, state), run_epoch, measure, _exchange.any_process)
@@ -59,7 +60,7 @@ def _epoch(
     state: TrainState,
     batches: Batch,
     *,
-    model: Model,
+    model: Model | StatefulModel,
     loss: Loss,
     tx: optax.GradientTransformation,
     n: int,
@@ -83,11 +84,14 @@ def _epoch(
 
 
 @partial(jax.jit, static_argnames=("model", "n", "batch_size", "mesh"))
-def _predict(model: Model, params: Params, batches: Array, *, n: int, batch_size: int, mesh: Mesh) -> Array:
+def _predict(
+    model: Model | StatefulModel, state: TrainState, batches: Array, *, n: int, batch_size: int, mesh: Mesh
+) -> Array:
     """`predict` for n examples laid out by `place`; every device gets all outputs."""
 
     def outputs(batch: Array, size: int = batch_size) -> Array:
-        return _layout.everywhere(mesh, model.apply(params, to_float(_layout.first_rows(mesh, batch, size))))
+        inputs = to_float(_layout.first_rows(mesh, batch, size))
+        return _layout.everywhere(mesh, forward(model, state.params, state.model_state, inputs)[0])
 
     num_full, rest = divmod(n, batch_size)
     parts = [outputs(batches[-1], rest)] if rest else []

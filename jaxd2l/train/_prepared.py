@@ -10,13 +10,13 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxd2l.train._epoch import compiled_epoch
 from jaxd2l.train._evaluation import Evaluation, measure
 from jaxd2l.train._truth import Truth
-from jaxd2l.types import Batch, Dataset, Loss, Model, Params, TrainState
+from jaxd2l.types import Batch, Dataset, Loss, Model, StatefulModel, TrainState
 
 
 class Task(NamedTuple):
     """What `fit` is asked to do, with the meaning of its arguments."""
 
-    model: Model
+    model: Model | StatefulModel
     loss: Loss
     tx: optax.GradientTransformation
     dataset: Dataset
@@ -37,13 +37,13 @@ class Prepared(NamedTuple):
 
     state: where the first epoch starts. Each epoch takes over the memory of its state.
     run_epoch: `run_epoch(state) -> (state, loss of every step)`.
-    measure: `measure(params)`: loss and accuracy on the test set.
+    measure: `measure(state)`: loss and accuracy on the test set.
     in_any_process: `in_any_process(stop)`: whether any process of the run asks to stop.
     """
 
     state: TrainState
     run_epoch: Callable[[TrainState], tuple[TrainState, Float[Array, " steps"]]]
-    measure: Callable[[Params], Evaluation]
+    measure: Callable[[TrainState], Evaluation]
     in_any_process: Callable[[bool], bool]
 
 
@@ -55,4 +55,7 @@ def on_one_device(state: TrainState, task: Task) -> Prepared:
     def run_epoch(state: TrainState) -> tuple[TrainState, Array]:
         return compiled_epoch(key, state, train, model=model, loss=loss, tx=tx, batch_size=batch_size)
 
-    return Prepared(state, run_epoch, lambda params: measure(model, loss, params, test, truth), bool)
+    def measured(state: TrainState) -> Evaluation:
+        return measure(model, loss, state.params, state.model_state, test, truth)
+
+    return Prepared(state, run_epoch, measured, bool)

@@ -10,14 +10,14 @@ import numpy as np
 import optax
 from jaxtyping import Array, PRNGKeyArray
 
-from jaxd2l._checks import runs
 from jaxd2l._checks.numbers import require_whole
 from jaxd2l._checks.values import host_or_device
 from jaxd2l._files import named_leaves
 from jaxd2l.data import epoch_indices, to_float
 from jaxd2l.keys import noise_key
 from jaxd2l.train._epoch import make_train_step
-from jaxd2l.types import Batch, Loss, Model, Params, TrainState
+from jaxd2l.train._forward import forward
+from jaxd2l.types import Batch, Loss, Model, Params, StatefulModel, TrainState
 
 __all__ = ["NonFinite", "first_nonfinite", "is_finite"]
 
@@ -30,7 +30,8 @@ class NonFinite(NamedTuple):
     """The first number of a run that was not finite.
 
     step: in which step, counted from 0 at the start of the run.
-    quantity: "outputs", "loss", "gradient of NAME" or "parameter NAME", NAME as in the file of parameters.
+    quantity: "outputs", "running average NAME", "loss", "gradient of NAME" or "parameter NAME", NAME as in the file of
+      parameters.
     value: inf, -inf or NaN.
     """
 
@@ -40,7 +41,7 @@ class NonFinite(NamedTuple):
 
 
 def first_nonfinite(
-    model: Model,
+    model: Model | StatefulModel,
     loss: Loss,
     tx: optax.GradientTransformation,
     train: Batch,
@@ -51,9 +52,9 @@ def first_nonfinite(
 ) -> NonFinite | None:
     """Repeats the steps of one epoch one by one until a number is not finite, and names that number. D2L 5.4.1.
 
-    Each step checks the outputs first, then the loss, the gradients and the updated parameters: the result is where
-    the trouble began, not where it showed. The steps are those of `train.fit` with the same key; but each is a program
-    of its own, so the last bits may differ from those of an epoch in one program. torch's
+    Each step checks the outputs first, then running averages, the loss, the gradients and the updated parameters: the
+    result is where the trouble began, not where it showed. The steps are those of `train.fit` with the same key; but
+    each is a program of its own, so the last bits may differ from those of an epoch in one program. torch's
     `torch.autograd.set_detect_anomaly(True)` looks at gradients alone.
 
     Args:
@@ -74,9 +75,6 @@ def first_nonfinite(
     >>> first_nonfinite(model, losses.squared_loss, tx, data.train, key=key, state=state, batch_size=32)
     NonFinite(step=1, quantity='outputs', value=inf)
     """
-    model, tx, train = runs.model(model), runs.transformation(tx), runs.batch("training", train)
-    if not isinstance(state, TrainState):
-        raise TypeError(f"state must be a TrainState, as fit returns it; got {type(state).__name__}")
     n, begun = len(train.inputs), int(state.step)
     require_whole(1, n=n, batch_size=batch_size)
     epoch, rest = divmod(begun, -(-n // batch_size))
@@ -116,6 +114,7 @@ class _Watched(NamedTuple):
     """One number of each array of a step: the first that is not finite, if any. In the order of computation."""
 
     outputs: Any
+    averages: Any
     loss: Any
     gradients: Any
     parameters: Any
@@ -127,17 +126,17 @@ def _watched_step(
     batch: Batch,
     key: PRNGKeyArray,
     *,
-    model: Model,
+    model: Model | StatefulModel,
     loss: Loss,
     tx: optax.GradientTransformation,
 ) -> tuple[TrainState, _Watched]:
     def batch_loss(params: Params) -> tuple[Array, Array]:
-        outputs = model.apply(params, jnp.asarray(batch.inputs), key=key)
+        outputs, _ = forward(model, params, state.model_state, jnp.asarray(batch.inputs), train=True, key=key)
         return loss(outputs, batch.labels), outputs
 
     (value, outputs), grads = jax.value_and_grad(batch_loss, has_aux=True)(state.params)
     after, _ = make_train_step(model, loss, tx)(state, batch, key=key)
-    return after, jax.tree.map(_worst, _Watched(outputs, value, grads, after.params))
+    return after, jax.tree.map(_worst, _Watched(outputs, after.model_state, value, grads, after.params))
 
 
 def _worst(x: Array) -> Array:
@@ -146,6 +145,8 @@ def _worst(x: Array) -> Array:
 
 
 def _in_order(watched: _Watched) -> Iterator[tuple[str, Any]]:
-    yield from (("outputs", watched.outputs), ("loss", watched.loss))
+    yield "outputs", watched.outputs
+    yield from ((f"running average {name}", value) for name, value in named_leaves(watched.averages).items())
+    yield "loss", watched.loss
     yield from ((f"gradient of {name}", value) for name, value in named_leaves(watched.gradients).items())
     yield from ((f"parameter {name}", value) for name, value in named_leaves(watched.parameters).items())

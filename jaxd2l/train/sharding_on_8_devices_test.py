@@ -11,6 +11,7 @@ import pytest
 from jaxd2l import initializers, losses, models, optim, train
 from jaxd2l.data import epoch_indices, synthetic_regression
 from jaxd2l.keys import init_key
+from jaxd2l.models import layers
 from jaxd2l.parity.rule import compare_accuracy, holds
 from jaxd2l.train import _evaluation, _layout, _mesh, sharding
 from jaxd2l.types import Batch, Dataset, Model, TrainState
@@ -51,6 +52,19 @@ def test_losses_and_parameters_are_those_of_one_device(batch_size, devices) -> N
     assert history.step_loss.shape == sharded_history.step_loss.shape
     jax.tree.map(partial(np.testing.assert_allclose, rtol=2e-5, atol=1e-6), sharded_history, history)
     jax.tree.map(partial(np.testing.assert_allclose, rtol=2e-4, atol=2e-6), jax.device_get(sharded), state)
+
+
+@pytest.mark.parametrize(("batch_size", "devices"), [(8, 2), (5, 4)], ids=str)
+def test_batch_statistics_are_those_of_the_whole_batch(batch_size, devices) -> None:
+    init = initializers.torch_linear()
+    norm = layers.batch_norm()
+    net = layers.sequential(layers.flatten(), layers.dense(5, init=init), norm, layers.dense(3, init=init))
+    run = partial(train.fit, layers.stateful_model(net, (2, 2, 1)), LOSS, optim.sgd(0.1), DATA, key=KEY)
+    state, history = run(epochs=2, batch_size=batch_size)
+    sharded, sharded_history = run(epochs=2, batch_size=batch_size, mesh=sharding.make_mesh(devices))
+    assert not np.allclose(state.model_state[2]["var"], 1, atol=0.1)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=2e-4, atol=2e-6), sharded_history, history)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=2e-4, atol=2e-5), jax.device_get(sharded), state)
 
 
 def double(module: Model) -> Model:

@@ -14,10 +14,11 @@ from jaxd2l._checks import runs
 from jaxd2l._checks.numbers import require_callable, require_choice, require_real, require_whole
 from jaxd2l.train._epoch import create_state, train_epoch
 from jaxd2l.train._evaluation import Evaluation, compiled_outputs, compiled_score
+from jaxd2l.train._forward import init
 from jaxd2l.train._history import join_histories, no_epochs, one_epoch
-from jaxd2l.train._trainable import require_trainable
+from jaxd2l.train._trainable import require_lasting_state, require_trainable
 from jaxd2l.train._truth import Truth
-from jaxd2l.types import Batch, Dataset, History, Loss, Model, Params, TrainState
+from jaxd2l.types import Batch, Dataset, History, Loss, Model, ModelState, Params, StatefulModel, TrainState
 
 __all__ = ["Best", "MakeTx", "Outcome", "Sweep", "best", "outcome", "sweep"]
 
@@ -39,12 +40,14 @@ class Sweep(NamedTuple):
     grid: the values tried, by name; each name is an axis, in this order. They are used as float32.
     params: the last parameters; every leaf begins with the axes (seeds, *grid).
     history: as `train.fit` returns it; every array begins with the axes (seeds, *grid).
+    model_state: the last running averages of a `StatefulModel`, with the same axes.
     """
 
     seeds: Int[np.ndarray, " seeds"]
     grid: dict[str, Float[np.ndarray, " values"]]
     params: Params
     history: History
+    model_state: ModelState = ()
 
 
 class Best(NamedTuple):
@@ -60,7 +63,7 @@ class Best(NamedTuple):
 
 
 def sweep(
-    model: Model,
+    model: Model | StatefulModel,
     loss: Loss,
     make_tx: MakeTx,
     dataset: Dataset,
@@ -101,8 +104,10 @@ def sweep(
     runs.require_make_tx(make_tx, grid)
     require_callable(**{} if on_epoch is None else {"on_epoch": on_epoch})
     model, dataset = runs.model(model), runs.dataset(dataset)
-    require_trainable("training", dataset.train, model, loss)
-    truth = require_trainable("test", dataset.test, model, loss)
+    own = jax.eval_shape(partial(init, model), jax.random.key(0))
+    require_trainable("training", dataset.train, model, loss, *own)
+    truth = require_trainable("test", dataset.test, model, loss, *own)
+    require_lasting_state(model, dataset.train, batch_size, *own)
     axes, points = _points(grid)
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
     static: dict[str, Any] = {"model": model, "loss": loss, "make_tx": make_tx}
@@ -116,12 +121,13 @@ def sweep(
     history = no_epochs(-(-n // batch_size), shape)
     for _ in range(epochs):
         states, step_loss = _epoch(states, train, keys, points, batch_size=batch_size, **static)
-        results = step_loss, _evaluate(states.params, test, truth, model, loss)
+        results = step_loss, _evaluate(states, test, truth, model, loss)
         losses, measured = jax.tree.map(lambda x: on_the_grid(np.asarray(x)), results)
         history = join_histories(history, one_epoch(losses, measured, n, batch_size))
         if on_epoch is not None:
             on_epoch(history)
-    return Sweep(np.asarray(seeds), axes, jax.tree.map(on_the_grid, states.params), history)
+    params, model_state = jax.tree.map(on_the_grid, (states.params, states.model_state))
+    return Sweep(np.asarray(seeds), axes, params, history, model_state)
 
 
 def outcome(result: Sweep, *, of: Outcome = "test_accuracy") -> Float[np.ndarray, "..."]:
@@ -166,14 +172,14 @@ def best(result: Sweep, *, by: Outcome = "test_accuracy") -> Best:
     return Best(point, float(means[where]), spread)
 
 
-# Where the lanes are: parameters and optimiser state have the axes (seeds, points). The step is the same in all lanes
-# and has none, so the order of the examples, which follows from key and step, is drawn once per seed.
-_OF_POINTS: Any = TrainState(params=0, opt_state=0, step=None)  # type: ignore[arg-type]  # axes, not arrays
+# Where the lanes are: parameters, averages and optimiser state have the axes (seeds, points). The step is the same in
+# all lanes and has none, so the order of the examples, which follows from key and step, is drawn once per seed.
+_OF_POINTS: Any = TrainState(0, 0, step=None, model_state=0)  # type: ignore[arg-type]  # axes, not arrays
 
 
 @partial(jax.jit, static_argnames=("model", "make_tx"))
 def _create_states(
-    keys: Key[Array, " seeds"], points: dict[str, Array], *, model: Model, make_tx: MakeTx
+    keys: Key[Array, " seeds"], points: dict[str, Array], *, model: Model | StatefulModel, make_tx: MakeTx
 ) -> TrainState:
     def lane(key: PRNGKeyArray, point: dict[str, Array]) -> TrainState:
         return create_state(key, model, make_tx(**point))
@@ -189,7 +195,7 @@ def _epoch(
     keys: Key[Array, " seeds"],
     points: dict[str, Array],
     *,
-    model: Model,
+    model: Model | StatefulModel,
     loss: Loss,
     make_tx: MakeTx,
     batch_size: int,
@@ -201,20 +207,28 @@ def _epoch(
     return jax.vmap(over_points, (_OF_POINTS, 0, None), (_OF_POINTS, 0))(states, keys, points)
 
 
-def _evaluate(params: Params, test: Batch, truth: Truth | None, model: Model, loss: Loss) -> Evaluation:
-    losses, fractions = _scores(params, test, truth, model=model, loss=loss)
+def _evaluate(
+    states: TrainState, test: Batch, truth: Truth | None, model: Model | StatefulModel, loss: Loss
+) -> Evaluation:
+    losses, fractions = _scores(states.params, states.model_state, test, truth, model=model, loss=loss)
     return Evaluation(losses, np.full(losses.shape, np.nan, np.float32) if fractions is None else fractions)
 
 
 @partial(jax.jit, static_argnames=("model", "loss"))
 def _scores(
-    params: Params, test: Batch, truth: Truth | None, *, model: Model, loss: Loss
+    params: Params,
+    model_state: ModelState,
+    test: Batch,
+    truth: Truth | None,
+    *,
+    model: Model | StatefulModel,
+    loss: Loss,
 ) -> tuple[Array, Array | None]:
-    def lane(params: Params) -> tuple[Array, Array | None]:
-        outputs = compiled_outputs(model, params, test.inputs, batch_size=1000)
+    def lane(params: Params, model_state: ModelState) -> tuple[Array, Array | None]:
+        outputs = compiled_outputs(model, params, model_state, test.inputs, batch_size=1000)
         return compiled_score(outputs, test.labels, truth, loss=loss)
 
-    return jax.vmap(jax.vmap(lane))(params)
+    return jax.vmap(jax.vmap(lane))(params, model_state)
 
 
 def _points(grid: Mapping[str, Sequence[float]]) -> tuple[dict[str, np.ndarray], dict[str, Array]]:

@@ -7,7 +7,7 @@ from parity_tests.causes.families import DEFECTS
 from parity_tests.causes.planting import Outcome, outcome, report_of, with_right_ports
 
 FIRST = {defect.family: defect for defect in reversed(DEFECTS)}
-UNNAMED: set[str] = set()
+UNNAMED = {"recurrent: read backwards"}
 """Found, and without a name yet."""
 
 

@@ -108,8 +108,8 @@ TRAINING_LOOP = (
         ("step not counted", "state.step + 1", "state.step", _FIT),
         (
             "gradient of the sum",
-            "value_and_grad(batch_loss)",
-            "value_and_grad(lambda p: batch_loss(p) * len(batch.labels))",
+            "update(grads, ",
+            "update(jax.tree.map(lambda g: g * len(batch.labels), grads), ",
             _FIT,
         ),
         (
@@ -118,13 +118,13 @@ TRAINING_LOOP = (
             "optax.apply_updates(optax.apply_updates(state.params, updates), updates)",
             _FIT,
         ),
-        ("loss after the update", "+ 1), value", "+ 1), batch_loss(optax.apply_updates(state.params, updates))", _FIT),
+        ("loss after the update", "), value\n", "), batch_loss(optax.apply_updates(state.params, updates))[0]\n", _FIT),
         ("dropout's key not passed", "key=key", "key=None", "dropout in training"),
         (
             "biases not updated",
-            "jax.value_and_grad(batch_loss)(state.params)",
+            "jax.value_and_grad(batch_loss, has_aux=True)(state.params)",
             "jax.value_and_grad(lambda p: batch_loss(jax.tree.map("
-            "lambda x: x if x.ndim > 1 else lax.stop_gradient(x), p)))(state.params)",
+            "lambda x: x if x.ndim > 1 else lax.stop_gradient(x), p)), has_aux=True)(state.params)",
             _FIT,
         ),
     ),
@@ -161,7 +161,7 @@ TRAINING_LOOP = (
     ),
     *defects(
         "train._prepared.on_one_device",
-        ("training set as the test set", "loss, params, test, truth)", "loss, params, train, None)", _FIT),
+        ("training set as the test set", "state.model_state, test, truth)", "state.model_state, train, None)", _FIT),
     ),
     *defects(
         "train._fit.fit",
