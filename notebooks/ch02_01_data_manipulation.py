@@ -8,11 +8,11 @@
 # [This section in the book](https://d2l.ai/chapter_preliminaries/ndarray.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import numpy as np
-import torch
 
 from jaxd2l.book import tensors
 
@@ -65,6 +65,11 @@ print(X[0])  # unchanged
 # %%
 print("JAX reads X[7]:", X[7])
 print("JAX drops the write:", bool((X.at[7].set(0) == X).all()))
+
+# %%
+# %%torch
+import torch
+
 for attempt in (
     lambda: torch.arange(12.0).reshape(3, 4)[7],
     lambda: tensors.at(X, 7),
@@ -98,9 +103,12 @@ print(X.sum())
 # the write changes `x` as well. In JAX it cannot.
 
 # %%
+# %%torch
 in_torch = torch.arange(12, dtype=torch.float32)
 in_torch.reshape(3, 4)[:2, :] = 12
 print("torch:", torch.exp(in_torch).numpy())
+
+# %%
 in_jax = jnp.arange(12, dtype=jnp.float32)
 written = in_jax.reshape(3, 4).at[:2, :].set(12)
 print("JAX x:", jnp.exp(in_jax))
@@ -116,6 +124,9 @@ print("JAX, the array written:", jnp.exp(written).ravel())
 a, b = jnp.arange(3).reshape(3, 1), jnp.arange(2).reshape(1, 2)
 print(a + b)
 print((jnp.ones((2, 1, 3)) + jnp.ones((1, 4, 3))).shape)
+
+# %%
+# %%torch
 for attempt in (lambda: jnp.ones((2, 3)) + jnp.ones(2), lambda: torch.ones(2, 3) + torch.ones(2)):
     try:
         attempt()
@@ -151,6 +162,9 @@ except RuntimeError as error:
 # %%
 array = np.asarray(X)
 print(type(array).__name__, type(jnp.asarray(array)).__name__)
+
+# %%
+# %%torch
 to_torch = torch.tensor(array)  # copies, too; torch.from_numpy would not
 print(type(to_torch).__name__, bool((tensors.copy_from(to_torch) == X).all()))
 tensor = torch.arange(3.0)
@@ -158,6 +172,8 @@ copied, shared = tensors.copy_from(tensor), jnp.from_dlpack(tensor)
 tensor[0] = 99
 print("copied:", copied)
 print("shared:", shared)
+
+# %%
 number = jnp.array([3.5])
 print(number.item(), float(number[0]), int(number[0]))
 

@@ -10,6 +10,7 @@
 # [This section in the book](https://d2l.ai/chapter_preliminaries/pandas.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import tempfile
 from pathlib import Path
@@ -19,7 +20,6 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import torch
 
 from jaxd2l.book import preprocessing
 
@@ -83,6 +83,11 @@ print(by_pandas.astype(float).equals(preprocessing.features(fitted, inputs)))
 X, y = preprocessing.apply(fitted, inputs), preprocessing.to_array(targets)
 print(X)
 print(y)
+
+# %%
+# %%torch
+import torch
+
 in_torch = torch.tensor(by_pandas.to_numpy(dtype=float))
 print("torch:", in_torch.dtype, " package:", X.dtype, " JAX, given float64:", jnp.asarray(in_torch.numpy()).dtype)
 print("same numbers:", bool((in_torch.numpy() == X).all()))

@@ -8,12 +8,12 @@
 # [This section in the book](https://d2l.ai/chapter_preliminaries/linear-algebra.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 
 from jaxd2l.book import tensors
 
@@ -85,6 +85,11 @@ print(A.cumsum(axis=0))
 
 # %%
 v = jnp.array([1.0, 2.0, 3.0, 4.0])
+
+# %%
+# %%torch
+import torch
+
 t = torch.tensor([1.0, 2.0, 3.0, 4.0])
 print(f"variance  torch {float(t.var()):.4f}  jnp {jnp.var(v):.4f}  tensors {tensors.var(v):.4f}")
 print(f"median    torch {float(t.median()):.4f}  jnp {jnp.median(v):.4f}  tensors {tensors.median(v):.4f}")
@@ -112,6 +117,7 @@ print(A @ jnp.ones((3, 4)))
 # vector by itself. A shape that does not fit is an error in both.
 
 # %%
+# %%torch
 for name, attempt in {
     "torch.dot of int64 and float32": lambda: torch.dot(torch.arange(3), torch.ones(3)),
     "jnp.dot of int32 and float32": lambda: jnp.dot(jnp.arange(3), y),
@@ -142,6 +148,9 @@ for name, attempt in {
 u = jnp.array([3.0, -4.0])
 print(tensors.norm(u), tensors.norm(u, 1), tensors.norm(u, jnp.inf))
 print(tensors.norm(jnp.ones((4, 9))))
+
+# %%
+# %%torch
 print(torch.tensor([3.0, -4.0]).norm().item(), torch.tensor([3.0, -4.0]).abs().sum().item())
 
 # %% [markdown]
@@ -248,6 +257,9 @@ print("on foot:", tensors.norm(u, 1), "as the crow flies:", tensors.norm(u))
 
 # %%
 ones = jnp.ones((2, 3, 4))
+
+# %%
+# %%torch
 print(f"{tensors.norm(ones):.4f} {float(torch.ones(2, 3, 4).norm()):.4f} {jnp.sqrt(24.0):.4f}")
 
 # %% [markdown]

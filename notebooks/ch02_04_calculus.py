@@ -7,11 +7,11 @@
 # [This section in the book](https://d2l.ai/chapter_preliminaries/calculus.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import numpy as np
-import torch
 
 from jaxd2l import plots
 from jaxd2l.book import autodiff, tensors
@@ -158,9 +158,14 @@ print(jnp.allclose(chained, jax.grad(lambda x: outer(inner(x)))(x), atol=1e-6))
 # root by 0 and gets NaN, which spreads to every parameter. `tensors.norm` returns 0, as PyTorch does.
 
 # %%
+# %%torch
+import torch
+
 zero = torch.zeros(2, requires_grad=True)
 zero.norm().backward()
 print("torch:          ", zero.grad.numpy())
+
+# %%
 print("jnp.linalg.norm:", jax.grad(jnp.linalg.norm)(jnp.zeros(2)))
 print("tensors.norm:   ", jax.grad(tensors.norm)(jnp.zeros(2)))
 

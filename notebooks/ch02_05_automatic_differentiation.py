@@ -8,11 +8,11 @@
 # [This section in the book](https://d2l.ai/chapter_preliminaries/autograd.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import numpy as np
-import torch
 from jax.ad_checkpoint import checkpoint_name
 
 from jaxd2l import plots
@@ -34,6 +34,10 @@ x = jnp.arange(4.0)
 value, gradient = jax.value_and_grad(f)(x)
 print("JAX:  ", value, gradient, " 4 x:", bool((gradient == 4 * x).all()))
 
+# %%
+# %%torch
+import torch
+
 in_torch = torch.arange(4.0, requires_grad=True)
 y = 2 * torch.dot(in_torch, in_torch)
 y.backward()
@@ -44,17 +48,21 @@ print("torch:", y.item(), in_torch.grad.numpy())
 # classic mistake. In JAX there is nothing to reset. The gradient of a sum is all ones.
 
 # %%
+# %%torch
 in_torch.sum().backward()
 print("torch, not reset:", in_torch.grad.numpy())
 in_torch.grad.zero_()
 in_torch.sum().backward()
 print("torch, reset:", in_torch.grad.numpy())
+
+# %%
 print("JAX:", jax.grad(jnp.sum)(x))
 
 # %% [markdown]
 # Both refuse to differentiate with respect to integers, and both want a function whose value is a scalar:
 
 # %%
+# %%torch
 for name, attempt in {
     "torch, integers": lambda: torch.arange(4, requires_grad=True),
     "JAX, integers": lambda: jax.grad(lambda x: jnp.dot(x, x))(jnp.arange(4)),
@@ -79,6 +87,8 @@ value, pull_back = jax.vjp(lambda x: x * x, x)
 print(value, pull_back(jnp.ones(4))[0])
 print(jax.grad(lambda x: jnp.sum(x * x))(x))
 
+# %%
+# %%torch
 in_torch.grad.zero_()
 (in_torch * in_torch).backward(gradient=torch.ones(4))
 print("torch:", in_torch.grad.numpy())
@@ -101,6 +111,8 @@ print("detached:", jax.grad(lambda x: jnp.sum(jax.lax.stop_gradient(square(x)) *
 print("attached:", jax.grad(lambda x: jnp.sum(square(x) * x))(x))
 print("u itself:", jax.grad(lambda x: jnp.sum(square(x)))(x))
 
+# %%
+# %%torch
 in_torch.grad.zero_()
 (square(in_torch).detach() * in_torch).sum().backward()
 print("torch, detached:", in_torch.grad.numpy())
@@ -194,6 +206,9 @@ print(bool(jnp.allclose(by_rows, by_columns)))
 v, t = jnp.array([1.0, 0.0, 2.0]), jnp.array([0.0, 1.0])
 print(bool(jnp.allclose(jax.vjp(g, point)[1](v)[0], v @ by_rows)))
 print(bool(jnp.allclose(jax.jvp(g, (point,), (t,))[1], by_rows @ t)))
+
+# %%
+# %%torch
 print(
     torch.autograd.functional.jacobian(
         lambda x: torch.stack([x.pow(2).sum(), x.prod(), x[0].sin()]), torch.tensor([1.0, 2.0])
@@ -221,10 +236,15 @@ v = jnp.array([1.0, -1.0, 2.0, 0.5])
 product = hessian_vector_product(h, x, v)
 print(bool(jnp.allclose(product, jax.hessian(h)(x) @ v, atol=1e-4)))
 print("as in the package:", bool((product == autodiff.hessian_vector_product(h, x, v)).all()))
+
+# %%
+# %%torch
 _, by_torch = torch.autograd.functional.hvp(
     lambda x: (x.sin() * x.roll(1) ** 2).sum(), torch.arange(4.0), torch.tensor([1.0, -1.0, 2.0, 0.5])
 )
 print(np.asarray(product).round(3), by_torch.numpy().round(3))
+
+# %%
 print(hessian_vector_product(jax.jit(lambda x: jnp.sum(x**4)), jnp.ones(1_000_000), jnp.ones(1_000_000))[:3])
 
 # %% [markdown]
@@ -251,12 +271,15 @@ print(hessian_vector_product(jax.jit(lambda x: jnp.sum(x**4)), jnp.ones(1_000_00
 # passed `retain_graph=True`. In JAX the backward pass is a function, and it keeps what it needs.
 
 # %%
+# %%torch
 y = (in_torch * in_torch).sum()
 y.backward()
 try:
     y.backward()
 except RuntimeError as error:
     print("torch:", str(error).split(" (")[0])
+
+# %%
 value, pull_back = jax.vjp(lambda x: jnp.sum(x * x), x)
 print("JAX:", pull_back(1.0)[0], pull_back(1.0)[0])
 

@@ -8,6 +8,7 @@
 # [This section in the book](https://d2l.ai/chapter_linear-regression/linear-regression.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import time
 
@@ -15,7 +16,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import torch
 
 from jaxd2l import data, losses, models, plots, train
 from jaxd2l.types import Batch, TrainState
@@ -38,6 +38,11 @@ params = {"kernel": jnp.array([[2.0], [-3.4]]), "bias": jnp.array([4.2])}
 x, y = jnp.array([[1.0, 0.0], [0.0, 1.0]]), jnp.array([[6.0], [1.0]])
 predictions = model.apply(params, x)
 print(np.asarray(predictions).ravel().round(2), f"loss {losses.squared_loss(predictions, y):.3f}")
+
+# %%
+# %%torch
+import torch
+
 half_of_torch = torch.nn.functional.mse_loss(*(torch.tensor(np.asarray(a)) for a in (predictions, y))) / 2
 print(f"torch's mean squared error has no half: {2 * half_of_torch:.3f} = 2 x {half_of_torch:.3f}")
 
@@ -65,6 +70,9 @@ packaged = models.least_squares(*examples)
 print("as in the package:", jax.tree.all(jax.tree.map(lambda a, b: jnp.allclose(a, b, rtol=1e-5), best, packaged)))
 print("w:", np.asarray(best["kernel"]).ravel().round(2), "b:", np.asarray(best["bias"]).round(2))
 with_ones = np.hstack([examples.inputs, np.ones((1000, 1), np.float32)])
+
+# %%
+# %%torch
 by_torch = torch.linalg.lstsq(torch.tensor(with_ones), torch.tensor(examples.labels)).solution
 print("torch.linalg.lstsq:", by_torch.numpy().ravel().round(2))
 
@@ -120,6 +128,9 @@ print("lower after the step:", bool(loss_after < loss_before))
 
 # %%
 n = 10_000
+
+# %%
+# %%torch
 ones, ones_in_torch = jnp.ones(n), torch.ones(n)
 
 
@@ -149,6 +160,7 @@ def at_once():
 
 
 # %% tags=["timing"]
+# %%torch
 at_once()  # compiles
 print(f"loop in torch          {seconds(loop_torch, 1):.6f} s")
 print(f"a hundredth, in JAX    {seconds(loop_jax, 1):.6f} s")

@@ -9,6 +9,7 @@
 # [This section in the book](https://d2l.ai/chapter_linear-regression/oo-design.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import inspect
 
@@ -16,7 +17,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import torch
 
 from jaxd2l import data, losses, models, optim, plots, train, types
 from jaxd2l.book import generalization
@@ -122,6 +122,9 @@ print("w:", np.asarray(state.params["kernel"]).ravel().round(1), "b:", np.asarra
 # parameters that `fit` drew and sees the same batches, so it must arrive at the same parameters.
 
 # %%
+# %%torch
+import torch
+
 net = torch.nn.Linear(2, 1)
 with torch.no_grad():
     net.weight.copy_(torch.tensor(np.asarray(begin.params["kernel"]).T))

@@ -8,11 +8,11 @@
 # [This section in the book](https://d2l.ai/chapter_linear-regression/synthetic-regression-data.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 
 from jaxd2l import data
 
@@ -75,7 +75,12 @@ print(f"mean {errors.mean():.4f}, standard deviation {errors.std():.4f}")
 # before it. Here the data are a function of the key: the same key always gives the same data.
 
 # %%
+# %%torch
+import torch
+
 print("torch, the same call again:", bool((torch.randn(1000, 2) == torch.randn(1000, 2)).all()))
+
+# %%
 again = data.synthetic_regression(jax.random.key(0), w, b, noise=0.01, n=1000)
 print("JAX, the same key:", all((x == y).all() for x, y in zip(dataset.train, again.train, strict=True)))
 other = data.synthetic_regression(jax.random.key(1), w, b, noise=0.01, n=1000)
@@ -120,6 +125,7 @@ print("first of epoch 1:", following[0][:6])
 # In PyTorch a `DataLoader` makes shuffled batches. Its length is the number of batches.
 
 # %%
+# %%torch
 tensors = torch.utils.data.TensorDataset(*(torch.tensor(part) for part in dataset.train))
 loader = torch.utils.data.DataLoader(tensors, batch_size=32, shuffle=True)
 X_torch, y_torch = next(iter(loader))
@@ -130,6 +136,7 @@ print("X shape:", tuple(X_torch.shape), "y shape:", tuple(y_torch.shape), "batch
 # `train.fit`. The parity tests rely on this: you can compare two training runs only if both see the same batches.
 
 # %%
+# %%torch
 loader = torch.utils.data.DataLoader(tensors, batch_sampler=batches)
 pairs = zip(loader, batches, strict=True)
 print("equal batches:", all((X.numpy() == dataset.train.inputs[indices]).all() for (X, _), indices in pairs))
@@ -153,6 +160,9 @@ print("equal batches:", all((X.numpy() == dataset.train.inputs[indices]).all() f
 
 # %%
 print([len(batch) for batch in batches[-3:]], sum(len(batch) for batch in batches))
+
+# %%
+# %%torch
 print("with drop_last:", len(torch.utils.data.DataLoader(tensors, batch_size=32, drop_last=True)))
 
 # %% [markdown]

@@ -7,12 +7,12 @@
 # [This section in the book](https://d2l.ai/chapter_linear-regression/linear-regression-scratch.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import torch
 
 from jaxd2l import data, initializers, losses, models, plots, train
 from jaxd2l.types import Batch, Dataset, Model, TrainState
@@ -70,7 +70,14 @@ print(f"{squared_loss(predictions, targets):.4f} {losses.squared_loss(prediction
 
 # %%
 column, vector = np.array([[1.0], [2.0], [3.0]], np.float32), np.array([1.0, 2.0, 3.0], np.float32)
+
+# %%
+# %%torch
+import torch
+
 print("torch:", tuple((torch.tensor(column) - torch.tensor(vector)).shape))
+
+# %%
 print("JAX:  ", (jnp.array(column) - jnp.array(vector)).shape)
 try:
     losses.squared_loss(jnp.array(column), vector)
@@ -189,6 +196,7 @@ print(f"validation loss: {history.test_loss[-1]:.5f}")
 # numbers.
 
 # %%
+# %%torch
 W = torch.tensor(np.asarray(start["kernel"]), requires_grad=True)
 c = torch.tensor(np.asarray(start["bias"]), requires_grad=True)
 for epoch in range(3):

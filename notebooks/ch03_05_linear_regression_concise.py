@@ -8,12 +8,12 @@
 # [This section in the book](https://d2l.ai/chapter_linear-regression/linear-regression-concise.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import torch
 from flax import linen, nnx
 
 from jaxd2l import data, losses, models, plots, train
@@ -67,10 +67,17 @@ print(jax.tree.map(jnp.shape, in_linen.init(jax.random.key(0))))
 
 # %%
 predictions, targets = np.array([[1.0], [2.0]], np.float32), np.array([[0.0], [5.0]], np.float32)
+
+# %%
+# %%torch
+import torch
+
 outputs = torch.tensor(predictions, requires_grad=True)
 loss = torch.nn.MSELoss()(outputs, torch.tensor(targets))
 loss.backward()
 print("torch MSELoss:      ", loss.item(), "gradient", outputs.grad.numpy().ravel())
+
+# %%
 ours = losses.squared_loss(jnp.array(predictions), targets)
 print("losses.squared_loss:", ours, "gradient", jax.grad(losses.squared_loss)(jnp.array(predictions), targets).ravel())
 print("optax.l2_loss, mean:", optax.l2_loss(predictions, targets).mean())
@@ -114,8 +121,7 @@ print("as from scratch:", jnp.allclose(layer["kernel"], by_hand.params["kernel"]
 
 
 # %%
-
-
+# %%torch
 def in_torch(loss, lr):
     net = torch.nn.Sequential(torch.nn.Linear(2, 1))
     start = scratch.init(jax.random.key(0))
@@ -171,6 +177,9 @@ for name, loss, rate in (
 
 # %%
 residuals = np.array([0.0, 0.5, 1.0, 3.0], np.float32)
+
+# %%
+# %%torch
 zeros = torch.zeros(4)
 print("optax:", optax.huber_loss(jnp.array(residuals)))
 print("torch:", torch.nn.HuberLoss(reduction="none")(torch.tensor(residuals), zeros).numpy())

@@ -8,6 +8,7 @@
 # [This section in the book](https://d2l.ai/chapter_linear-regression/generalization.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 from functools import partial
 
@@ -16,7 +17,6 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
-import torch
 
 from jaxd2l import losses, models, plots, train
 from jaxd2l.book import generalization
@@ -229,6 +229,9 @@ print("chosen: degree", min(estimates, key=estimates.get))
 # split from a generator; here a key determines the folds.
 
 # %%
+# %%torch
+import torch
+
 powers = torch.tensor(np.asarray(generalization.polynomial_features(x / 2, 3)))
 print("vander:", torch.allclose(torch.linalg.vander(torch.tensor(x / 2), N=4), powers, rtol=1e-5))
 solution = torch.linalg.lstsq(powers, torch.tensor(y), driver="gelsd").solution.numpy()

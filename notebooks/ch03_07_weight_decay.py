@@ -8,6 +8,7 @@
 # [This section in the book](https://d2l.ai/chapter_linear-regression/weight-decay.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 from functools import partial
 
@@ -15,7 +16,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import torch
 
 from jaxd2l import data, initializers, losses, models, optim, plots, train
 from jaxd2l.book import generalization
@@ -132,6 +132,9 @@ for name, weights in (("start", start), ("λ = 0", plain.params["kernel"]), ("λ
 # With the same batches, both arrive at the same weights.
 
 # %%
+# %%torch
+import torch
+
 net = torch.nn.Sequential(torch.nn.Linear(200, 1))
 net.load_state_dict({"0.weight": torch.tensor(start.T, dtype=torch.float32), "0.bias": torch.zeros(1)})
 groups = [{"params": net[0].weight, "weight_decay": 3.0}, {"params": net[0].bias}]
@@ -178,6 +181,8 @@ for name, mask in (("weights alone", optim.kernels), ("bias too", None)):
 lambdas = np.logspace(-2, 1.5, 12)
 
 
+# %%
+# %%torch
 def train_with(weight_decay):
     tx = optim.sgd(rate, weight_decay=weight_decay, weight_decay_mask=optim.kernels)
 
@@ -205,6 +210,7 @@ plots.lines(
 # here above 3.
 
 # %%
+# %%torch
 best = int(np.argmin(validation))
 print(f"lowest loss at λ above 3: {bool(lambdas[best] > 3)}")
 near = np.asarray(validation)[lambdas > 3]

@@ -8,12 +8,11 @@
 # [This section in the book](https://d2l.ai/chapter_linear-classification/softmax-regression.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import numpy as np
-import torch
-import torch.nn.functional as F  # noqa: N812
 
 from jaxd2l import activations, losses, models, plots
 from jaxd2l.book import information
@@ -41,6 +40,12 @@ print({name: value.shape for name, value in params.items()}, "logits:", model.ap
 
 # %%
 print(jax.nn.one_hot(jnp.array([3]), 3))
+
+# %%
+# %%torch
+import torch
+import torch.nn.functional as F  # noqa: N812
+
 for attempt in (
     lambda: F.one_hot(torch.tensor([3]), 3),
     lambda: losses.cross_entropy(jnp.zeros((1, 3)), jnp.array([3])),
@@ -198,6 +203,7 @@ print(bool(jnp.allclose(in_nats, losses.cross_entropy(o[:1], soft))))
 # The names are much the same, but some conventions differ.
 
 # %%
+# %%torch
 t = torch.tensor(np.asarray(o))
 print("softmax:", np.allclose(F.softmax(t, dim=1).numpy(), probabilities))
 print("cross-entropy:", np.allclose(F.cross_entropy(t, torch.tensor([1, 0])).item(), losses.cross_entropy(o, y)))

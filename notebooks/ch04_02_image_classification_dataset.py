@@ -8,18 +8,16 @@
 # [This section in the book](https://d2l.ai/chapter_linear-classification/image-classification-dataset.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import time
 from functools import partial
 
 import jax
 import numpy as np
-import torch
 from tensorflow_datasets.core.download import checksums
 
 from jaxd2l import data, plots
-
-torch.set_num_threads(1)  # for batches this small, more threads cost more than they gain
 
 # %% [markdown]
 # ## Loading the dataset
@@ -60,6 +58,13 @@ print("images of each class:", np.bincount(train.labels))
 # %%
 train = data.fashion_mnist(resize=32).train
 print("here: ", train.inputs[0].shape)
+
+# %%
+# %%torch
+import torch
+
+torch.set_num_threads(1)  # for batches this small, more threads cost more than they gain
+
 print("torch:", tuple(torch.from_numpy(train.inputs[0]).permute(2, 0, 1).shape))
 
 # %% [markdown]
@@ -72,6 +77,9 @@ print("torch:", tuple(torch.from_numpy(train.inputs[0]).permute(2, 0, 1).shape))
 # %%
 pixels = np.arange(256, dtype=np.uint8)
 ours = np.asarray(jax.jit(data.to_float)(pixels))
+
+# %%
+# %%torch
 theirs = torch.from_numpy(pixels).to(torch.float32).div(255).numpy()  # as ToTensor does
 print(ours.dtype, ours.min(), ours.max())
 print("equal bits:", ours.tobytes() == theirs.tobytes())
@@ -96,6 +104,7 @@ print("each example once:", bool((np.sort(np.concatenate(batches)) == np.arange(
 # order from a hidden generator.
 
 # %%
+# %%torch
 images = torch.from_numpy(train.inputs.transpose(0, 3, 1, 2).copy())
 labels = torch.from_numpy(train.labels.astype(np.int64))
 loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(images, labels), batch_size=64, shuffle=True)
@@ -135,6 +144,9 @@ def seconds(read):
 on_device = jax.device_put(train.inputs)
 order = np.stack(batches[:-1])  # the 937 full batches
 read_on_device(on_device, order).block_until_ready()  # compiles
+
+# %% tags=["timing"]
+# %%torch
 for name, read in {
     "torch DataLoader": lambda: [X.float().div(255) for X, _ in loader],
     "NumPy, batch by batch": lambda: [jax.block_until_ready(data.to_float(train.inputs[i])) for i in batches],

@@ -9,13 +9,13 @@
 # [This section in the book](https://d2l.ai/chapter_linear-classification/classification.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
-import torch
 
 from jaxd2l import data, losses, metrics, models, train
 
@@ -45,8 +45,11 @@ print("gradient:   ", float(jnp.abs(jax.grad(metrics.accuracy)(Y_hat, Y)).max())
 # labels of shape $(n, 1)$ with predictions of shape $(n,)$ would compare all $n^2$ pairs, and neither PyTorch nor JAX
 # would complain. `metrics.accuracy` accepts labels of shape $(n,)$ and refuses others.
 
-
 # %%
+# %%torch
+import torch
+
+
 def accuracy_in_torch(Y_hat, Y, averaged=True):
     Y_hat = Y_hat.reshape((-1, Y_hat.shape[-1]))
     preds = Y_hat.argmax(axis=1).type(Y.dtype)
@@ -57,6 +60,8 @@ def accuracy_in_torch(Y_hat, Y, averaged=True):
 scores, labels = torch.tensor(np.asarray(Y_hat)), torch.tensor(np.asarray(Y))
 print("torch:", accuracy_in_torch(scores, labels).item(), accuracy_in_torch(scores, labels, averaged=False).numpy())
 print("torch, compared in all pairs:", (scores.argmax(1) == labels[:, None]).float().mean().item())
+
+# %%
 print("JAX, compared in all pairs:  ", float((Y_hat.argmax(1) == Y[:, None]).mean()))
 try:
     metrics.accuracy(Y_hat, Y[:, None])

@@ -8,6 +8,7 @@
 # [This section in the book](https://d2l.ai/chapter_linear-classification/softmax-regression-scratch.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import time
 
@@ -15,12 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import torch
 
 from jaxd2l import activations, data, losses, models, plots, train
 from jaxd2l.types import Model
-
-torch.set_num_threads(1)  # for batches this small, more threads cost more than they gain
 
 # %% [markdown]
 # ## The softmax
@@ -46,6 +44,13 @@ def naive_softmax(X):
 
 
 large = jnp.array([[100.0, 0.0]])
+
+# %%
+# %%torch
+import torch
+
+torch.set_num_threads(1)  # for batches this small, more threads cost more than they gain
+
 X_exp = torch.exp(torch.tensor([[100.0, 0.0]]))
 print("JAX:  ", naive_softmax(large))
 print("torch:", (X_exp / X_exp.sum(1, keepdims=True)).numpy())
@@ -119,7 +124,12 @@ def cross_entropy(y_hat, y):
 y = jnp.array([0, 2])
 y_hat = jnp.array([[0.1, 0.3, 0.6], [0.3, 0.2, 0.5]])
 print("JAX:  ", y_hat[jnp.arange(2), y])
+
+# %%
+# %%torch
 print("torch:", torch.tensor(np.asarray(y_hat))[[0, 1], torch.tensor([0, 2])].numpy())
+
+# %%
 of_package = losses.cross_entropy_from_probabilities(y_hat, y)
 print(f"cross-entropy: {cross_entropy(y_hat, y):.4f}, of the package {of_package:.4f}")
 
@@ -163,6 +173,9 @@ print(f"test loss {history.test_loss[-1]:.2f}, test accuracy {history.test_accur
 
 # %%
 start = train.create_state(jax.random.key(0), net, optax.sgd(0.1)).params
+
+# %%
+# %%torch
 W = torch.tensor(np.asarray(start["kernel"]), requires_grad=True)
 b = torch.tensor(np.asarray(start["bias"]), requires_grad=True)
 optimizer = torch.optim.SGD([W, b], lr=0.1)

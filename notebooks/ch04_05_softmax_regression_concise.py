@@ -7,18 +7,16 @@
 # [This section in the book](https://d2l.ai/chapter_linear-classification/softmax-regression-concise.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import torch
 from flax import nnx
 
 from jaxd2l import activations, data, losses, models, parity, plots, train
 from jaxd2l.types import Batch
-
-torch.set_num_threads(1)  # for batches this small, more threads cost more than they gain
 
 # %% [markdown]
 # ## The model
@@ -38,6 +36,13 @@ class SoftmaxRegression(nnx.Module):
 
 
 in_flax = models.from_flax(lambda rngs: SoftmaxRegression(784, 10, rngs))
+
+# %%
+# %%torch
+import torch
+
+torch.set_num_threads(1)  # for batches this small, more threads cost more than they gain
+
 torch.manual_seed(0)
 in_torch = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
 X = np.random.default_rng(0).random((2, 28, 28, 1), np.float32)
@@ -50,6 +55,7 @@ print("torch:", tuple(in_torch(torch.tensor(X)).shape), {k: tuple(v.shape) for k
 # Then both compute the same scores:
 
 # %%
+# %%torch
 copied = parity.from_torch(in_torch.state_dict(), like=params)
 print("same scores:", np.allclose(in_flax.apply(copied, X), in_torch(torch.tensor(X)).detach().numpy(), atol=1e-6))
 
@@ -61,6 +67,9 @@ print("same scores:", np.allclose(in_flax.apply(copied, X), in_torch(torch.tenso
 
 # %%
 model = models.flax_softmax_regression(784, 10)
+
+# %%
+# %%torch
 params = {
     "torch": parity.from_torch(in_torch.state_dict(), like=params),
     "Flax": params,
@@ -98,6 +107,9 @@ o = jnp.array([0.0, -200.0])
 for function in (log_of_softmax, log_softmax, activations.log_softmax):
     gradient = jax.grad(lambda o, function=function: function(o)[1])(o)
     print(f"{function.__name__:15}", function(o), " gradient:", gradient)
+
+# %%
+# %%torch
 in_double = torch.tensor([0.0, -200.0], dtype=torch.float64)
 print("torch, float64:", torch.log_softmax(in_double, -1).numpy())
 
@@ -117,6 +129,9 @@ print("softmax unchanged:", bool(jnp.allclose(activations.softmax(o), activation
 
 # %%
 logits, labels = jax.random.normal(jax.random.key(0), (5, 3)), jnp.array([0, 2, 1, 1, -100])
+
+# %%
+# %%torch
 logits_torch, labels_torch = torch.tensor(np.asarray(logits)), torch.tensor(np.asarray(labels)).long()
 weight = np.array([1.0, 2.0, 0.5], np.float32)
 for options in ({}, {"label_smoothing": 0.1}, {"weight": weight}, {"reduction": "sum"}):
@@ -132,6 +147,9 @@ for options in ({}, {"label_smoothing": 0.1}, {"weight": weight}, {"reduction": 
 # %%
 dataset = data.fashion_mnist()
 batch = np.asarray(data.to_float(dataset.train.inputs[:64])), dataset.train.labels[:64]
+
+# %%
+# %%torch
 both_losses = (torch.nn.functional.cross_entropy, losses.cross_entropy)
 report = parity.check(in_torch, model, batch, loss=both_losses)
 print("same meaning, same accuracy:", report.ok)

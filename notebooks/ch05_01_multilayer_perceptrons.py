@@ -15,12 +15,12 @@
 # [This section in the book](https://d2l.ai/chapter_multilayer-perceptrons/mlp.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import torch
 
 from jaxd2l import activations, initializers, losses, models, plots, train
 from jaxd2l.models import least_squares
@@ -98,6 +98,9 @@ with_derivative(activations.tanh)
 # JAX the derivative is a new function, and there is nothing to clear.
 
 # %%
+# %%torch
+import torch
+
 x_torch = torch.tensor(np.asarray(x), requires_grad=True)
 for name in ("relu", "sigmoid", "tanh"):
     x_torch.grad = None
@@ -134,10 +137,15 @@ def leaky_relu(x, negative_slope):
 
 
 print("as in the package:", bool((leaky_relu(near, 0.1) == activations.leaky_relu(near, 0.1)).all()))
+
+# %%
+# %%torch
 zero, one = torch.tensor(0.0, requires_grad=True), torch.tensor(1.0)
 torch.nn.functional.leaky_relu(zero, 0.1).backward()
 print("            slope of leaky relu at 0   gelu(1)")
 print(f"torch       {zero.grad.item():24.4f}   {torch.nn.functional.gelu(one).item():.4f}")
+
+# %%
 print(f"jax.nn      {jax.grad(jax.nn.leaky_relu)(0.0, 0.1):24.4f}   {jax.nn.gelu(1.0):.4f}")
 print(f"activations {jax.grad(activations.leaky_relu)(0.0, 0.1):24.4f}   {activations.gelu(jnp.ones(())):.4f}")
 print(f"ours        {jax.grad(leaky_relu)(0.0, 0.1):24.4f}")

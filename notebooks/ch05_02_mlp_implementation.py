@@ -13,6 +13,7 @@
 # [This section in the book](https://d2l.ai/chapter_multilayer-perceptrons/mlp-implementation.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import time
 
@@ -20,7 +21,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import torch
 from flax import nnx
 
 from jaxd2l import activations, data, initializers, losses, models, parity, plots, train
@@ -140,6 +140,11 @@ def in_flax(rngs):
 
 
 sequential = models.from_flax(in_flax)
+
+# %%
+# %%torch
+import torch
+
 in_torch = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 256), torch.nn.ReLU(), torch.nn.Linear(256, 10))
 print("names in Flax: ", sequential.init(jax.random.key(0))["layers"].keys())
 print("names in torch:", sorted(in_torch.state_dict()))
@@ -151,6 +156,9 @@ print("names in torch:", sorted(in_torch.state_dict()))
 
 # %%
 y = fashion.train.labels[:256]
+
+# %%
+# %%torch
 logits = in_torch(torch.tensor(np.asarray(X)))
 torch.nn.functional.cross_entropy(logits, torch.tensor(y).long()).backward()
 torch_grads = {name: p.grad for name, p in in_torch.named_parameters()}

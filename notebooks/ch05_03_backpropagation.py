@@ -13,11 +13,11 @@
 # [This section in the book](https://d2l.ai/chapter_multilayer-perceptrons/backprop.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import numpy as np
-import torch
 from jax.ad_checkpoint import checkpoint_name
 
 from jaxd2l import activations, losses, models, plots
@@ -110,6 +110,11 @@ print("as in the package:", all(jnp.allclose(by_hand[name], getattr(packaged, na
 
 # %%
 by_jax = jax.grad(objective, argnums=(0, 1))(*weights, x, y)
+
+# %%
+# %%torch
+import torch
+
 W1, W2, x_torch, y_torch = (torch.tensor(np.asarray(array)) for array in (*weights, x, y))
 W1.requires_grad_()
 W2.requires_grad_()
@@ -124,6 +129,8 @@ J_torch.backward()
 print("J in torch equals J:", np.allclose(J_torch.item(), J, rtol=1e-6))
 for name, tensor in {"o": o_torch, "W2": W2, "h": h_torch, "z": z_torch, "W1": W1}.items():
     print(f"dJ/d{name:3} by hand equals torch's:   ", np.allclose(by_hand[name], tensor.grad.numpy(), atol=1e-6))
+
+# %%
 for name, gradient in zip(("W1", "W2"), by_jax, strict=True):
     print(f"dJ/d{name:3} by hand equals jax.grad's:", np.allclose(by_hand[name], gradient, atol=1e-6))
 

@@ -13,6 +13,7 @@
 # [This section in the book](https://d2l.ai/chapter_multilayer-perceptrons/numerical-stability-and-init.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import math
 
@@ -20,7 +21,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import torch
 
 from jaxd2l import activations, data, initializers, losses, models, plots, train
 from jaxd2l.book import stability
@@ -44,6 +44,9 @@ plots.lines(x, {"sigmoid(x)": y, "its derivative": slope}, xlabel="x", ylabel="s
 # The book multiplies 100 matrices of 4 x 4 standard normal numbers. Here it is in PyTorch:
 
 # %%
+# %%torch
+import torch
+
 generator = torch.Generator().manual_seed(0)
 M = torch.normal(0, 1, size=(4, 4), generator=generator)
 print(f"one matrix:   largest entry {M.abs().max().item():.1f}")
@@ -144,6 +147,9 @@ ours = {
     "torch_linear": initializers.torch_linear(),
     "flax_linear": initializers.flax_linear(),
 }
+
+# %%
+# %%torch
 torch.manual_seed(0)
 weight = torch.empty(256, 784)
 in_torch = {

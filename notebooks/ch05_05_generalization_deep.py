@@ -9,12 +9,12 @@
 # [This section in the book](https://d2l.ai/chapter_multilayer-perceptrons/generalization-deep.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import torch
 
 from jaxd2l import data, initializers, losses, metrics, models, optim, plots, train
 from jaxd2l.book import generalization
@@ -191,6 +191,9 @@ print(f"test accuracy: stopped {float(of_best):.1f}, after all epochs {fractions
 # changing. In JAX a state is a value, but `fit` donates it to the next epoch, so we copy it to the host.
 
 # %%
+# %%torch
+import torch
+
 layer = torch.nn.Linear(2, 1)
 kept = layer.state_dict()
 with torch.no_grad():

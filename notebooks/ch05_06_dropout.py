@@ -12,12 +12,12 @@
 # [This section in the book](https://d2l.ai/chapter_multilayer-perceptrons/dropout.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import torch
 from flax import nnx
 
 from jaxd2l import activations, data, initializers, keys, losses, models, optim, plots, train
@@ -62,6 +62,9 @@ print("its variance, 15² · 0.5 / (1 - 0.5) = 225:", f"{float(samples[:, 1, 7].
 # and only if it gets a key, and the same key drops the same units.
 
 # %%
+# %%torch
+import torch
+
 in_torch = torch.nn.Sequential(torch.nn.Linear(8, 64), torch.nn.ReLU(), torch.nn.Dropout(0.5), torch.nn.Linear(64, 1))
 torch.manual_seed(0)
 x_torch = torch.tensor(np.asarray(X))
@@ -70,6 +73,7 @@ with torch.no_grad():
     in_torch.eval()
     print("torch, eval():  two passes agree:", torch.equal(in_torch(x_torch), in_torch(x_torch)))
 
+# %%
 small = models.mlp(8, 64, 1, dropout_rate=0.5)
 params = small.init(hidden_key)
 first, second = jax.random.split(mask_key)
@@ -282,7 +286,6 @@ print("the mean over masks equals the output without:", bool(error < 0.3))
 # **7. Is there another way to inject noise?** Multiply each unit by a normal random number of mean 1 and variance $p /
 # (1 - p)$. This has the same mean and variance as dropout, but no unit is ever silent. An activation of `models.mlp`
 # takes no key, so we write the model out. It is otherwise the model of exercise 2 without decay.
-
 
 # %%
 plain = models.mlp(784, (256, 256), 10, init=initializers.kaiming_normal())

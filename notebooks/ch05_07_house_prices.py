@@ -13,13 +13,13 @@
 # [This section in the book](https://d2l.ai/chapter_multilayer-perceptrons/kaggle-house-price.html)
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pandas as pd
-import torch
 
 from jaxd2l import data, losses, models, optim, plots, train
 from jaxd2l.book import house_prices, preprocessing
@@ -114,6 +114,11 @@ prices = jnp.array([100_000.0, 500_000.0])
 print(f"10% too high, both: {log_rmse(1.1 * prices, prices):.4f}")
 print(f"10000 too high:     {log_rmse(prices + 10_000, prices):.4f}")
 print(f"by the package:     {house_prices.log_rmse(prices + 10_000, prices):.4f}")
+
+# %%
+# %%torch
+import torch
+
 in_torch = torch.sqrt(torch.nn.functional.mse_loss(*(torch.tensor(v).log() for v in ([110e3, 510e3], [100e3, 500e3]))))
 print(f"the same in torch:  {in_torch.item():.4f}")
 

@@ -7,11 +7,11 @@
 # more on the theory.
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import numpy as np
-import torch
 
 from jaxd2l import data, losses, models, optim, plots
 from jaxd2l.book import convergence, descent, landscapes
@@ -71,8 +71,11 @@ landscapes.contours(ravine, paths)
 # The rate that made plain descent diverge converges now. PyTorch takes the same path. Its `nesterov=True` looks one
 # step ahead; here the rate of 0.4, fine for either of the other two, is then too much.
 
-
 # %%
+# %%torch
+import torch
+
+
 def torch_end(make, steps=20):
     x = torch.tensor([-5.0, -2.0], requires_grad=True)
     optimizer = make([x])
@@ -85,6 +88,8 @@ def torch_end(make, steps=20):
 
 print("torch, momentum 0.5:", torch_end(lambda x: torch.optim.SGD(x, 0.6, momentum=0.5)).round(4))
 print("torch, Nesterov:    ", torch_end(lambda x: torch.optim.SGD(x, 0.4, momentum=0.5, nesterov=True)).round(3))
+
+# %%
 nesterov = descent.trajectory(ravine, start, optim.sgd(0.4, momentum=0.5, nesterov=True), steps=20)
 print("optim.sgd, Nesterov:", np.asarray(nesterov[-1]).round(3))
 

@@ -6,12 +6,12 @@
 # a ravine, and where it fails. [The book's section](https://d2l.ai/chapter_optimization/adagrad.html) tells its story.
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import torch
 
 from jaxd2l import data, losses, models, optim, plots, train
 from jaxd2l.book import descent, landscapes
@@ -58,8 +58,11 @@ landscapes.contours(ravine, paths)
 # `optim.adagrad` does what `torch.optim.Adagrad` does, with $\epsilon = 10^{-10}$ outside the root, which matters only
 # for tiny gradients. `optax.adagrad` starts with $\mathbf{s}_0 = 0.1$ and therefore ends elsewhere.
 
-
 # %%
+# %%torch
+import torch
+
+
 def torch_end(make, steps=20):
     x = torch.tensor([-5.0, -2.0], requires_grad=True)
     optimizer = make([x])
@@ -74,6 +77,8 @@ packaged = descent.trajectory(ravine, start, optim.adagrad(0.4), steps=20)[-1]
 print("from scratch: ", paths["rate 0.4"][-1])
 print("optim.adagrad:", packaged)
 print("torch:        ", torch_end(lambda x: torch.optim.Adagrad(x, 0.4)))
+
+# %%
 print("optax.adagrad:", descent.trajectory(ravine, start, optax.adagrad(0.4), steps=20)[-1])
 
 # %% [markdown]

@@ -6,12 +6,12 @@
 # versions differ. [The book's section](https://d2l.ai/chapter_optimization/rmsprop.html) compares it with Adagrad.
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import torch
 
 from jaxd2l import data, losses, models, optim, plots
 from jaxd2l.book import descent, landscapes
@@ -70,8 +70,11 @@ plots.lines(
 # `optim.rmsprop` does what `torch.optim.RMSprop` does: it adds $\epsilon = 10^{-8}$ to the root, and keeps 0.99 by
 # default. `optax.rmsprop` adds it under the root, and keeps 0.9. If you port a model, give all of them.
 
-
 # %%
+# %%torch
+import torch
+
+
 def torch_end(make, steps=20):
     x = torch.tensor([-5.0, -2.0], requires_grad=True)
     optimizer = make([x])

@@ -6,12 +6,12 @@
 # book's section](https://d2l.ai/chapter_optimization/adadelta.html) derives it from Adagrad.
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import torch
 
 from jaxd2l import data, losses, models, optim, plots
 from jaxd2l.book import descent, landscapes
@@ -77,8 +77,11 @@ landscapes.contours(ravine, {name: path[::5] for name, path in paths.items()})
 # Both multiply $\mathbf{d}$ by a learning rate. In torch it is 1 by default, and so must it be here and in optax:
 # **without a rate, `optax.adadelta()` returns $+\mathbf{d}$ and climbs.**
 
-
 # %%
+# %%torch
+import torch
+
+
 def torch_end(make, steps=20):
     x = torch.tensor([-5.0, -2.0], requires_grad=True)
     optimizer = make([x])

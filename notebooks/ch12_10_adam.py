@@ -6,12 +6,12 @@
 # gets in the way. [The book's section](https://d2l.ai/chapter_optimization/adam.html) has its history.
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import torch
 
 from jaxd2l import data, losses, models, optim, plots
 from jaxd2l.book import descent, landscapes
@@ -79,8 +79,11 @@ plots.lines(steps, {"without / with": factor}, xlabel="step", ylabel="length of 
 # $0.99900001287$: the difference is off by $1.3 \cdot 10^{-5}$. torch computes it in float64, optax in float32.
 # `optim.adam` computes $-\mathrm{expm1}(t \log \beta_2)$, in which nothing cancels.
 
-
 # %%
+# %%torch
+import torch
+
+
 def torch_end(make, steps=20):
     x = torch.tensor([-5.0, -2.0], requires_grad=True)
     optimizer = make([x])
@@ -98,6 +101,8 @@ optimizer = torch.optim.Adam([w], 1.0)
 (w * 1.0).sum().backward()
 optimizer.step()
 print(f"first step for a gradient of 1: torch {w.item():.7f}", end=", ")
+
+# %%
 for name, tx in {"optim": optim.adam(1.0), "optax": optax.adam(1.0)}.items():
     update, _ = tx.update(jnp.ones(1), tx.init(jnp.zeros(1)))
     print(f"{name} {update[0]:.7f}", end=", " if name == "optim" else "\n")
@@ -131,6 +136,7 @@ landscapes.contours(ravine, paths)
 # *weights* by $\eta \lambda$ instead.
 
 # %%
+# %%torch
 for name, tx in {
     "Adam": optim.adam(0.4),
     "Adam, decay 0.01": optim.adam(0.4, weight_decay=0.01),

@@ -7,12 +7,12 @@
 # section](https://d2l.ai/chapter_optimization/lr-scheduler.html) trains LeNet; until this package has it, an MLP does.
 
 # %%
+# %load_ext jaxd2l.parity.notebook
 # %matplotlib inline
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import torch
 
 from jaxd2l import data, losses, models, optim, plots, schedules, train
 from jaxd2l.train.sweep import sweep
@@ -29,6 +29,11 @@ from jaxd2l.types import Batch, Dataset
 # %%
 def inverse_square_root(t):
     return 0.1 * (t + 1.0) ** -0.5
+
+
+# %%
+# %%torch
+import torch
 
 
 def torch_rates(make, steps, base):
@@ -94,6 +99,9 @@ plots.lines(t[:35], shown, xlabel="step or epoch", ylabel="learning rate")
 # %%
 by_optax = optax.warmup_cosine_decay_schedule(0.0, 0.3, 5, 20, 0.01)(t)
 print("optax, with warm-up:", np.allclose(pairs["warm-up"][0], by_optax, atol=1e-6))
+
+# %%
+# %%torch
 by_torch = torch_rates(lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 20, eta_min=0.01), 41, 0.3)
 print(
     f"after 20 and 29 steps: book {cosine(t)[20]:.4f} {cosine(t)[29]:.4f}, torch {by_torch[20]:.4f} {by_torch[29]:.4f}"
@@ -166,6 +174,9 @@ plots.lines(
 
 # %%
 gradient = jnp.array([3.0, 4.0])
+
+# %%
+# %%torch
 torch_parameter = torch.zeros(2, requires_grad=True)
 torch_parameter.grad = torch.tensor([3.0, 4.0])
 torch.nn.utils.clip_grad_norm_([torch_parameter], 1.0)

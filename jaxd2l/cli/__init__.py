@@ -48,6 +48,8 @@ def _carried_out(command: ModuleType, options: argparse.Namespace) -> int:
         # is our own mistake.
         if isinstance(error, ImportError | MemoryError | RuntimeError) and not isinstance(error, RecursionError):
             complain(f"error: {_sentence(error)}")
+        elif problem := _without_a_device():
+            complain(f"error: {problem}")
         else:
             complain(f"{traceback.format_exc()}\nThis is a mistake in jaxd2l. Please report the lines above: {_ISSUES}")
         return ExitCode.ERROR
@@ -63,3 +65,15 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return f"there is not enough memory: {error}" if str(error) else "there is not enough memory"
     return str(error) or type(error).__name__
+
+
+def _without_a_device() -> str:
+    """What is wrong if JAX itself cannot start, which it does not always put into words; empty if it can."""
+    import jax
+
+    try:
+        jax.devices()
+    except (AssertionError, RuntimeError):
+        asked = jax.config.values["jax_platforms"]
+        return f"JAX finds no device of the platform {asked!r}, which JAX_PLATFORMS asks for; unset it, or install one"
+    return ""

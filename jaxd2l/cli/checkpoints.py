@@ -106,10 +106,10 @@ def after_epoch(checkpoints: Checkpoints, state: TrainState, history: History, s
             configuration=checkpoints.configuration,
             notes={"seconds": seconds},
         )
-    except OSError as error:
+    except Exception as error:  # Orbax and TensorStore raise every kind, and none is worth the run
         checkpoints.failed.append(epoch)
         last = f"the last good one is {checkpoints.good[-1]}" if checkpoints.good else "there is no earlier one"
-        complain(f"warning: {error}; the run continues without this checkpoint; {last}")
+        complain(f"warning: {error or type(error).__name__}; the run continues without this checkpoint; {last}")
     else:
         checkpoints.good.append(folder)
         checkpoints.seconds.append(time.perf_counter() - clock)
@@ -117,7 +117,8 @@ def after_epoch(checkpoints: Checkpoints, state: TrainState, history: History, s
 
 def keep_best(checkpoints: Checkpoints, best: Best) -> None:
     """Keeps the parameters of the best epoch so far beside the checkpoints, for a run that is resumed."""
-    with suppress(OSError):  # `after_epoch` says it of the checkpoint, and without it only best.safetensors is missing
+    # `after_epoch` says it of the checkpoint, and without it only best.safetensors is missing.
+    with suppress(OSError, MemoryError):
         save_params(_best(checkpoints, best.epoch), best.params)
         for path in checkpoints.directory.glob("best-*.safetensors"):
             if path != _best(checkpoints, best.epoch):

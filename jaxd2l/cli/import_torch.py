@@ -3,6 +3,8 @@
 import argparse
 import shlex
 
+import numpy as np
+
 from jaxd2l._exit_codes import ExitCode
 from jaxd2l.cli import runs
 from jaxd2l.cli.folders import PARAMS, new_folder, whole
@@ -15,7 +17,11 @@ _DATASETS = {784: "fashion_mnist", 64: "digits", 2: "synthetic"}
 def run(options: argparse.Namespace) -> ExitCode:
     """Reads a state_dict in safetensors, recognises the model, and makes a run folder."""
     try:
-        layers = from_state_dict(read_tensors(options.file))
+        tensors = read_tensors(options.file)
+        for name, tensor in tensors.items():
+            if not np.isfinite(tensor).all():
+                raise ValueError(f"{name!r} has numbers that are not finite")
+        layers = from_state_dict(tensors)
     except ValueError as error:
         raise ValueError(
             f"{options.file} does not hold a state_dict that can be imported: {error}; in torch, write one with "

@@ -51,8 +51,9 @@ def is_of_the_same_run(folder: Path, arguments: Mapping[str, Any]) -> bool:
 def made_with() -> dict[str, Any]:
     """What run.json says about versions and hardware."""
     here = environment("python", "jaxd2l", "jax", "jaxlib", "flax", "optax", "numpy", "tensorflow-datasets")
-    device = {"platform": here.platform, "kind": here.kind, "count": here.devices}
-    return {"versions": here.versions, "device": {**device, "machine": here.machine, "system": here.system}}
+    device = {"platform": here.platform, "kind": here.kind, "count": here.devices, "threads": here.threads}
+    device |= {"processor": here.cpu, "vectors": here.vectors, "machine": here.machine, "system": here.system}
+    return {"versions": here.versions, "device": device, "options": here.options}
 
 
 def to_json(values: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, PRNGKeyArray
 
+from jaxd2l._checks import runs
 from jaxd2l._checks.numbers import require_whole
 from jaxd2l._checks.values import host_or_device
 from jaxd2l._files import named_leaves
@@ -75,6 +76,9 @@ def first_nonfinite(
     >>> first_nonfinite(model, losses.squared_loss, tx, data.train, key=key, state=state, batch_size=32)
     NonFinite(step=1, quantity='outputs', value=inf)
     """
+    model, tx, train = runs.model(model), runs.transformation(tx), runs.batch("training", train)
+    if not isinstance(state, TrainState):
+        raise TypeError(f"state must be a TrainState, as fit returns it; got {type(state).__name__}")
     n, begun = len(train.inputs), int(state.step)
     require_whole(1, n=n, batch_size=batch_size)
     epoch, rest = divmod(begun, -(-n // batch_size))

@@ -16,7 +16,7 @@ from rich.progress import track
 from jaxd2l._environment import environment
 from jaxd2l._tables import markdown_table
 from parity_tests.causes.families import DEFECTS
-from parity_tests.causes.planting import Outcome, outcome, right_ports
+from parity_tests.causes.planting import Outcome, outcome, right_ports, with_right_ports
 from parity_tests.causes.settings import Defect
 
 RECORD, PAGE = (Path(__file__).with_name(name) for name in ("measured.json", "README.md"))
@@ -48,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--record", action="store_true", help=f"keep the result in {RECORD.name} and {PAGE.name}")
     options = parser.parse_args(arguments)
     chosen = [d for d in DEFECTS if options.only in d.family or options.only in d.name]
-    rights = list(track(right_ports(chosen), "Right ports"))
+    settings = {id(defect.setting) for defect in chosen}
+    firsts = [defect for defect in with_right_ports(DEFECTS) if id(defect.setting) in settings]
+    rights = list(track(right_ports(firsts), "Right ports"))
     outcomes = []
     for defect in track(chosen, "Planting"):
         outcomes.append(outcome(defect))

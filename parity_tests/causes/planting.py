@@ -36,9 +36,9 @@ def outcome(defect: Defect) -> Outcome:
     return Outcome(defect.family, defect.name, not report.ok, hint, verdict)
 
 
-def right_ports(defects: Iterable[Defect]) -> Iterator[dict[str, Any]]:
-    """Checks each setting's right port once: the family, the first defect planted in it, whether it is accepted."""
-    for first in with_right_ports(defects):
+def right_ports(firsts: Iterable[Defect]) -> Iterator[dict[str, Any]]:
+    """Checks the right ports of settings, given by their first defects: the family, that defect, whether accepted."""
+    for first in firsts:
         yield {"family": first.family, "name": first.name, "accepted": report_of(first.setting, {}).ok}
 
 

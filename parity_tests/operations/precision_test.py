@@ -51,3 +51,21 @@ def test_jax_is_off_where_torch_is_not(name) -> None:
     right = exact(mpmath.mpf(float(x)))
     jax_error, torch_error = (float(abs((value - right) / right)) / roundoff for value in found)
     assert jax_error > 2 * torch_error + 4
+
+
+def test_jaxs_gradient_of_least_squares_is_off_where_singular_values_are_nearly_equal() -> None:
+    rng = np.random.default_rng(0)
+    left, right = (np.linalg.qr(rng.normal(size=shape))[0] for shape in ((4, 3), (3, 3)))
+    A = (left * [1.001, 1.0, 0.9995] @ right).astype(np.float32)
+    b, cotangent = rng.normal(size=(4, 3)).astype(np.float32), rng.normal(size=(3, 3)).astype(np.float32)
+
+    def by_torch(dtype: torch.dtype) -> np.ndarray:
+        given, target, weights = (torch.tensor(x, dtype=dtype) for x in (A, b, cotangent))
+        given.requires_grad_()
+        (torch.linalg.lstsq(given, target).solution * weights).sum().backward()
+        return given.grad.numpy()
+
+    exact = by_torch(torch.float64)
+    ours = jax.grad(lambda given: jnp.sum(jnp.linalg.lstsq(given, b)[0] * cotangent))(jnp.asarray(A))
+    jax_error, torch_error = (np.abs(value - exact).max() for value in (ours, by_torch(torch.float32)))
+    assert jax_error > 20 * torch_error

@@ -21,6 +21,7 @@ from jaxd2l.parity.replacements.rotary import rotary
 from jaxd2l.parity.replacements.sites import Candidate, Program, Site
 from jaxd2l.parity.replacements.structure import structure
 from jaxd2l.parity.replacements.watching import changed, record
+from jaxd2l.parity.replacements.weight_norms import weight_norms
 from jaxd2l.parity.replacements.written_attention import written_attention
 from jaxd2l.parity.replacements.written_norms import written_norms
 
@@ -29,8 +30,9 @@ __all__ = ["OF_GRADIENTS", "OF_VALUES", "Candidate", "Program", "Site", "candida
 Family = Callable[[Site, Program], Iterator[Candidate]]
 
 OF_VALUES: tuple[Family, ...] = (
-    norms, written_norms, activations, convolutions, pooling, rotary, layout, parts, attention, written_attention,
-    recurrent, resizing, embeddings, distances, losses, dropout, structure, inputs_turned, arithmetic,
+    norms, written_norms, weight_norms, activations, convolutions, pooling, rotary, layout, parts, attention,
+    written_attention, recurrent, resizing, embeddings, distances, losses, dropout, structure, inputs_turned,
+    arithmetic,
 )  # fmt: skip
 """From changes with a meaning to those that may stand for several."""
 

@@ -1,12 +1,11 @@
-"""Another eps, other axes or groups, other statistics in one of torch's norms."""
+"""Another eps, another variance, or another gain in one of torch's norms."""
 
 from collections.abc import Iterator
-from itertools import combinations
 from typing import Any
 
-import numpy as np
 import torch
 
+from jaxd2l.parity.replacements.norm_statistics import grouped, running, scaled
 from jaxd2l.parity.replacements.sites import Candidate, Change, Program, Site, bound, instead, with_options
 
 EPSILONS = (1e-6, 1e-5, 1e-3, 1e-8, 1e-12, 1e-7, 1e-4, 1e-2, 0.0, 1e-10, 1e-9, 1e-1, 1.0, 2e-5,
@@ -23,9 +22,9 @@ def norms(site: Site, program: Program) -> Iterator[Candidate]:
         yield from _gain(site)
         yield instead(site, f"{site.name} is missing", lambda x, *args, **kwargs: x, 2)
         if site.name in ("group_norm", "batch_norm"):
-            yield from _grouped(site)
+            yield from grouped(site)
         if site.name == "batch_norm":
-            yield from _running(site)
+            yield from running(site)
 
 
 def _eps(site: Site) -> Iterator[Candidate]:
@@ -86,7 +85,7 @@ def _by_formula(site: Site, *, correction: int = 0, root: str = "inside", centre
             "no division": lambda: torch.ones_like(var),
         }
         out = (y - mean if centred else y) / roots[root]()
-        return _scaled(site.name, out.reshape(x.shape), given)
+        return scaled(site.name, out.reshape(x.shape), given)
 
     return change
 
@@ -100,14 +99,6 @@ def _folded(name: str, given: dict[str, Any]) -> tuple[torch.Tensor, tuple[int, 
         y = x.reshape(x.shape[0], given["num_groups"], -1)
         return y, (2,)
     return x, tuple(range(2, x.dim())) if name == "instance_norm" else (0, *range(2, x.dim()))
-
-
-def _scaled(name: str, out: torch.Tensor, given: dict[str, Any]) -> torch.Tensor:
-    shape = [-1] if name in ("layer_norm", "rms_norm") else [1, -1, *[1] * (out.dim() - 2)]
-    for which, function in (("weight", torch.mul), ("bias", torch.add)):
-        if (value := given.get(which)) is not None:
-            out = function(out, value if len(shape) == 1 else value.reshape(shape))
-    return out
 
 
 def _gain(site: Site) -> Iterator[Candidate]:
@@ -142,103 +133,10 @@ def _gain(site: Site) -> Iterator[Candidate]:
 
 def _bias_first(site: Site, given: dict[str, Any]) -> torch.Tensor:
     plain = site.function(**given | {"weight": None, "bias": None})
-    shifted = _scaled(site.name, plain, {"bias": given["bias"]})
-    return _scaled(site.name, shifted, {"weight": given["weight"]})
+    shifted = scaled(site.name, plain, {"bias": given["bias"]})
+    return scaled(site.name, shifted, {"weight": given["weight"]})
 
 
 def _with_weight(site: Site, function: Any, args: Any, kwargs: Any) -> Any:
     given = bound(site.function, site.name, args, kwargs)
     return site.function(**given | {"weight": function(given["weight"])})
-
-
-def _grouped(site: Site) -> Iterator[Candidate]:
-    given = site.named
-    x = given["input"]
-    if x.dim() < 2:
-        return
-    channels = x.shape[1]
-    theirs = given.get("num_groups", channels)
-    if site.name == "group_norm":
-        for groups in (g for g in range(1, channels + 1) if channels % g == 0 and g != theirs):
-            also = {1: " (LayerNorm over all)", channels: " (InstanceNorm)"}.get(groups, "")
-            hint = f"groups: JAX's group_norm has {groups} groups{also}, torch's {theirs}"
-            yield instead(site, hint, with_options(site, num_groups=groups))
-        if 1 < theirs < channels:
-            hint = f"groups: JAX's group_norm puts every {theirs}th channel in one group, torch neighbours"
-
-            def change(*a: Any, **k: Any) -> Any:
-                return _norm_over(site, bound(site.function, site.name, a, k), (1, *range(3, x.dim() + 1)), True)
-
-            yield instead(site, hint, change)
-    elif not given["training"]:
-        return
-    names = [
-        "batch",
-        "group",
-        "channel in the group",
-        *(("height", "width") if x.dim() == 4 else map("axis {}".format, range(2, x.dim()))),
-    ]
-    for size in range(1, len(names) + 1):
-        for axes in combinations(range(len(names)), size):
-            hint = f"axis: JAX's statistics of {site.name} are over {', '.join(names[i] for i in axes)}"
-
-            def change(*a: Any, _x: Any = axes, **k: Any) -> Any:
-                return _norm_over(site, bound(site.function, site.name, a, k), _x, False)
-
-            yield instead(site, hint, change)
-
-
-def _norm_over(site: Site, given: dict[str, Any], axes: tuple[int, ...], interleaved: bool) -> torch.Tensor:
-    """Statistics over axes of (batch, group, channel in it, places)."""
-    x = given["input"]
-    groups = given.get("num_groups", x.shape[1])
-    y = x.unflatten(1, (x.shape[1] // groups, groups) if interleaved else (groups, -1))
-    normal = (y - y.mean(axes, keepdim=True)) / (y.var(axes, correction=0, keepdim=True) + given["eps"]).sqrt()
-    return _scaled(site.name, normal.reshape(x.shape), given)
-
-
-def _running(site: Site) -> Iterator[Candidate]:
-    given = site.named
-    if given["training"]:
-        if given["running_mean"] is not None:
-            hint = (
-                "running statistics in training mode: JAX normalises with the running averages, torch with the batch's"
-            )
-            yield instead(site, hint, with_options(site, training=False))
-        return
-
-    def fresh(given: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "running_mean": torch.zeros_like(given["running_mean"]),
-            "running_var": torch.ones_like(given["running_var"]),
-        }
-
-    ways = {
-        "running statistics are fresh in JAX: mean 0 and variance 1, torch's are not used": fresh,
-        "running statistics: JAX takes the root of the running variance (var) for it": lambda g: {
-            "running_var": g["running_var"].sqrt()
-        },
-        "running statistics: JAX takes the root of the running variance (var) for it, in float32": lambda g: {
-            "running_var": torch.from_numpy(np.sqrt(g["running_var"].numpy().astype(np.float32)).astype(np.float64))
-        },
-        "running statistics: JAX squares the running variance (var)": lambda g: {"running_var": g["running_var"] ** 2},
-        "running mean and running variance are swapped in JAX": lambda g: {
-            "running_mean": g["running_var"], "running_var": g["running_mean"],
-        },
-        "running mean and running variance are swapped in JAX, and negative variances made positive": lambda g: {
-            "running_mean": g["running_var"], "running_var": g["running_mean"].abs(),
-        },
-        "running mean is not used in JAX: it is 0": lambda g: {"running_mean": torch.zeros_like(g["running_mean"])},
-        "running variance is not used in JAX: it is 1": lambda g: {"running_var": torch.ones_like(g["running_var"])},
-        "running mean: JAX adds it, torch subtracts it": lambda g: {"running_mean": -g["running_mean"]},
-        "running variance: JAX multiplies by its root": lambda g: {"running_var": 1 / g["running_var"]},
-    }  # fmt: skip
-    for hint, way in ways.items():
-
-        def change(*args: Any, _way: Any = way, **kwargs: Any) -> Any:
-            given = bound(site.function, site.name, args, kwargs)
-            return site.function(**given | _way(given))
-
-        yield instead(site, f"{hint}", change)
-    hint = "running statistics are ignored: JAX normalises with the batch's statistics in evaluation mode"
-    yield instead(site, hint, with_options(site, training=True, running_mean=None, running_var=None))

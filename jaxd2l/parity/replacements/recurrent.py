@@ -70,6 +70,8 @@ def _ways(site: Site, gates: int) -> Iterator[tuple[str, Way]]:
     yield "initial state is ignored in JAX: it starts from zeros", Way(no_start=True)
     if site.name in _LAYERS:
         yield "direction: JAX reads the sequence backwards", Way(backwards=True)
+        unturned = "direction: JAX reads the sequence backwards, and gives the outputs in that order"
+        yield unturned, Way(backwards=True, no_flip=True)
         yield "batch and time are swapped in JAX (batch_first)", Way(swapped_axes=True)
         yield "direction: JAX does not turn the backward outputs round again", Way(no_flip=True)
         yield "direction: JAX reads forwards in both directions", Way(directions="forwards")
@@ -121,7 +123,7 @@ def _layers(
                 start = _step(name, way, sequence.select(time, t), start, group)
                 made.append(start[0] if name == "lstm" else start)
             out = torch.stack(made, time)
-            outputs.append(out.flip(time) if turned and not way.no_flip and not way.backwards else out)
+            outputs.append(out.flip(time) if turned and not way.no_flip else out)
             ends.append(start)
         outputs = outputs[::-1] if way.directions == "exchanged" else outputs
         x = torch.cat(outputs, -1)

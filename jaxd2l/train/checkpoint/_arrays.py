@@ -60,6 +60,10 @@ def read_arrays(folder: Path, expected: Mapping[str, jax.ShapeDtypeStruct]) -> d
         found = {name: (tuple(entry.shape), np.dtype(entry.dtype)) for name, entry in metadata.tree.items()}
         if found != {name: (spec.shape, np.dtype(spec.dtype)) for name, spec in wanted.items()}:
             raise ValueError(f"it holds {found}, and {dict(wanted)} was expected")
+        for name, entry in metadata.tree.items():
+            pieces = getattr(getattr(entry, "storage", None), "chunk_shape", None) or ()
+            if any(piece > max(1, size) for piece, size in zip(pieces, entry.shape, strict=False)):
+                raise ValueError(f"{name} is stored in pieces of shape {pieces}, larger than itself")
         as_numpy = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in wanted}
         args = ocp.args.PyTreeRestore(item=wanted, restore_args=as_numpy)
         arrays: dict[str, Any] = _whole(checkpointer.restore, folder.absolute(), args=args)

@@ -1,6 +1,5 @@
 """What makes two runs the same run: everything that decides their bits, as plain values that can be compared."""
 
-import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -10,10 +9,12 @@ import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from jaxd2l._checks import runs
+from jaxd2l._checks.values import random_key
 from jaxd2l._environment import environment
 from jaxd2l.types import Dataset
 
-_MOST_NAMED, _LONGEST = 12, 80
+_MOST_NAMED, _LONGEST = 12, 120
 
 
 def describe(dataset: Dataset, /, *, key: PRNGKeyArray, batch_size: int, **arguments: Any) -> dict[str, Any]:
@@ -27,14 +28,17 @@ def describe(dataset: Dataset, /, *, key: PRNGKeyArray, batch_size: int, **argum
         the loss, the activation, the optimiser and its numbers, as JSON values.
 
     Raises:
-      TypeError: a value that JSON does not have.
+      TypeError: no dataset, no key, or a value that JSON does not have.
 
     >>> configuration = describe(digits(), key=jax.random.key(7), batch_size=32, model="softmax", lr=0.5)
     >>> configuration["key"], configuration["lr"]
     ('threefry2x32 0 7', 0.5)
     """
+    dataset = runs.dataset(dataset)
+    key = random_key("key", key)
     key_words = " ".join(map(str, np.asarray(jax.random.key_data(key)).tolist()))
     own = {"batch_size": batch_size, "key": f"{jax.random.key_impl(key)} {key_words}", "data": digest(dataset)}
+    own |= {"examples": len(dataset.train.inputs)}
     described: dict[str, Any] = json.loads(json.dumps(arguments | own))  # as it will be when it is read back
     return described
 
@@ -49,11 +53,13 @@ def digest(dataset: Dataset) -> str:
     return sha.hexdigest()
 
 
-@functools.cache
 def surroundings() -> dict[str, str]:
-    """What bits may depend on although it is not part of the run: versions and the device."""
+    """What bits may depend on although it is not part of the run: versions, the device, and what steers XLA and JAX."""
     here = environment("jaxd2l", "jax", "jaxlib", "optax", "orbax-checkpoint")
-    return here.versions | {"device": f"{here.devices} x {here.platform} {here.kind}"}
+    device = {"device": f"{here.devices} x {here.platform} {here.kind}"}
+    if here.platform == "cpu":
+        device |= {"threads": str(here.threads), "processor": here.cpu, "vector instructions": here.vectors}
+    return here.versions | device | here.options
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
@@ -71,7 +77,7 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
 
 def _plain(values: Mapping[str, Any], name: str) -> str:
     value = values.get(name)
-    if value is None:
+    if value is None or value == "":
         return "none"
     text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     text = text if len(text) <= _LONGEST else text[:_LONGEST] + "..."

@@ -16,10 +16,19 @@ from jaxd2l._checks.numbers import require_whole
 from jaxd2l._files import named_leaves
 from jaxd2l.train.checkpoint._arrays import read_arrays, write_arrays
 from jaxd2l.train.checkpoint._configuration import differences, surroundings
-from jaxd2l.train.checkpoint._sealed import forget, passed_over, seal, sealed
+from jaxd2l.train.checkpoint._sealed import folder_name, forget, passed_over, seal, sealed
 from jaxd2l.types import History, TrainState
 
 FORMAT = 1
+_DRAWS = ("JAX_THREEFRY_PARTITIONABLE", "JAX_DEFAULT_PRNG_IMPL", "JAX_RANDOM_SEED_OFFSET")
+"""What decides which numbers a key or a seed draws."""
+
+_LATER = ("examples",)
+"""What older checkpoints do not say of the same run."""
+
+_PLAUSIBLE = 2**26
+"""Bytes of a history that no file need account for: the losses of a run that does not move pack very well."""
+
 _MANIFEST, _ARRAYS = "manifest.json", "arrays"
 _log = logging.getLogger(__name__)
 
@@ -122,6 +131,8 @@ def restore(
       ValueError: the newest intact checkpoint is of another model, dataset or configuration (the message has every
         difference), or of a format that this version does not know.
     """
+    if not isinstance(like, TrainState):
+        raise TypeError(f"like must be a TrainState, or its shapes; got {type(like).__name__}")
     if not Path(directory).is_dir():
         return None
     for folder in sealed(Path(directory)):
@@ -131,6 +142,9 @@ def restore(
             passed_over(folder, f"{_MANIFEST} is not one of ours ({type(error).__name__})")
             continue
         _require_same_run(folder, manifest, like, configuration)
+        if fault := _exaggeration(folder, manifest, configuration):
+            passed_over(folder, fault)
+            continue
         try:
             arrays = read_arrays(folder / _ARRAYS, _specs(like, manifest))
         except Exception as error:  # Orbax and TensorStore raise every kind
@@ -172,12 +186,34 @@ def _require_same_run(
         raise ValueError(f"{folder} has format {manifest['format']}, and this version of jaxd2l reads {FORMAT}")
     expected = {name: _kind(spec) for name, spec in _specs(like, manifest).items()}
     # The configuration says it in plain words; the arrays show what it leaves out.
-    different = differences(manifest["configuration"], configuration) or differences(manifest["arrays"], expected)
+    earlier = {name: configuration[name] for name in _LATER if name in configuration}
+    different = differences(earlier | manifest["configuration"], configuration)
+    different = different or differences(manifest["arrays"], expected)
     if different:
         raise ValueError(f"{folder} is a checkpoint of another run: {different}")
-    moved = differences(manifest["surroundings"], surroundings())
-    if moved:
+    there, here = manifest["surroundings"], surroundings()
+    there, here = ({name: values[name] for name in there if name in here} for values in (there, here))
+    if redrawn := differences(*({name: values[name] for name in _DRAWS if name in there} for values in (there, here))):
+        raise ValueError(
+            f"{folder} is a checkpoint of a run that drew other random numbers ({redrawn}): its examples would come in "
+            "another order from here on; set that as it was"
+        )
+    if moved := differences(there, here):
         _log.warning("%s was saved elsewhere (%s): the run continues, but its last bits may differ", folder, moved)
+
+
+def _exaggeration(folder: Path, manifest: dict[str, Any], configuration: Mapping[str, Any]) -> str:
+    """In what a manifest claims more than can be; empty if in nothing. Arrays are read only after this."""
+    step, epochs = manifest["step"], manifest["epochs"]
+    if folder.name != folder_name(step):
+        return f"its manifest is one of step {step}"
+    n, batch_size = (configuration.get(name) for name in ("examples", "batch_size"))
+    if isinstance(n, int) and isinstance(batch_size, int) and batch_size > 0 and step != epochs * -(-n // batch_size):
+        return f"{step} steps in {epochs} epochs is not what {n} examples in batches of {batch_size} make"
+    claimed, there = 4 * (step + 3 * epochs), sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+    if claimed > max(_PLAUSIBLE, 1000 * there):
+        return f"it claims {claimed} bytes of history, and has {there} bytes in all"
+    return ""
 
 
 def _specs(like: TrainState, manifest: dict[str, Any]) -> dict[str, jax.ShapeDtypeStruct]:

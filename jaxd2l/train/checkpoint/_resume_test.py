@@ -7,6 +7,7 @@ import pickle
 import resource
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -21,7 +22,8 @@ from hypothesis.extra import numpy as hnp
 
 from jaxd2l import losses, models, optim
 from jaxd2l.train import create_state, fit
-from jaxd2l.train.checkpoint import describe, join_histories, locked, restore, save
+from jaxd2l.train.checkpoint import _resume, describe, join_histories, locked, restore, save
+from jaxd2l.train.checkpoint._arrays import read_arrays, write_arrays
 from jaxd2l.train.checkpoint._sealed import SUMS, _digests, _format
 from jaxd2l.types import Batch, Dataset, History, Model, TrainState
 
@@ -307,6 +309,53 @@ def test_a_forged_manifest_of_another_run_is_refused_in_few_plain_words(tmp_path
         restore(tmp_path, like=like, configuration={})
     assert str(refused.value).isprintable()
     assert len(str(refused.value)) < 3000
+
+
+def test_one_that_calls_itself_later_than_it_is_is_passed_over(tmp_path, caplog):
+    like = kept(tmp_path)
+    shutil.copytree(tmp_path / "step-00000010", tmp_path / "step-99999999")
+    found = restore(tmp_path, like=like, configuration={})
+    assert found is not None
+    assert found.folder.name == "step-00000015"
+    assert "step-99999999 is damaged and passed over: its manifest is one of step 10" in caplog.text
+
+
+def test_more_steps_than_the_dataset_makes_are_passed_over(tmp_path, caplog):
+    configuration = {"examples": STEPS * 8 - 3, "batch_size": 8}
+    like = kept(tmp_path, **configuration)
+    assert restore(tmp_path, like=like, configuration=configuration) is not None
+    configuration["batch_size"] = 4
+    change_manifest(tmp_path / "step-00000015", configuration=configuration)
+    change_manifest(tmp_path / "step-00000010", configuration=configuration)
+    change_manifest(tmp_path / "step-00000005", configuration=configuration)
+    assert restore(tmp_path, like=like, configuration=configuration) is None
+    assert "15 steps in 3 epochs is not what 37 examples in batches of 4 make" in caplog.text
+
+
+def test_a_history_that_the_files_cannot_hold_is_not_read(tmp_path, caplog, monkeypatch):
+    like = kept(tmp_path)
+    monkeypatch.setattr(_resume, "read_arrays", lambda *_: pytest.fail("the arrays are read"))
+    steps = 2**40
+    forged = tmp_path / f"step-{steps:08d}"
+    shutil.copytree(tmp_path / "step-00000015", forged)
+    arrays = json.loads((forged / "manifest.json").read_text())["arrays"]
+    arrays |= {"history.step_loss": f"float32[1,{steps}]"}
+    arrays |= {f"history.{name}": "float32[1]" for name in ("train_loss", "test_loss", "test_accuracy")}
+    change_manifest(forged, step=steps, epochs=1, arrays=arrays)
+    with pytest.raises(pytest.fail.Exception, match="the arrays are read"):  # of the next older one
+        restore(tmp_path, like=like, configuration={})
+    assert f"it claims {4 * (steps + 3)} bytes of history" in caplog.text
+
+
+def test_arrays_in_pieces_larger_than_themselves_are_not_read(tmp_path, monkeypatch):
+    write_arrays(tmp_path / "arrays", {"w": np.zeros((2, 3))})
+    expected = {"w": jax.ShapeDtypeStruct((2, 3), np.float64)}
+    assert read_arrays(tmp_path / "arrays", expected)["w"].shape == (2, 3)
+    metadata = SimpleNamespace(shape=(2, 3), dtype=np.float64, storage=SimpleNamespace(chunk_shape=(2**20, 2**10)))
+    forged = SimpleNamespace(item_metadata=SimpleNamespace(tree={"w": metadata}))
+    monkeypatch.setattr("orbax.checkpoint.Checkpointer.metadata", lambda *_: forged)
+    with pytest.raises(ValueError, match="stored in pieces of shape"):
+        read_arrays(tmp_path / "arrays", expected)
 
 
 def test_arrays_other_than_the_manifest_says_are_passed_over(tmp_path, caplog):

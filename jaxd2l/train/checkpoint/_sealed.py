@@ -52,6 +52,11 @@ def locked(directory: str | os.PathLike[str]) -> Iterator[None]:
         lock.release()
 
 
+def folder_name(step: int) -> str:
+    """What the folder of a step is called."""
+    return f"step-{step:08d}"
+
+
 def seal(directory: Path, step: int, fill: Callable[[Path], None]) -> Path:
     """Makes the folder of a step: `fill` puts files into an empty one, and it appears whole or not at all.
 
@@ -60,7 +65,7 @@ def seal(directory: Path, step: int, fill: Callable[[Path], None]) -> Path:
     Raises:
       OSError: it cannot be written, for example on a full disk; all earlier folders are unharmed.
     """
-    folder = directory / f"step-{step:08d}"
+    folder = directory / folder_name(step)
     try:
         with _aside(directory) as aside:
             (aside / "new").mkdir()
@@ -111,7 +116,8 @@ def require_untouched(folder: Path) -> None:
     path = folder / SUMS
     if not path.is_file():
         raise ValueError(f"{SUMS} is missing")
-    found, text = _digests(folder), path.read_bytes()
+    found = _digests(folder)
+    text = path.read_bytes()
     if text == _format(found).encode():
         return
     lines = [re.fullmatch(r"([0-9a-f]{64})  (.+)", line) for line in text.decode(errors="replace").splitlines()]
@@ -146,14 +152,23 @@ def _by_step(directory: Path) -> list[tuple[int, Path]]:
 def _digests(folder: Path) -> dict[str, str]:
     """SHA-256 of every file except the sums, by name."""
     digests = {}
-    for path in (folder, *sorted(folder.rglob("*"))):
-        name = path.relative_to(folder).as_posix()
+    paths = [(path, path.relative_to(folder).as_posix()) for path in (folder, *sorted(folder.rglob("*")))]
+    for path, name in paths:
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise ValueError(f"{name!r} is neither a file nor a folder")
+        if path.is_file() and _is_hollow(path):  # it could claim to be larger than all disks
+            raise ValueError(f"{name!r} is not what was written: it is mostly a hole")
+    for path, name in paths:
         if path.is_file() and name != SUMS:
             with path.open("rb") as file:
                 digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return digests
+
+
+def _is_hollow(path: Path) -> bool:
+    """Whether less than half of a large file is on the disk; what Orbax writes is packed, and has no holes."""
+    found = path.stat()
+    return found.st_size > 2**20 and 512 * getattr(found, "st_blocks", found.st_size) < found.st_size // 2
 
 
 def _format(digests: dict[str, str]) -> str:

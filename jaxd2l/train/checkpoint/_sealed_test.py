@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jaxd2l.train.checkpoint import _sealed
-from jaxd2l.train.checkpoint._sealed import SUMS, forget, locked, require_untouched, seal
+from jaxd2l.train.checkpoint._sealed import SUMS, forget, locked, require_untouched, seal, sealed
 
 
 def fill(folder: Path) -> None:
@@ -157,3 +157,21 @@ def test_a_directory_that_cannot_be_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=r"cannot keep checkpoints in .*file: "), locked(tmp_path / "file"):
         pass
+
+
+def test_a_hole_of_64_gib_is_not_hashed(tmp_path):
+    folder = seal(tmp_path, 1, lambda new: (new / "arrays").write_bytes(bytes(range(256))))
+    with (folder / "arrays").open("ab") as file:
+        file.truncate(2**36)
+    assert list(sealed(tmp_path)) == []
+
+
+def test_links_named_like_our_temporary_folders_are_in_nobodys_way(tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    (tmp_path / "c").mkdir()
+    for name in (".aside-x", ".lock"):
+        (tmp_path / "c" / name).symlink_to(precious)
+    with locked(tmp_path / "c"):
+        assert not (tmp_path / "c" / ".aside-x").is_symlink()
+    assert precious.read_text() == "precious"

@@ -79,6 +79,16 @@ COSINE = of_function(lambda x, y: F.cosine_similarity(x, y, dim=-1), lambda x, y
     (x * y).sum(axis) / jnp.sqrt((x * x).sum(axis) * (y * y).sum(axis))
 ), (normal(5, 5), normal(5, 5)))  # fmt: skip
 
+
+def weight_norm(p, x, eps=0.0, axes=1, g=True, v=True):
+    weight = p["parametrizations.weight.original1"]
+    length = jnp.sqrt((weight * weight).sum(axes, keepdims=True) + eps)
+    weight = (weight / length if v else weight) * (p["parametrizations.weight.original0"] if g else 1)
+    return x @ weight.T + p["bias"]
+
+
+WEIGHT = Setting(lambda: nn.utils.parametrizations.weight_norm(nn.Linear(6, 3)), weight_norm, ROWS)
+
 DEFECTS = [
     *plant("norms", LAYER, {
         "Flax's eps in LayerNorm": ("eps=1e-06", {"eps": 1e-6}),
@@ -124,6 +134,13 @@ DEFECTS = [
     *plant("norms", SPREAD, {
         "NumPy's ddof in std": ("ddof=0", {"ddof": 0}),
         "std over the batch": ("axis", {"axis": 0}),
+    }),
+    *plant("norms", WEIGHT, {
+        "Flax's eps in weight_norm": ("eps&1e-12&squared norm", {"eps": 1e-12}),
+        "weight_norm without g": ("multiply by g", {"g": False}),
+        "weight_norm without the norm": ("divide by the norm", {"v": False}),
+        "weight_norm along the other axis": ("axis 1", {"axes": 0}),
+        "one norm of all weights": ("one norm of all", {"axes": (0, 1)}),
     }),
     *plant("norms", COSINE, {"cosine along the batch": ("axis", {"axis": 0})}),
 ]  # fmt: skip

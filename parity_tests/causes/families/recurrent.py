@@ -123,6 +123,7 @@ DEFECTS = [
         "relu for tanh": ("relu", {"squash": jax.nn.relu, "out": jax.nn.relu}),
         "the cell without tanh": ("output&tanh", {"out": lambda c: c}),
         "read backwards": ("direction&backwards", {"backwards": True}),
+        "read backwards and not turned": ("direction&in that order", {"backwards": True, "turn_back": False}),
     }),
     *plant("recurrent", BOTH, {
         "backward outputs not turned": ("direction&turn", {"turn_back": False}),
