@@ -254,6 +254,7 @@ CASES = {
         for name in ("mlp", "flax_mlp")
     },
     "models.from_flax": Case(models.from_flax, {"module": junk, "example_input": hostile_arrays}),
+    "models.from_flax_stateful": Case(models.from_flax_stateful, {"module": junk, "example_input": hostile_arrays}),
     "models.dropout": Case(
         models.dropout, {"x": array((3,)), "rate": number(0.0, 1.0), "key": some_keys}, {}, dropout_is_right
     ),

@@ -8,6 +8,8 @@ from ._convolution import conv2d as conv2d
 from ._densenet import dense_block as dense_block
 from ._densenet import densenet as densenet
 from ._densenet import transition as transition
+from ._from_flax import from_flax as from_flax
+from ._from_flax import from_flax_stateful as from_flax_stateful
 from ._googlenet import googlenet as googlenet
 from ._googlenet import inception as inception
 from ._lenet import lenet as lenet
@@ -22,7 +24,6 @@ from ._nin import nin_block as nin_block
 from ._nnx import flax_linear_regression as flax_linear_regression
 from ._nnx import flax_mlp as flax_mlp
 from ._nnx import flax_softmax_regression as flax_softmax_regression
-from ._nnx import from_flax as from_flax
 from ._nnx_lenet import flax_lenet as flax_lenet
 from ._normalization import batch_norm as batch_norm
 from ._normalization import layer_norm as layer_norm

@@ -10,8 +10,8 @@ from jaxtyping import Array, PRNGKeyArray
 from jaxd2l import activations, initializers
 from jaxd2l.initializers import ConvInit
 from jaxd2l.models._convolution import conv2d
+from jaxd2l.models._from_flax import from_flax
 from jaxd2l.models._lenet import lenet
-from jaxd2l.models._nnx import from_flax
 from jaxd2l.models._pooling import mean_pool
 from jaxd2l.types import Model, Params
 

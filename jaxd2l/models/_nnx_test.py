@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from jaxd2l import data, initializers, losses, models, train
-from jaxd2l.models import from_flax
+from jaxd2l.models import from_flax, from_flax_stateful
 
 X = jax.random.normal(jax.random.key(1), (6, 4))
 TORCH = initializers.torch_linear()
@@ -150,6 +150,54 @@ class NNXStateful(nnx.Module):
 
     def __call__(self, x):
         return self.norm(x)
+
+
+class NNXNormed(nnx.Module):
+    def __init__(self, rngs: nnx.Rngs) -> None:
+        self.norm, self.dropout = nnx.BatchNorm(4, momentum=0.9, rngs=rngs), nnx.Dropout(0.5, rngs=rngs)
+        self.last = nnx.Linear(4, 3, rngs=rngs)
+
+    def __call__(self, x):
+        return self.last(self.dropout(self.norm(x)))
+
+
+class LinenNormed(nn.Module):
+    @nn.compact
+    def __call__(self, x, train, deterministic):
+        x = nn.BatchNorm(use_running_average=not train, momentum=0.9)(x)
+        return nn.Dense(3)(nn.Dropout(0.5, deterministic=deterministic)(x))
+
+
+@pytest.mark.parametrize(("module", "example"), [(NNXNormed, None), (LinenNormed(), X)], ids=["NNX", "Linen"])
+def test_running_averages_of_flax_are_a_state_that_training_moves(module, example) -> None:
+    model = from_flax_stateful(module, example_input=example)
+    params, state = model.init(jax.random.key(0))
+    outputs, same = model.apply(params, state, X)
+    jax.tree.map(np.testing.assert_array_equal, same, state)
+    trained, after = model.apply(params, state, X, train=True)
+    moved = {name.split(".")[-1]: leaf for name, leaf in models.layers.named(after).items()}
+    np.testing.assert_allclose(moved["mean"], 0.1 * X.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(moved["var"], 0.9 + 0.1 * X.var(0), rtol=1e-5)  # biased, as Flax has it
+    assert not np.allclose(trained, outputs)
+    np.testing.assert_array_equal(trained, model.apply(params, state, X, train=True)[0])  # no dropout without a key
+    dropped, _ = model.apply(params, state, X, train=True, key=jax.random.key(1))
+    assert not np.allclose(dropped, trained)
+    dataset = data.from_arrays(np.asarray(X), np.arange(6) % 3, key=jax.random.key(0))
+    run = (model, losses.cross_entropy, optax.sgd(0.1), dataset)
+    fitted, _ = train.fit(*run, key=jax.random.key(0), epochs=1, batch_size=2)
+    assert jax.tree.structure(fitted.model_state) == jax.tree.structure(state)
+
+
+@pytest.mark.bad_input
+def test_other_state_than_running_averages_is_refused() -> None:
+    class Counter(nnx.Module):
+        def __init__(self, rngs: nnx.Rngs) -> None:
+            self.count = nnx.Variable(jnp.zeros(()))
+
+    with pytest.raises(ValueError, match=r"Counter keeps state in \['Variable'\]; only running averages"):
+        from_flax_stateful(Counter).init(jax.random.key(0))
+    with pytest.raises(TypeError, match="its shapes need an example_input"):
+        from_flax_stateful(LinenNormed())
 
 
 def test_an_nnx_instance_keeps_its_parameters_and_a_function_draws_new_ones() -> None:

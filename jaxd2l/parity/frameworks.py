@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxd2l.parity.samples import Call
-from jaxd2l.types import Model
+from jaxd2l.types import Model, StatefulModel
 
 
 class Run(Protocol):
@@ -20,7 +20,7 @@ class Run(Protocol):
 class Port(NamedTuple):
     """A JAX model.
 
-    framework: how people call it: "Model", "Linen", "NNX", "Equinox", "Haiku", "(init, apply)".
+    framework: how people call it: "Model", "StatefulModel", "Linen", "NNX", "Equinox", "Haiku", "(init, apply)".
     init: `init(key) -> variables`, a pytree of parameters and state; traced for its shapes alone.
     run: the model. `train` decides the mode, `key` what dropout draws.
     """
@@ -34,7 +34,7 @@ def as_port(jax_model: Any, call: Call) -> Port:
     """What a model of any framework is for `check`.
 
     Args:
-      jax_model: a `Model`, a Linen module, an NNX module or a function `rngs -> nnx.Module`, an
+      jax_model: a `Model`, a `StatefulModel`, a Linen module, an NNX module or a function `rngs -> nnx.Module`, an
         Equinox module, what `hk.transform` or `hk.transform_with_state` returns, or a pair `(init, apply)` where
         `apply(variables, *inputs)`.
       call: inputs as the model will get them, which fix the shapes that Linen and Haiku do not know.
@@ -44,6 +44,8 @@ def as_port(jax_model: Any, call: Call) -> Port:
     """
     if isinstance(jax_model, Model):
         return _stateless("Model", jax_model.init, jax_model.apply, takes_key=True)
+    if isinstance(jax_model, StatefulModel):
+        return _stateful(jax_model)
     for is_kind, make in ((_is_linen, _linen), (_is_nnx, _nnx), (_is_equinox, _equinox), (_is_haiku, _haiku)):
         if is_kind(jax_model):
             return make(jax_model, call)
@@ -52,8 +54,8 @@ def as_port(jax_model: Any, call: Call) -> Port:
         return _stateless("(init, apply)", init, apply, takes_key="key" in inspect.signature(apply).parameters)
     if inspect.isclass(jax_model) or not callable(jax_model):
         raise TypeError(
-            "jax_model must be a Model, a Linen, NNX, Equinox or Haiku module, a function rngs -> nnx.Module, or a "
-            f"pair (init, apply); got {jax_model!r}"
+            "jax_model must be a Model, a StatefulModel, a Linen, NNX, Equinox or Haiku module, a function "
+            f"rngs -> nnx.Module, or a pair (init, apply); got {jax_model!r}"
         )
     return _nnx(jax_model, call)
 
@@ -64,6 +66,19 @@ def _stateless(framework: str, init: Callable[..., Any], apply: Callable[..., An
         return apply(variables, *call.args, **call.kwargs, **given), variables
 
     return Port(framework, init, run)
+
+
+def _stateful(model: StatefulModel) -> Port:
+    def init(key: Any) -> Any:
+        params, state = model.init(key)
+        return {"params": params, "state": state}
+
+    def run(variables: Any, call: Call, /, *, train: bool, key: Any) -> tuple[Any, Any]:
+        params, given = variables["params"], {"train": train, "key": key if train else None, **call.kwargs}
+        outputs, state = model.apply(params, variables["state"], *call.args, **given)
+        return outputs, {"params": params, "state": state}
+
+    return Port("StatefulModel", init, run)
 
 
 def _is_a(x: Any, package: str, name: str) -> bool:
