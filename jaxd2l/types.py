@@ -1,6 +1,6 @@
 """The few values that travel through the package. NamedTuples, so each is a pytree and unpacks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -19,6 +19,7 @@ __all__ = [
     "Params",
     "StatefulApply",
     "StatefulModel",
+    "Streamed",
     "TrainState",
 ]
 
@@ -114,6 +115,20 @@ class Dataset(NamedTuple):
 
     def __repr__(self) -> str:
         return _summaries.dataset(self)
+
+
+class Streamed(NamedTuple):
+    """As a `Dataset`, with a training set that comes in batches and need not fit into memory.
+
+    batches: `batches(epoch)`: the pairs (inputs, labels) of an epoch, in their order. They must depend on the epoch
+      alone if a run that was stopped shall end with the same bits.
+    num_examples: how many examples an epoch has.
+    """
+
+    batches: Callable[[int], Iterable[tuple[Any, Any]]]
+    num_examples: int
+    test: Batch
+    class_names: tuple[str, ...] = ()
 
 
 class TrainState(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 from jaxd2l._checks.numbers import is_real, library, require_form
-from jaxd2l.types import Batch, Dataset, Model, StatefulModel, TrainState
+from jaxd2l.types import Batch, Dataset, Model, StatefulModel, Streamed, TrainState
 
 _FROM_ELSEWHERE = {
     "flax.linen": "models.from_flax(module, example_input=inputs[:1]) makes a Model of a Linen module",
@@ -132,6 +132,8 @@ def dataset(value: Any) -> Dataset:
     Traceback (most recent call last):
     TypeError: dataset must be a Dataset(train, test), got a Batch; data.from_arrays(inputs, labels) makes one
     """
+    if isinstance(value, Streamed):
+        raise TypeError("train.fit takes a stream of batches; here the training set must be arrays, in a Dataset")
     if isinstance(value, tuple) and not isinstance(value, Batch) and len(value) in (2, 3, 4):
         value = Dataset(*value)
     if not isinstance(value, Dataset):

@@ -9,4 +9,6 @@ from ._images import to_float as to_float
 from ._kaggle import kaggle_house_prices as kaggle_house_prices
 from ._own import from_arrays as from_arrays
 from ._own import from_csv as from_csv
+from ._streams import shuffled as shuffled
+from ._streams import stream as stream
 from ._synthetic import synthetic_regression as synthetic_regression

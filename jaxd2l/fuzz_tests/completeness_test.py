@@ -50,6 +50,8 @@ LEFT_OUT = {
     "data.from_csv": "damaged tables: _own_test.py",
     "data.fashion_mnist": "damaged files: _fashion_mnist_test.py",
     "data.kaggle_house_prices": "damaged files: _kaggle_test.py",
+    "data.shuffled": "damaged batches: train/stream_test.py",
+    "data.stream": "damaged batches: train/stream_test.py",
     "data.prepare_fashion_mnist": "damaged files: _fashion_mnist_test.py",
     "train.processes.is_main": "has no arguments",
     "train.processes.stop": "has no arguments",

@@ -16,9 +16,10 @@ from jaxd2l.train._epoch import create_state
 from jaxd2l.train._forward import init
 from jaxd2l.train._history import join_histories, no_epochs, one_epoch
 from jaxd2l.train._mesh import on_mesh
-from jaxd2l.train._prepared import Task, on_one_device
+from jaxd2l.train._prepared import Prepared, Task, on_one_device
+from jaxd2l.train._stream import first_of, on_stream
 from jaxd2l.train._trainable import require_lasting_state, require_trainable
-from jaxd2l.types import Dataset, History, Loss, Model, StatefulModel, TrainState
+from jaxd2l.types import Dataset, History, Loss, Model, StatefulModel, Streamed, TrainState
 
 __all__ = ["fit"]
 
@@ -29,7 +30,7 @@ def fit(
     model: Model | StatefulModel,
     loss: Loss,
     tx: optax.GradientTransformation,
-    dataset: Dataset,
+    dataset: Dataset | Streamed,
     *,
     key: PRNGKeyArray,
     epochs: int,
@@ -50,7 +51,9 @@ def fit(
         The running averages of a `StatefulModel` move with every step, and the test set is measured with them.
       loss: `loss(outputs, labels)`, the mean over a batch.
       tx: an optax transformation. Its `update` also gets what some need: `value`, the loss, `grad`, and `value_fn`.
-      dataset: training and test set: arrays, lists, tables or tensors of torch. uint8 inputs become `x / 255`.
+      dataset: training and test set: arrays, lists, tables or tensors of torch. uint8 inputs become `x / 255`. What
+        does not fit into memory comes in batches, see `data.stream`: then a step is a compiled program, and the next
+        batches are read and copied to the device while it computes.
       key: decides the first parameters, the order of the examples, and dropout.
       epochs: passes over the training set, counted from the very first step.
       batch_size: examples per step.
@@ -75,19 +78,31 @@ def fit(
     >>> history.step_loss.shape, bool(history.test_loss[-1] < history.test_loss[0])
     ((3, 32), True)
     """
-    task = _checked(Task(model, loss, tx, dataset, key, epochs, batch_size), state)
+    if isinstance(dataset, Streamed):
+        task = Task(model, loss, tx, first_of(dataset, batch_size), key, epochs, batch_size, stream=dataset)
+    else:
+        task = Task(model, loss, tx, dataset, key, epochs, batch_size)
+    task = _checked(task, state)
     require_callable(**{} if on_epoch is None else {"on_epoch": on_epoch})
     # Each epoch takes over the memory of its state, so the caller's is copied, and no array may stand in it twice.
     state = jax.tree.map(jnp.copy, create_state(key, task.model, task.tx) if state is None else state)
-    run = on_one_device(state, task) if mesh is None else on_mesh(mesh, state, task)
+    run = _prepared(state, task, mesh)
     state, history = run.state, no_epochs(task.steps)
     for _ in range(_epochs_done(state, task.steps), epochs):
         state, step_loss = run.run_epoch(state)
-        epoch = one_epoch(step_loss, run.measure(state), len(task.dataset.train.inputs), batch_size)
+        epoch = one_epoch(step_loss, run.measure(state), task.num_examples, batch_size)
         history = join_histories(history, epoch)
         if run.in_any_process(_asks_to_stop(on_epoch, state, history)):
             break
     return state, history
+
+
+def _prepared(state: TrainState, task: Task, mesh: Mesh | None) -> Prepared:
+    if task.stream is None:
+        return on_one_device(state, task) if mesh is None else on_mesh(mesh, state, task)
+    if mesh is not None:
+        raise ValueError("a stream of batches trains on one device: leave out mesh, or give arrays")
+    return on_stream(state, task, task.stream)
 
 
 def _checked(task: Task, state: TrainState | None) -> Task:

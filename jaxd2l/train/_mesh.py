@@ -33,7 +33,7 @@ def on_mesh(mesh: Mesh, state: TrainState, task: Task) -> Prepared:
     if jax.process_count() > 1:
         _require_same_run(state, task)
         state = _exchange.from_main(state)
-    model, loss, tx, dataset, key, _, batch_size, truth = task
+    model, loss, tx, dataset, key, _, batch_size, truth, _ = task
     n, num_test = len(dataset.train.inputs), len(dataset.test.inputs)
     test_batches = np.split(np.arange(num_test), range(_TEST_BATCH, num_test, _TEST_BATCH))
     test = _layout.place(mesh, dataset.test, test_batches)
@@ -103,7 +103,7 @@ def _predict(
 
 def _require_same_run(state: TrainState, task: Task) -> None:
     """Checks that every process is about to train the same; functions are compared by the program they make."""
-    model, loss, tx, dataset, key, epochs, batch_size, _ = task
+    model, loss, tx, dataset, key, epochs, batch_size, *_ = task
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), (state, Batch(*dataset.train)))
     program = compiled_epoch.lower(key, *shapes, model=model, loss=loss, tx=tx, batch_size=batch_size).as_text()
     facts = {"data": dataset[:2], "seed": jax.random.key_data(key), "number of epochs": epochs}

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxd2l.train._epoch import compiled_epoch
 from jaxd2l.train._evaluation import Evaluation, measure
 from jaxd2l.train._truth import Truth
-from jaxd2l.types import Batch, Dataset, Loss, Model, StatefulModel, TrainState
+from jaxd2l.types import Batch, Dataset, Loss, Model, StatefulModel, Streamed, TrainState
 
 
 class Task(NamedTuple):
@@ -25,11 +25,18 @@ class Task(NamedTuple):
     batch_size: int
     truth: Truth | None = None
     """The true classes of the test set, if it has any."""
+    stream: Streamed | None = None
+    """Where the batches come from, one by one; the training set then is the first of them."""
+
+    @property
+    def num_examples(self) -> int:
+        """How many an epoch has."""
+        return self.stream.num_examples if self.stream else len(self.dataset.train.inputs)
 
     @property
     def steps(self) -> int:
         """How many steps an epoch has, the last short batch included."""
-        return -(-len(self.dataset.train.inputs) // self.batch_size)
+        return -(-self.num_examples // self.batch_size)
 
 
 class Prepared(NamedTuple):
@@ -49,7 +56,7 @@ class Prepared(NamedTuple):
 
 def on_one_device(state: TrainState, task: Task) -> Prepared:
     """Training on the default device, which keeps both sets."""
-    model, loss, tx, dataset, key, _, batch_size, _ = task
+    model, loss, tx, dataset, key, _, batch_size, *_ = task
     train, test, truth = jax.device_put((Batch(*dataset.train), Batch(*dataset.test), task.truth))
 
     def run_epoch(state: TrainState) -> tuple[TrainState, Array]:
