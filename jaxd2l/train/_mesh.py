@@ -10,9 +10,10 @@ from jax import lax
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from jaxd2l._environment import environment
 from jaxd2l.data import epoch_indices, to_float
 from jaxd2l.keys import noise_key
-from jaxd2l.train import _exchange, _layout
+from jaxd2l.train import _exchange, _layout, processes
 from jaxd2l.train._epoch import compiled_epoch, make_train_step
 from jaxd2l.train._evaluation import Evaluation, score
 from jaxd2l.train._forward import forward
@@ -107,4 +108,5 @@ def _require_same_run(state: TrainState, task: Task) -> None:
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), (state, Batch(*dataset.train)))
     program = compiled_epoch.lower(key, *shapes, model=model, loss=loss, tx=tx, batch_size=batch_size).as_text()
     facts = {"data": dataset[:2], "seed": jax.random.key_data(key), "number of epochs": epochs}
+    facts |= {"number of processes": str(processes.asked_for()), "options of XLA and JAX": str(environment().options)}
     _exchange.require_agreement(facts | {"model, loss, optimiser or batch size": program})

@@ -25,6 +25,7 @@ AUTO = "auto"
 
 _HEARTBEAT_SECONDS, _SHUTDOWN_SECONDS = 20, 40
 _reason: list[str] = []  # what to say if XLA aborts this process; the last entry counts
+_asked_for: list[int | None] = []  # how many processes `start` was told of; the coordinator believes process 0
 _handlers: list[object] = []  # C keeps no reference to them
 
 
@@ -65,6 +66,7 @@ def start(
     """
     require_whole(1, timeout=timeout)
     arguments = _checked(coordinator, num_processes, process_id)
+    _asked_for[:] = [num_processes]
     if coordinator != AUTO:
         if process_id:
             _wait_for(coordinator, timeout)
@@ -98,6 +100,11 @@ def stop() -> None:
     """Parts from the other processes, once all of them have called it. After that each computes by itself."""
     _reason.append("another process of this run did not come to its end")
     jax.distributed.shutdown()
+
+
+def asked_for() -> int | None:
+    """How many processes `start` was told of in this one; None if it was not."""
+    return _asked_for[0] if _asked_for else None
 
 
 def is_main() -> bool:

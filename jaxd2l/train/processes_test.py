@@ -125,6 +125,20 @@ processes.stop()
 
 
 @pytest.mark.long
+def test_processes_told_of_different_numbers_of_processes_are_refused(port) -> None:
+    program = """
+try:
+    fit(epochs=1, mesh=sharding.make_mesh())
+except ValueError as error:
+    print(error)
+processes.stop()
+"""
+    for code, out, err in run_together(START.replace("2, me", "2 + me, me") + FIT + program, port):
+        assert code == 0, err
+        assert "processes [1] differ from process 0 in: number of processes" in out.splitlines()[-1]
+
+
+@pytest.mark.long
 def test_the_first_state_of_process_0_is_everybodys(port) -> None:
     program = """
 half, _ = fit(epochs=1)
