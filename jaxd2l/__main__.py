@@ -4,11 +4,12 @@ import os
 import signal
 import sys
 
-from jaxd2l._interrupts import leave_at_once
-
 
 def main() -> None:
     """Runs the command line and exits with its code."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
+    from jaxd2l._interrupts import leave_at_once
+
     signal.signal(signal.SIGINT, leave_at_once)
     from jaxd2l._cache_folder import keep_compiled_programs
     from jaxd2l._exit_codes import ExitCode
@@ -17,7 +18,7 @@ def main() -> None:
 
     survive()
     keep_compiled_programs()
-    signal.signal(signal.SIGINT, lambda *_: None)  # what counts once the command has ended
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # what counts once the command has ended; Python leaves this alone
     code = run(sys.argv[1:])
     distributed = sys.modules.get("jax.distributed")
     if code == ExitCode.INTERRUPTED or (code and distributed is not None and distributed.is_initialized()):

@@ -1,6 +1,10 @@
 """Markdown tables, for every report and every generated page."""
 
+import re
 from collections.abc import Iterable, Sequence
+from html import escape
+
+from jaxd2l._streams import printable
 
 _RULES = {"l": "---", "r": "---:", "c": ":---:"}
 
@@ -31,6 +35,15 @@ def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[object]], al
             raise ValueError(f"a row has {len(row)} cells but the table has {len(headings)} columns: {list(row)}")
         lines.append(_line(row))
     return "\n".join(lines)
+
+
+def in_markdown(text: str) -> str:
+    """Text of others as it is, in Markdown and in HTML made of it: nothing in it is markup or steers a terminal.
+
+    >>> in_markdown("<b>a*b</b> [x](y)")
+    '&lt;b&gt;a\\\\*b&lt;/b&gt; \\\\[x\\\\](y)'
+    """
+    return re.sub(r"([`*\[\]])", r"\\\1", escape(printable(text), quote=False))
 
 
 def _line(cells: Sequence[object]) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jaxd2l._tables import markdown_table
+from jaxd2l._tables import in_markdown, markdown_table
 
 
 def test_empty_cells_and_no_rows_still_make_a_table():
@@ -22,3 +22,8 @@ def test_empty_cells_and_no_rows_still_make_a_table():
 def test_wrong_lengths_and_letters_are_refused(rows, align, message):
     with pytest.raises(ValueError, match=message):
         markdown_table(["x", "y"], rows, align)
+
+
+def test_text_of_others_is_no_markup_and_steers_no_terminal() -> None:
+    assert in_markdown("<script>&\x1b[2J") == r"&lt;script&gt;&amp;\x1b\[2J"
+    assert in_markdown("[x](javascript:1) `a` **b**") == r"\[x\](javascript:1) \`a\` \*\*b\*\*"

@@ -4,7 +4,6 @@ import contextlib
 import json
 import logging
 import os
-import shutil
 import tempfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxd2l._cache_folder import CACHE_VARIABLE
+from jaxd2l._files import make_folder, remove, sync_names
 
 _MANIFEST = "manifest.json"
 _log = logging.getLogger(__name__)
@@ -58,15 +58,20 @@ def cached_arrays(folder: Path, build: Callable[[Path], Mapping[str, np.ndarray]
 
     from filelock import FileLock
 
+    lock = folder.parent / f".{folder.name}.lock"
     with contextlib.ExitStack() as stack:
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(FileLock(folder.parent / f".{folder.name}.lock"))
+            make_folder(folder.parent)
+            if lock.is_symlink():
+                lock.unlink()  # rather than lock, or empty, what it leads to
+            stack.enter_context(FileLock(lock))
             for stale in folder.parent.glob(f".{folder.name}-*"):  # left by a killed process
-                shutil.rmtree(stale)
-            temporary = Path(
-                stack.enter_context(tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent))
+                remove(stale)
+            # What `build` started may still be writing after it failed; the next one removes the rest.
+            scratch = tempfile.TemporaryDirectory(
+                prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True
             )
+            temporary = Path(stack.enter_context(scratch))
             (temporary / "scratch").mkdir()
         except OSError as error:
             raise cannot_write(folder.parent, error) from error
@@ -84,7 +89,7 @@ def cached_arrays(folder: Path, build: Callable[[Path], Mapping[str, np.ndarray]
             if folder.exists():
                 folder.rename(temporary / "damaged")
             (temporary / "arrays").rename(folder)
-            _sync(folder.parent)
+            sync_names(folder.parent)
         except OSError as error:
             raise cannot_write(folder.parent, error) from error
         return load_arrays(folder)
@@ -108,7 +113,7 @@ def save_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
         json.dump(manifest, text, indent=2)
         text.flush()
         os.fsync(text.fileno())
-    _sync(folder)
+    sync_names(folder)
 
 
 def load_arrays(folder: Path) -> dict[str, np.ndarray]:
@@ -129,7 +134,7 @@ def _read_manifest(path: Path) -> dict[str, _Entry]:
     try:
         contents = json.loads(path.read_text())
         return {name: _Entry(**entry) for name, entry in contents.items()}
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path.name} is not a manifest of arrays: {error}") from error
 
 
@@ -147,12 +152,3 @@ def _load_array(path: Path, entry: _Entry) -> np.ndarray:
 
 def _crc32(path: Path) -> int:
     return zlib.crc32(np.memmap(path, mode="r").data)
-
-
-def _sync(folder: Path) -> None:
-    """Makes the names in a folder survive a power cut, as fsync does for the contents of a file."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

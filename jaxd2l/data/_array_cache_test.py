@@ -245,3 +245,26 @@ def test_unwritable_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OSError, match=r"Cannot write to the cache folder .*file/cache: .*JAXD2L_CACHE_DIR"):
         cached_arrays(tmp_path / "file" / "cache" / "arrays", never)
+
+
+def test_links_named_like_our_temporary_folders_are_in_nobodys_way(tmp_path):
+    (tmp_path / "precious").write_text("precious")
+    for name in (".arrays-x", ".arrays.lock"):
+        (tmp_path / name).symlink_to(tmp_path / "precious")
+    assert_whole(cached_arrays(tmp_path / "arrays", build))
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
+def test_what_is_still_being_written_does_not_hide_the_real_error(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(39, "Directory not empty")
+
+    monkeypatch.setattr("os.rmdir", full)
+    with pytest.raises(ZeroDivisionError):
+        cached_arrays(tmp_path / "arrays", lambda scratch: 1 / 0)
+
+
+def test_a_manifest_nested_without_end_is_rebuilt(tmp_path):
+    cached_arrays(tmp_path / "arrays", build)
+    (tmp_path / "arrays" / "manifest.json").write_text("[" * 10**5)
+    assert_whole(cached_arrays(tmp_path / "arrays", build))

@@ -87,6 +87,14 @@ def prepare_fashion_mnist(*, data_dir: str | os.PathLike[str] | None = None) -> 
     return _cache_folder()
 
 
+_KINDS = {
+    f"{split}_{name}": (np.dtype(dtype), shape)
+    for split in ("train", "test")
+    for name, dtype, shape in (("images", np.uint8, (28, 28, 1)), ("labels", np.int32, ()))
+}
+"""What the arrays of Fashion-MNIST are, example by example."""
+
+
 def _cache_folder() -> Path:
     return cache_dir() / "fashion_mnist"
 
@@ -106,7 +114,10 @@ def _arrays(data_dir: str | os.PathLike[str] | None) -> dict[str, np.ndarray]:
         except (OSError, RuntimeError) as error:  # array_record reports a full disk as a RuntimeError
             raise cannot_write(cache_dir(), error) from error
 
-    return cached_arrays(_cache_folder(), build)
+    arrays = cached_arrays(_cache_folder(), build)
+    if {name: (array.dtype, array.shape[1:]) for name, array in arrays.items()} != _KINDS:
+        raise ValueError(f"{_cache_folder()} does not hold Fashion-MNIST's arrays; remove it, and it is prepared again")
+    return arrays
 
 
 def _resized(images: np.ndarray, side: int) -> np.ndarray:

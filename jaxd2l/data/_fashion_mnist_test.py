@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from jaxd2l.data import fashion_mnist, prepare_fashion_mnist
+from jaxd2l.data._array_cache import save_arrays
 from jaxd2l.data._fashion_mnist_files import FILES
 from jaxd2l.data.conftest import assert_same_as_files, truncate
 
@@ -123,6 +124,13 @@ def test_a_torn_cache_is_rebuilt(small: Path, cache: Path, caplog: pytest.LogCap
     truncate(cache / "fashion_mnist" / "test_images.npy")
     assert_same_as_files(fashion_mnist(data_dir=small), small)
     assert "test_images.npy has" in caplog.text
+
+
+def test_a_cache_of_something_else_is_refused(small: Path, cache: Path) -> None:
+    cache.mkdir(exist_ok=True)
+    save_arrays(cache / "fashion_mnist", {"images": np.zeros((2, 28, 28, 1), np.uint8)})
+    with pytest.raises(ValueError, match="does not hold Fashion-MNIST's arrays"):
+        fashion_mnist()
 
 
 def test_two_processes_at_once(small: Path, cache: Path) -> None:

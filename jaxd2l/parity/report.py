@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import textwrap
 from typing import Any
 
 from rich import box
@@ -11,7 +12,8 @@ from rich.text import Text
 
 from jaxd2l._environment import environment
 from jaxd2l._files import write_file
-from jaxd2l._tables import markdown_table
+from jaxd2l._streams import printable
+from jaxd2l._tables import in_markdown, markdown_table
 from jaxd2l.parity.findings import Findings
 from jaxd2l.parity.merging import folded
 from jaxd2l.parity.rule import ULP_EDGES, holds
@@ -76,14 +78,18 @@ class Report(Findings):
 
     def markdown(self) -> str:
         """The rows as a Markdown table, the legend and the context."""
-        parts = ["# Parity with PyTorch", f"{self._verdict()}."]
+        parts = ["# Parity with PyTorch", f"{in_markdown(self._verdict())}."]
         places = whereabouts(self.where)
-        parts += [f"{side} {what} at {place}:\n\n    {code}" for side, what, place, code in places]
-        parts += [f"Not looked at: {sentence}." for sentence in self.unseen]
-        parts += [f"Not tried by this batch: {sentence}." for sentence in self.coverage]
-        parts.append(markdown_table(DETAILED_HEADINGS, map(detailed_cells, self.rows), "llrrrrrrlll"))
+        parts += [
+            f"{in_markdown(f'{side} {what} at {place}')}:\n\n" + textwrap.indent(printable(code), "    ")
+            for side, what, place, code in places
+        ]
+        parts += [f"Not looked at: {in_markdown(sentence)}." for sentence in self.unseen]
+        parts += [f"Not tried by this batch: {in_markdown(sentence)}." for sentence in self.coverage]
+        escaped = ([in_markdown(str(cell)) for cell in detailed_cells(row)] for row in self.rows)
+        parts.append(markdown_table(DETAILED_HEADINGS, escaped, "llrrrrrrlll"))
         for title, entries in (("How to read it", LEGEND), ("Context", self.context)):
-            parts += [f"## {title}", "\n".join(f"- {name}: {value}" for name, value in entries.items())]
+            parts += [f"## {title}", "\n".join(f"- {in_markdown(f'{n}: {value}')}" for n, value in entries.items())]
         return "\n\n".join(parts) + "\n"
 
     def json(self) -> str:
