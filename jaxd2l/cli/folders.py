@@ -42,9 +42,11 @@ def new_folder(
         folder, made = _free(model, dataset) if chosen is None else (chosen, make_folder(chosen))
         try:
             with held(folder):
+                was_whole = (folder / RECORD).exists()
                 finish(folder)
                 names = {path.name for path in folder.iterdir() if not _is_stray(path)}
-                if names and not (names <= FILES and may_replace(folder)):
+                was_killed = RECORD in names and not was_whole  # as it finished: a repetition may replace the result
+                if names and not (names <= FILES and (was_killed or may_replace(folder))):
                     raise ValueError(f"{folder} is not empty; choose a new one, so that no earlier run is overwritten")
                 _remove_strays(folder)
                 with released():

@@ -168,3 +168,17 @@ def test_files_have_the_rights_that_the_user_gives(tmp_path):
     finally:
         os.umask(usual)
     assert (tmp_path / "mine").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_was_killed_as_it_finished_is_whole_for_readers_and_does_not_refuse_its_repetition(tmp_path):
+    for moved in (0, 1):
+        folder = tmp_path / str(moved)
+        prepared(folder, {})
+        folder.mkdir()
+        prepared(folder / folders.COMPLETE, NEW)
+        for name in sorted(NEW)[:moved]:
+            (folder / folders.COMPLETE / name).rename(folder / name)
+        with new_folder(folder, "mlp", "digits") as chosen:
+            assert content(chosen) == NEW
+    with pytest.raises(ValueError, match="is not empty"), new_folder(folder, "mlp", "digits"):
+        pass
