@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
+from bench import surroundings
 from jaxd2l._tables import markdown_table
 from jaxd2l.cli import run
 from jaxd2l.train.checkpoint import _arrays, _resume, _sealed, locked
@@ -221,15 +222,18 @@ def main() -> int:
         shutil.rmtree("run")
         assert train("--epochs", "3", "--checkpoint-dir", "template")[0] == 0
         outcomes = [outcome(fault, expected) for fault in FAULTS]
-    right = sum(each.right for each in outcomes)
+        around = surroundings.outcomes()
+    right = sum(each.right for each in outcomes) + sum(bool(row[1]) for row in around)
     headings = ["Fault", "as wanted", "exit code", "result", "message"]
     rows = [[kind, "yes" if is_right else "NO", *rest] for kind, is_right, *rest in outcomes]
-    made_by = f"Made by `python -m bench.faults`: {len(outcomes)} kinds, {right} with the outcome wanted."
+    made_by = f"Made by `python -m bench.faults`: {len(outcomes) + len(around)} kinds, {right} with the outcome wanted."
     text = f"# Faults injected\n\n{made_by}\n\n{markdown_table(headings, rows)}\n"
+    rows = [[kind, "yes" if is_right else "NO", *rest] for kind, is_right, *rest in around]
+    text += f"\n## Surroundings\n\n{markdown_table(['Surroundings', 'as wanted', 'exit code', 'message'], rows)}\n"
     print(text, end="")
     if page:
         page.write_text(text)
-    return 0 if right == len(outcomes) else 1
+    return 0 if right == len(outcomes) + len(around) else 1
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """Kills training with SIGKILL at random moments, resumes it, and compares the end with that of a run left alone.
 
-    python -m bench.kills [--kills 100] [--seed 0] [--markdown PATH] [--json PATH]
+    python -m bench.kills [--kills 100] [--seed 0] [--endings 100] [--together 20] [--markdown PATH] [--json PATH]
 
 Each run is `python -m jaxd2l train mlp` on digits, in a process of its own, with a checkpoint after every epoch. It is
 killed up to five times and each time resumed by the same command; then it may finish. A kill is survived if
 the parameters of the run that it hit are, byte for byte, those of the run left alone, and its history is too. The exit
-code is 0 if all kills are survived.
+code is 0 if all kills are survived. Then `bench.endings` stops commands that write results.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.endings import Ending, endings, together
 from jaxd2l._tables import markdown_table
 
 EPOCHS, STEPS = 30, 47
@@ -52,6 +53,8 @@ def main() -> int:
     parser.add_argument(
         "--seed", type=int, default=0, help="decides the moments, as far as the machine's speed lets it"
     )
+    parser.add_argument("--endings", type=int, default=100, help="kills, and Ctrl-Cs, of results being written")
+    parser.add_argument("--together", type=int, default=20, help="how often two runs want one folder")
     parser.add_argument("--markdown", type=Path, metavar="PATH")
     parser.add_argument("--json", type=Path, metavar="PATH")
     options = parser.parse_args()
@@ -59,13 +62,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         expected, seconds = left_alone(Path(name, "alone"))
         runs = list(killed_runs(Path(name), options.kills, rng, expected, seconds))
+        with contextlib.chdir(name):
+            ends = [*endings(options.endings, options.endings), *together(options.together)]
     if options.json:
         options.json.write_text(json.dumps([{"kills": [k._asdict() for k in r.kills], "fault": r.fault} for r in runs]))
-    page = report(runs, f"python -m bench.kills --kills {options.kills} --seed {options.seed}")
+    asked = f"--kills {options.kills} --seed {options.seed} --endings {options.endings} --together {options.together}"
+    page = f"{report(runs, f'python -m bench.kills {asked}')}\n{report_endings(ends)}"
     print(page, end="")
     if options.markdown:
         options.markdown.write_text(page)
-    return 0 if not any(run.fault for run in runs) else 1
+    return 0 if not any(each.fault for each in (*runs, *ends)) else 1
 
 
 def command(folder: Path) -> list[str]:
@@ -191,6 +197,26 @@ def hit(folder: Path, before: Sight, since: float) -> str:
     if now.epochs == before.epochs:
         return "imports, compiling, reading a checkpoint"
     return "between two savings"
+
+
+def report_endings(ends: list[Ending]) -> str:
+    """The table of commands stopped while they work and while they write."""
+    kinds = Counter((end.name, end.signal) for end in ends)
+    rows = []
+    for name, by in kinds:
+        these = [end for end in ends if (end.name, end.signal) == (name, by)]
+        right = [end.left for end in these if not end.fault]
+        rows.append([name, by, len(these), right.count("whole"), right.count("untouched"), len(these) - len(right)])
+    parts = [
+        "## Whole or untouched",
+        "Each command stopped at moments at equal distances: by SIGKILL before a change of the disk, after which its "
+        "repetition must succeed, and by Ctrl-C in its whole life. Two runs with one `--out`: one is refused, and the "
+        "folder is the other's, bit for bit.",
+        markdown_table(["Command", "stopped by", "tried", "whole", "untouched", "wrong"], rows, "llrrrr"),
+    ]
+    if faults := [f"- {end.name}, {end.signal}, {end.fault}" for end in ends if end.fault]:
+        parts.append("\n".join(faults))
+    return "\n\n".join(parts) + "\n"
 
 
 def report(runs: list[Run], made_by: str) -> str:
