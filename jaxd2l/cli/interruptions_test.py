@@ -49,6 +49,24 @@ def test_ctrl_c_before_the_first_epoch_leaves_nothing(tmp_path, monkeypatch, cap
 
 
 @pytest.mark.usefixtures("blank_pictures")
+def test_a_ctrl_c_of_which_a_library_makes_another_error_keeps_the_finished_epochs(tmp_path, monkeypatch):
+    real_fit = jaxd2l.cli.train.fit
+
+    def fit_with_an_import(*args, on_epoch, **options):
+        def interrupted_import(state, history):
+            on_epoch(state, history)
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+            raise SystemError("initialization of a module raised unreported exception")
+
+        return real_fit(*args, on_epoch=interrupted_import, **options)
+
+    monkeypatch.setattr(jaxd2l.cli.train, "fit", fit_with_an_import)
+    assert run(["train", "softmax", "--epochs", "9", "--out", str(tmp_path / "run")]) == 130
+    assert len(json.loads((tmp_path / "run" / "run.json").read_text())["history"]["train_loss"]) == 1
+
+
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_ctrl_c_that_a_callback_swallows_still_ends_the_run(tmp_path, monkeypatch):
     real_fit = jaxd2l.cli.train.fit
 

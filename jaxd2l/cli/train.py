@@ -84,6 +84,9 @@ def _train(this: Task, kept: Checkpoints | None, presses: list[int]) -> Outcome:
         if progress[-1] is None:
             raise
         lost = error
+    except Exception:
+        if not presses:  # or else it is what a library made of Ctrl-C
+            raise
     last, before = progress[-1], progress[0] if len(progress) > 1 else None
     return Outcome(_ending(last, lost, presses), last, before, sum(compiling), lost, best[0] if best else None)
 
