@@ -3,6 +3,7 @@ from . import backprop as backprop
 from . import convergence as convergence
 from . import convexity as convexity
 from . import descent as descent
+from . import design_space as design_space
 from . import distribution_shift as distribution_shift
 from . import generalization as generalization
 from . import graphs as graphs

@@ -15,6 +15,7 @@ from jaxd2l.book import (
     convergence,
     convexity,
     descent,
+    design_space,
     distribution_shift,
     generalization,
     information,
@@ -179,6 +180,18 @@ few_sizes = mixed(
 )
 
 CASES = {
+    "book.design_space.size": Case(
+        design_space.size,
+        {"choices": mixed(st.sampled_from([[2, 3], (1,), []]), st.sampled_from([[2, 0], [1.5], 3, "23"]))},
+        {},
+        lambda result, choices: is_close(result, math.prod(choices)),
+    ),
+    "book.design_space.empirical_distribution": Case(
+        design_space.empirical_distribution,
+        {"errors": array((3,), (0,)), "at": array((), (2,))},
+        {},
+        lambda result, errors, at: is_close(result, np.mean(wide(errors) <= wide(at)[..., None], -1)),
+    ),
     "book.information.surprisal": Case(
         information.surprisal,
         {"p": mixed(distributions, number(0.0, 1.0))},
