@@ -9,6 +9,7 @@ _CHAPTERS = {
     "environment-and-distribution-shift",
     5: "chapter_multilayer-perceptrons: mlp mlp-implementation backprop numerical-stability-and-init "
     "generalization-deep dropout kaggle-house-price",
+    8: "chapter_convolutional-modern: alexnet vgg nin googlenet batch-norm resnet densenet cnn-design",
     12: "chapter_optimization: optimization-intro convexity gd sgd minibatch-sgd momentum adagrad rmsprop adadelta "
     "adam lr-scheduler",
 }
