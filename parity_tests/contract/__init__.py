@@ -9,9 +9,10 @@ from parity_tests.contract.clause import Clause
 from parity_tests.contract.gradients import GRADIENTS
 from parity_tests.contract.layers import LAYERS, OPTIMISERS
 from parity_tests.contract.losses import LOSSES
+from parity_tests.contract.norms import NORMS
 from parity_tests.contract.optimizers import ADAPTIVE
 from parity_tests.contract.schedules import SCHEDULES
 from parity_tests.contract.tensors import TENSORS
 
-CLAUSES: tuple[Clause, ...] = (*TENSORS, *GRADIENTS, *LOSSES, *LAYERS, *OPTIMISERS, *ADAPTIVE, *SCHEDULES)
+CLAUSES: tuple[Clause, ...] = (*TENSORS, *GRADIENTS, *LOSSES, *LAYERS, *NORMS, *OPTIMISERS, *ADAPTIVE, *SCHEDULES)
 """All of them, in the order of the book."""

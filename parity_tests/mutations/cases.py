@@ -4,10 +4,10 @@ from functools import cache
 
 from jaxd2l.parity import suite
 from jaxd2l.parity.suite.comparing import Case
-from parity_tests.mutations import datasets, drawn, edges, runs
+from parity_tests.mutations import datasets, drawn, edges, networks, runs
 
 
 @cache
 def all_cases() -> tuple[Case, ...]:
     """The suite's, then ours."""
-    return (*suite.cases(), *(case for module in (edges, drawn, datasets, runs) for case in module.cases()))
+    return (*suite.cases(), *(case for module in (edges, drawn, datasets, runs, networks) for case in module.cases()))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from parity_tests.mutations.activations import ACTIVATIONS
 from parity_tests.mutations.losses import LOSSES, METRICS
 from parity_tests.mutations.models import INITIALISERS, MODELS
+from parity_tests.mutations.networks import NETWORKS
 from parity_tests.mutations.planting import Mutation
 from parity_tests.mutations.tensors import TENSORS
 from parity_tests.mutations.training import DATA, SGD, TRAINING_LOOP
@@ -16,6 +17,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     *METRICS,
     *MODELS,
     *INITIALISERS,
+    *NETWORKS,
     *SGD,
     *TRAINING_LOOP,
     *DATA,
