@@ -16,7 +16,7 @@ _SUITE = Path(jaxd2l.__file__).parent / "parity" / "suite"
 
 _HEAD = """# Notebooks
 
-There is one notebook for each section of chapters 2 to 5 and 12 of [Dive into Deep Learning](https://d2l.ai). The
+There is one notebook for each section of chapters 2 to 5, 8 and 12 of [Dive into Deep Learning](https://d2l.ai). The
 `.ipynb` files are already executed, so you can read them here. The `.py` files beside them hold the same notebooks as
 text, in [jupytext](https://jupytext.readthedocs.io)'s percent format. To change a notebook, edit its text. Then, from a
 clone:
