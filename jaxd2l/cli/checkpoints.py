@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxd2l._streams import complain
+from jaxd2l.cli import runs
 from jaxd2l.train.checkpoint import Checkpoint, load_params, locked, restore, save, save_params
 from jaxd2l.types import History, Params, TrainState
 
@@ -129,7 +130,7 @@ def found_best(checkpoints: Checkpoints, epoch: int) -> Best | None:
     """The parameters of the best epoch before a run was resumed, if they were kept."""
     assert checkpoints.found is not None
     try:
-        return Best(load_params(_best(checkpoints, epoch), like=checkpoints.found.state.params), epoch)
+        return Best(load_params(_best(checkpoints, epoch), like=runs.variables(checkpoints.found.state)), epoch)
     except (OSError, ValueError):
         return None
 

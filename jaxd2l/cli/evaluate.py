@@ -21,11 +21,12 @@ def run(options: argparse.Namespace) -> ExitCode:
     """Prints the loss and, for a classifier, the accuracy and the rates of each class; draws its confusion matrix."""
     trained = runs.load_run(options.run_dir, options.data_dir, best=options.best)
     names, test = trained.dataset.class_names, trained.dataset.test
-    loss, accuracy = evaluate(trained.model, trained.loss, trained.params, test)
+    loss, accuracy = evaluate(trained.model, trained.loss, trained.params, test, model_state=trained.model_state)
     result: dict[str, Any] = {"test_loss": float(loss), "examples": len(test.labels)}
     table = Table(title=f"{options.run_dir}: {len(test.labels)} test examples, loss {float(loss):.4f}")
     if names:
-        predicted = np.asarray(predict(trained.model, trained.params, test.inputs)).argmax(-1)
+        outputs = predict(trained.model, trained.params, test.inputs, model_state=trained.model_state)
+        predicted = np.asarray(outputs).argmax(-1)
         confusion = metrics.confusion_matrix(predicted, test.labels, len(names))
         rates = {f.__name__: f for f in (metrics.precision, metrics.recall, metrics.f1_score, metrics.specificity)}
         per_class = {name: np.asarray(rate(confusion, average=None)) for name, rate in rates.items()}

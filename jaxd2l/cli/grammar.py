@@ -8,15 +8,28 @@ from jaxd2l import __version__
 from jaxd2l.cli.spec import text as about_specs
 from jaxd2l.cli.values import fraction, names, positive, seeds, sizes, values, whole
 
-MODELS = ("linear", "softmax", "mlp", "flax-mlp")
+NETWORKS = (
+    "lenet",
+    "alexnet",
+    "vgg",
+    "nin",
+    "googlenet",
+    "batch-norm-lenet",
+    "resnet18",
+    "densenet",
+    "regnet",
+)
+MODELS = ("linear", "softmax", "mlp", "flax-mlp", *NETWORKS)
 IMAGE_DATASETS = ("digits", "fashion_mnist")
 DATASETS = (*IMAGE_DATASETS, "synthetic")
 OPTIMIZERS = ("sgd", "adagrad", "rmsprop", "adadelta", "adam", "adamw", "adamax", "nadam", "radam", "rprop", "yogi")
 SCHEDULES = ("constant", "cosine", "step")
 ACTIVATIONS = ("relu", "sigmoid", "tanh", "leaky_relu", "swish", "gelu")
+_MODELS = f"{', '.join(MODELS)} (3.4, 4.4, 5.2, 7.6, 8.1 to 8.8)"
+_DATASETS = "default: digits; for linear: synthetic; for networks of images: fashion_mnist"
 SHELLS = ("bash", "zsh", "tcsh")
 PRECISIONS = ("float32", "bfloat16")
-INITS = ("normal", "kaiming", "xavier", "torch", "flax")
+INITS = ("normal", "kaiming", "xavier", "torch", "flax", "book")
 
 
 _AS_WRITTEN = argparse.RawDescriptionHelpFormatter
@@ -49,13 +62,14 @@ def _train(commands: Any) -> None:
     what = "train a model and save its parameters, curves and mistakes"
     train = commands.add_parser("train", help=what, epilog=_TRAIN_EXAMPLES, formatter_class=_AS_WRITTEN)
     train.set_defaults(module="jaxd2l.cli.train")
-    train.add_argument("model", choices=MODELS, help="linear regression (3.4), softmax regression (4.4), MLP (5.2)")
+    train.add_argument("model", choices=MODELS, metavar="MODEL", help=_MODELS)
     _add_training(train).add_argument("--optimizer", choices=OPTIMIZERS, help="as in torch.optim (default: sgd)")
     train.add_argument(
         "--lr",
         type=positive,
         help="learning rate (default for sgd: 0.5 on digits, 0.1 on fashion_mnist and tables, 0.03 on "
-        "synthetic; of the others: 0.001, but adagrad 0.01, adadelta 1, adamax and nadam 0.002)",
+        "synthetic, the book's for networks of images; "
+        "of the others: 0.001, but adagrad 0.01, adadelta 1, adamax and nadam 0.002)",
     )
     decay = "of weights, not biases (default: 0; for adamw 0.01)"
     train.add_argument("--weight-decay", type=fraction, metavar="DECAY", help=decay)
@@ -140,7 +154,7 @@ def _data(commands: Any) -> None:
 def _sweep(commands: Any) -> None:
     sweep = commands.add_parser("sweep", help="train many seeds and hyperparameters at once, and find the best")
     sweep.set_defaults(module="jaxd2l.cli.sweep")
-    sweep.add_argument("model", choices=MODELS, help="as for train")
+    sweep.add_argument("model", choices=MODELS, metavar="MODEL", help="as for train")
     _add_training(sweep).add_argument(
         "--optimizer", type=names(OPTIMIZERS), metavar="NAME[,NAME]", help="one, or several to compare (default: sgd)"
     )
@@ -199,7 +213,11 @@ def _completion(commands: Any) -> None:
 
 def _add_training(command: argparse.ArgumentParser) -> Any:
     """What `train` and `sweep` have in common; returns the group of what is said about the optimiser."""
-    command.add_argument("--dataset", choices=DATASETS, help="default: digits; for linear: synthetic")
+    command.add_argument(
+        "--dataset",
+        choices=DATASETS,
+        help=_DATASETS,
+    )
     command.add_argument("--data", type=Path, metavar="CSV", help="a table of your own, with a line of names")
     command.add_argument("--target", metavar="NAME", help="the column of --data to predict")
     command.add_argument("--kind", choices=("classes", "numbers"), help="what it holds, where that is in doubt")
@@ -239,7 +257,7 @@ def _add_optimizer(command: argparse.ArgumentParser) -> Any:
         "--init",
         choices=INITS,
         help="of the weights (default: normal, the book's N(0, 0.01^2); with more than one hidden "
-        "layer, where that is too small, kaiming)",
+        "layer, where that is too small, kaiming; for networks of images book, the book's choice for each)",
     )
     how.add_argument(
         "--validation",

@@ -21,7 +21,7 @@ from jaxd2l.train import evaluate, predict
 from jaxd2l.train.checkpoint import save_params
 from jaxd2l.train.divergence import NonFinite, first_nonfinite, is_finite
 from jaxd2l.train.processes import ProcessLostError
-from jaxd2l.types import Dataset, History, Params, TrainState
+from jaxd2l.types import Dataset, History, TrainState
 
 
 class Ending(Enum):
@@ -83,7 +83,8 @@ def save_and_report(
         complain("interrupted before the first epoch was finished; nothing to save")
         return ExitCode.INTERRUPTED
     first = _first_nonfinite(task, outcome) if options.debug_nans and not last.is_finite else None
-    outputs = np.asarray(predict(task.setup.model, last.state.params, dataset.test.inputs))
+    averages = {"model_state": last.state.model_state}
+    outputs = np.asarray(predict(task.setup.model, last.state.params, dataset.test.inputs, **averages))
     record = _record(task, outcome, last, outputs, first, kept)
     _save(folder, record, outputs, last, outcome.best, dataset)
     if options.json:
@@ -127,7 +128,7 @@ def _record(
     kept: Checkpoints | None,
 ) -> dict[str, Any]:
     """The content of run.json."""
-    params, history = last.state.params, last.history
+    history = last.history
     return {
         "command": task.command,
         "arguments": task.arguments,
@@ -136,7 +137,7 @@ def _record(
         "diverged": None if last.is_finite else divergence.record(history, first),
         **runs.made_with(),
         "seconds": {"compile": outcome.compiling, "epochs": last.seconds},
-        "results": _results(outputs, params, history, task),
+        "results": _results(outputs, last.state, history, task),
         "best": None if outcome.best is None else _best(outcome.best, history, task),
         "history": history._asdict(),
         **({"checkpoints": checkpoints.record(kept)} if kept else {}),
@@ -144,13 +145,13 @@ def _record(
     }
 
 
-def _results(outputs: np.ndarray, params: Params, history: History, task: Task) -> dict[str, Any]:
-    setup = task.setup
+def _results(outputs: np.ndarray, state: TrainState, history: History, task: Task) -> dict[str, Any]:
+    setup, params = task.setup, state.params
     loss, accuracy = history.test_loss[-1], history.test_accuracy[-1]
     results: dict[str, Any] = {}
     if setup.settings.validation:  # what was measured each epoch; the test set is looked at here for the first time
         results = {"validation_loss": loss} | ({"validation_accuracy": accuracy} if setup.dataset.class_names else {})
-        loss, accuracy = evaluate(setup.model, setup.loss, params, setup.test)
+        loss, accuracy = evaluate(setup.model, setup.loss, params, setup.test, model_state=state.model_state)
     results |= {"test_loss": loss, "train_loss": history.train_loss[-1]}
     if setup.dataset.class_names:
         confusion = metrics.confusion_matrix(outputs.argmax(-1), setup.test.labels, len(setup.dataset.class_names))
@@ -178,7 +179,7 @@ def _save(
     dataset: Dataset,
 ) -> None:
     with folders.whole(folder) as new:
-        save_params(new / folders.PARAMS, last.state.params)
+        save_params(new / folders.PARAMS, runs.variables(last.state))
         write_file(new / "curves.png", curves_picture(record, last.history))
         if dataset.class_names and np.ndim(dataset.test.inputs) == 4:
             write_file(new / "mistakes.png", mistakes_picture(outputs, dataset))

@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> ExitCode:
         return _classify(options.image, trained)
     names, test = trained.dataset.class_names, trained.dataset.test
     count = min(options.count, len(test.labels))
-    outputs = predict(trained.model, trained.params, test.inputs[:count])
+    outputs = predict(trained.model, trained.params, test.inputs[:count], model_state=trained.model_state)
     table = Table(title=f"{options.run_dir}: the first {count} test examples")
     if not names:
         for heading in ("example", "target", "prediction"):
@@ -56,7 +56,8 @@ def _classify(path: Path, trained: runs.Run) -> ExitCode:
     names, shape = trained.dataset.class_names, trained.dataset.test.inputs.shape[1:]
     if len(shape) != 3:
         raise ValueError("--image is for models of images; this one predicts from a table")
-    outputs = predict(trained.model, trained.params, _read_image(path, shape[0], shape[1])[None])
+    image = _read_image(path, shape[0], shape[1])[None]
+    outputs = predict(trained.model, trained.params, image, model_state=trained.model_state)
     probabilities = np.asarray(softmax(jnp.asarray(outputs)))[0]
     table = Table(title=f"{path}: the most probable classes")
     for heading in ("class", "probability"):

@@ -15,7 +15,7 @@ from jaxd2l._files import write_file
 from jaxd2l.cli import folders, record, setups
 from jaxd2l.cli.folders import BEST, PARAMS, RECORD
 from jaxd2l.train.checkpoint import load_params
-from jaxd2l.types import Dataset, Loss, Model, Params
+from jaxd2l.types import Dataset, Loss, Model, ModelState, Params, StatefulModel, TrainState
 
 _MOST_BYTES = 2**30
 """More than the history of any run takes; what is read must fit into memory."""
@@ -26,9 +26,10 @@ class Run(NamedTuple):
 
     record: dict[str, Any]
     dataset: Dataset
-    model: Model
+    model: Model | StatefulModel
     loss: Loss
     params: Params
+    model_state: ModelState = ()
 
 
 def is_of_the_same_run(folder: Path, arguments: Mapping[str, Any]) -> bool:
@@ -96,12 +97,21 @@ def load_run(folder: Path, data_dir: Path | None, *, best: bool = False) -> Run:
     if arguments.get("data"):
         dataset = setups.table(Path(arguments["data"]), arguments["target"], model_name, arguments.get("kind"))
     else:
-        dataset = setups.load(dataset_name, data_dir or (Path(saved_dir) if saved_dir else None))
+        dataset = setups.load(dataset_name, data_dir or (Path(saved_dir) if saved_dir else None), model_name)
     known = {name: arguments[name] for name in setups.Settings._fields if name in arguments}
     settings = setups.SETTINGS["digits"]._replace(**known)
     model, loss = setups.build(model_name, hidden, dataset, arguments.get("precision", "float32"), settings)
-    params = load_params(folder / (BEST if best else PARAMS), like=jax.eval_shape(model.init, jax.random.key(0)))
-    return Run(found, dataset, model, loss, params)
+    file, like = folder / (BEST if best else PARAMS), jax.eval_shape(model.init, jax.random.key(0))
+    if isinstance(model, StatefulModel):
+        params, state = like
+        held = load_params(file, like={"params": params, "state": state})
+        return Run(found, dataset, model, loss, held["params"], held["state"])
+    return Run(found, dataset, model, loss, load_params(file, like=like))
+
+
+def variables(state: TrainState) -> Any:
+    """What a file of parameters holds; running averages are in it, too, if the model has some."""
+    return {"params": state.params, "state": state.model_state} if jax.tree.leaves(state.model_state) else state.params
 
 
 def load_record(folder: Path) -> dict[str, Any]:

@@ -9,8 +9,10 @@ import jax
 import numpy as np
 
 from jaxd2l import activations, data, initializers, losses, models
+from jaxd2l._checks.networks import require_images
+from jaxd2l.cli.networks import NETWORKS
 from jaxd2l.models import Precision
-from jaxd2l.types import Batch, Dataset, Loss, Model
+from jaxd2l.types import Batch, Dataset, Loss, Model, StatefulModel
 
 TRUE_W, TRUE_B = np.array([2.0, -3.4], np.float32), 4.2
 """The line behind the synthetic data, D2L 3.3."""
@@ -51,7 +53,7 @@ class Setup(NamedTuple):
     dataset_name: str
     settings: Settings
     dataset: Dataset
-    model: Model
+    model: Model | StatefulModel
     loss: Loss
     test: Batch
 
@@ -76,8 +78,9 @@ INITS = {
     "xavier": initializers.xavier_normal(),
     "torch": initializers.torch_linear(),
     "flax": initializers.flax_linear(),
+    "book": initializers.normal(0.01),
 }
-"""The initialisers of `--init`."""
+"""The initialisers of `--init`; what "book" means for networks of images, they know themselves."""
 
 WITH_HIDDEN_LAYERS = ("mlp", "flax-mlp")
 HIDDEN = (256,)
@@ -92,12 +95,13 @@ def chosen(options: argparse.Namespace) -> Setup:
     """
     if (options.data is None) != (options.target is None) or (options.data and options.dataset):
         raise ValueError("a table of your own needs --data FILE.csv and --target NAME, and no --dataset")
-    name = "table" if options.data else options.dataset or ("synthetic" if options.model == "linear" else "digits")
+    usual = "synthetic" if options.model == "linear" else "fashion_mnist" if options.model in NETWORKS else "digits"
+    name = "table" if options.data else options.dataset or usual
     settings = _settings(name, options)
     dataset = (
         table(options.data, options.target, options.model, options.kind)
         if options.data
-        else load(name, options.data_dir)
+        else load(name, options.data_dir, options.model)
     )
     built = build(options.model, options.hidden, dataset, options.precision, settings)
     test = dataset.test
@@ -111,6 +115,8 @@ def _settings(dataset: str, options: argparse.Namespace) -> Settings:
     given: dict[str, Any] = {name: getattr(options, name, None) for name in Settings._fields}
     given = {name: value for name, value in given.items() if value is not None and not isinstance(value, tuple)}
     settings, optimizer = SETTINGS[dataset], given.get("optimizer", "sgd")
+    if options.model in NETWORKS:
+        settings = settings._replace(lr=NETWORKS[options.model].lr, init="book")
     if optimizer != "sgd":
         settings = settings._replace(lr=RATES.get(optimizer, 0.001), weight_decay=DECAYS.get(optimizer, 0.0))
     if len(options.hidden or ()) > 1:
@@ -118,7 +124,8 @@ def _settings(dataset: str, options: argparse.Namespace) -> Settings:
     settings = settings._replace(**given)
     for name in ("dropout", "activation"):
         if name in given and options.model not in WITH_HIDDEN_LAYERS:
-            raise ValueError(f"{options.model} regression has no hidden layers: --{name} is for mlp and flax-mlp")
+            kind = "has its own layers" if options.model in NETWORKS else "regression has no hidden layers"
+            raise ValueError(f"{options.model} {kind}: --{name} is for mlp and flax-mlp")
     if settings.early_stopping and not settings.validation:
         raise ValueError("--early-stopping looks at a validation set: give --validation FRACTION, such as 0.1")
     return settings
@@ -141,8 +148,10 @@ def _split(train: Batch, fraction: float) -> _Split:
     return _Split(Batch(inputs[~chosen], labels[~chosen]), Batch(inputs[chosen], labels[chosen]))
 
 
-def load(dataset: str, data_dir: Path | None) -> Dataset:
-    """The dataset of that name. Synthetic data are the same in every run: a run's seed decides the training alone.
+def load(dataset: str, data_dir: Path | None, model: str = "") -> Dataset:
+    """The dataset of that name, with images as large as the model needs.
+
+    Synthetic data are the same in every run: a run's seed decides the training alone.
 
     Raises:
       ValueError: a folder given for a dataset that is not read from files.
@@ -152,7 +161,7 @@ def load(dataset: str, data_dir: Path | None) -> Dataset:
     if dataset == "digits":
         return data.digits()
     if dataset == "fashion_mnist":
-        return data.fashion_mnist(data_dir=data_dir)
+        return data.fashion_mnist(data_dir=data_dir, resize=NETWORKS[model].size if model in NETWORKS else None)
     return data.synthetic_regression(jax.random.fold_in(jax.random.key(0), 33), TRUE_W, TRUE_B)
 
 
@@ -173,7 +182,7 @@ def build(
     dataset: Dataset,
     precision: Precision = "float32",
     settings: Settings | None = None,
-) -> tuple[Model, Loss]:
+) -> tuple[Model | StatefulModel, Loss]:
     """The model of that name in the sizes that the dataset needs, and its loss.
 
     Raises:
@@ -181,6 +190,8 @@ def build(
         regression in another precision than float32.
     """
     settings = settings or SETTINGS["digits"]
+    if model in NETWORKS:
+        return _network(model, hidden, dataset, precision, settings), losses.cross_entropy
     init = INITS[settings.init]
     num_inputs, num_classes = int(np.prod(dataset.train.inputs.shape[1:])), len(dataset.class_names)
     if model == "linear" and num_classes:
@@ -200,3 +211,23 @@ def build(
     activation = getattr(activations, settings.activation)
     options = {"activation": activation, "dropout_rate": settings.dropout, "init": init, "precision": precision}
     return make(*sizes, **options), losses.cross_entropy if num_classes else losses.squared_loss
+
+
+def _network(
+    name: str, hidden: Sequence[int] | None, dataset: Dataset, precision: Precision, settings: Settings
+) -> Model | StatefulModel:
+    """A network for images of this size.
+
+    Raises:
+      ValueError: anything but images, images that are too small, or options of an MLP.
+    """
+    shape = dataset.train.inputs.shape[1:]
+    if len(shape) != 3:
+        raise ValueError(f"{name} takes images: use it with --dataset fashion_mnist or digits")
+    if hidden is not None:
+        raise ValueError(f"{name} has its own layers: --hidden is for mlp and flax-mlp")
+    if precision != "float32":
+        raise ValueError(f"{name} computes in float32: --precision is for softmax, mlp and flax-mlp")
+    require_images(name, NETWORKS[name].smallest, input_shape=shape, num_classes=len(dataset.class_names))
+    init = {} if settings.init == "book" else {"init": INITS[settings.init]}
+    return NETWORKS[name].make(shape, num_classes=len(dataset.class_names), **init)

@@ -63,11 +63,10 @@ def notes_on(setup: Setup, result: Sweep, chosen: Best | None, by: Outcome) -> l
         return []
     at, notes = _place(result, chosen), []
     if setup.settings.validation:
-        params = jax.tree.map(lambda leaf: leaf[(slice(None), *at)], result.params)
-        each = [
-            evaluate(setup.model, setup.loss, jax.tree.map(lambda leaf, i=i: leaf[i], params), setup.test)
-            for i in range(len(result.seeds))
-        ]
+        each = []
+        for i in range(len(result.seeds)):
+            params, state = jax.tree.map(lambda leaf, i=i: leaf[(i, *at)], (result.params, result.model_state))
+            each.append(evaluate(setup.model, setup.loss, params, setup.test, model_state=state))
         mean = np.mean([getattr(one, by.removeprefix("test_")) for one in each])
         notes.append(f"the best on the test set: {by.replace('_', ' ')} {mean:.4f}")
     for (name, axis), i in zip(result.grid.items(), at, strict=True):
