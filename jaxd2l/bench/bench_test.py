@@ -30,7 +30,7 @@ from jaxd2l.bench.fresh_process import FirstEpoch, PeakBytes, ShellRun
 from jaxd2l.bench.measure import Ready
 from jaxd2l.bench.roofline import Peak
 from jaxd2l.cli import run
-from jaxd2l.types import Batch
+from jaxd2l.types import Batch, Dataset
 
 pytest.importorskip("torch", reason="torch's half of the benchmark needs the extra parity")
 
@@ -56,6 +56,17 @@ def test_every_way_computes_the_same_losses():
 @pytest.mark.parametrize("sizes", [(64, 10), (64, 8, 8, 10)])
 def test_models_of_every_depth_are_the_same_in_torch(sizes):
     measure.prepare(small(sizes), [ways.JAX_EPOCH, ways.TORCH_EAGER], ways.REFERENCE)
+
+
+@pytest.mark.parametrize("network", ["lenet", pytest.param("resnet", marks=pytest.mark.long)])
+def test_a_network_of_images_is_the_book_s_class_in_torch(network):
+    rng = np.random.default_rng(0)
+    train = Batch(rng.integers(0, 256, (70, 28, 28, 1)).astype(np.uint8), rng.integers(0, 10, 70).astype(np.int32))
+    case = Case(network, (784, 10), Dataset(train, train), 32, 0.1, network)
+    ready = measure.prepare(case, [ways.JAX_EPOCH, ways.TORCH_EAGER], ways.REFERENCE)
+    first = ready[ways.JAX_EPOCH].loop.first_losses()
+    np.testing.assert_allclose(first, ready[ways.TORCH_EAGER].loop.first_losses(), rtol=2e-4)
+    assert first[0] != pytest.approx(first[1], rel=1e-4)
 
 
 @pytest.mark.parametrize(("precision", "wrong"), [("float32", 1.001), ("float32", np.nan), ("bfloat16", 1.05)])

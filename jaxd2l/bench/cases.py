@@ -8,8 +8,10 @@ import numpy as np
 
 from jaxd2l import data, losses, models
 from jaxd2l.models import Precision
-from jaxd2l.types import Batch, Dataset, Loss, Model
+from jaxd2l.models.layers import summary
+from jaxd2l.types import Batch, Dataset, Loss, Model, StatefulModel
 
+Network = Literal["lenet", "resnet"]
 Family = Literal["JAX", "torch", "the book", "others"]
 
 ORDER_SEED, WEIGHTS_SEED = 0, 2
@@ -17,13 +19,18 @@ ORDER_SEED, WEIGHTS_SEED = 0, 2
 
 
 class Case(NamedTuple):
-    """What to train. sizes: units from inputs to outputs; two are a linear model, and one output a regression."""
+    """What to train.
+
+    sizes: units from inputs to outputs; two are a linear model, and one output a regression.
+    network: the network of images between them; none: fully connected layers.
+    """
 
     name: str
     sizes: tuple[int, ...]
     dataset: Dataset
     batch_size: int
     lr: float
+    network: Network | None = None
 
 
 class Loop(NamedTuple):
@@ -52,8 +59,17 @@ class Way(NamedTuple):
     prepare: Callable[[Case], Loop]
 
 
-def model(case: Case, precision: Precision = "float32") -> Model:
-    """The case's model, with the book's N(0, 0.01^2)."""
+RESNET = ((1, 16), (1, 32), (1, 64))
+"""A ResNet that two cores can train: a block of each of three widths."""
+
+
+def model(case: Case, precision: Precision = "float32") -> Model | StatefulModel:
+    """The case's model, with the book's N(0, 0.01^2); a network of images as the book begins it."""
+    shape = case.dataset.train.inputs.shape[1:]
+    if case.network == "lenet":
+        return models.lenet(shape, num_classes=case.sizes[-1])
+    if case.network == "resnet":
+        return models.resnet(RESNET, shape, num_classes=case.sizes[-1])
     first, *hidden, last = case.sizes
     if hidden:
         return models.mlp(first, hidden, last, precision=precision)
@@ -72,13 +88,24 @@ def flops(case: Case) -> float:
 
     The first layer's inputs need no gradient.
     """
+    if case.network:
+        network = summary(model(case))
+        return float(len(case.dataset.train.labels) * (6 * network.multiply_adds - 2 * network.rows[0].multiply_adds))
     products = [6 * a * b for a, b in zip(case.sizes[:-1], case.sizes[1:], strict=True)]
     return float(len(case.dataset.train.labels) * (sum(products) - 2 * case.sizes[0] * case.sizes[1]))
 
 
 def books_models(names: Sequence[str]) -> Iterator[Case]:
-    """The book's models with the book's settings, and a larger one. Names: linear, softmax, mlp, mlp-3x512."""
+    """The book's models with the book's settings, and a larger one.
+
+    Names: linear, softmax, mlp, mlp-3x512, lenet, resnet.
+    """
+    networks: dict[str, tuple[str, Network]] = {"lenet": ("LeNet", "lenet"), "resnet": ("ResNet 16-32-64", "resnet")}
     for name in names:
+        if name in networks:
+            title, network = networks[name]
+            yield Case(title, (784, 10), data.fashion_mnist(), 256, 0.1, network)
+            continue
         if name == "linear":
             line = data.synthetic_regression(jax.random.key(1), np.array([2.0, -3.4]), 4.2)
             yield Case("linear regression", (2, 1), line, 32, 0.03)

@@ -66,8 +66,10 @@ def libraries() -> tuple[Library, ...]:
 def products_alone(case: Case, precision: Precision) -> float | None:
     """Seconds of an epoch's large matrix products and nothing else, each at the best rate seen for its shape.
 
-    The best of both libraries. None if no product has `LARGE` operations.
+    The best of both libraries. None if no product has `LARGE` operations, or for a network of images.
     """
+    if case.network:
+        return None
     n, total = case.batch_size, 0.0
     for i, (a, b) in enumerate(pairwise(case.sizes)):
         # Forwards, for the weights' gradient, and for the inputs', which the first layer's inputs do not need.

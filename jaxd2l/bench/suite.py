@@ -36,9 +36,9 @@ class Plan(NamedTuple):
 
 
 SUITES = {
-    "quick": Plan(("linear", "softmax", "mlp"), turns=5, without=(ways.TORCH_COMPILED,)),
+    "quick": Plan(("linear", "softmax", "mlp", "lenet"), turns=5, without=(ways.TORCH_COMPILED,)),
     "full": Plan(
-        ("linear", "softmax", "mlp", "mlp-3x512"),
+        ("linear", "softmax", "mlp", "mlp-3x512", "lenet", "resnet"),
         turns=9,
         growth=("batch size", "width", "depth", "examples"),
         many=(1, 4, 16, 64),
@@ -149,14 +149,16 @@ def environment() -> Environment:
 
 
 def _suits(way: Way, case: Case) -> bool:
-    """A regression on two numbers is not done in bfloat16."""
+    """A regression on two numbers is not done in bfloat16, and a network of images in four ways alone."""
+    if case.network:
+        return way in ways.OF_NETWORKS
     return case.sizes[-1] > 1 or way.precision != "bfloat16"
 
 
 def _epochs(case: Case, chosen: Sequence[Way], turns: int, say: Callable[[str], None]) -> list[Epoch]:
-    say(f"{case.name}, {case.sizes}: do all compute the same?")
+    say(f"{case.name}: do all compute the same?")
     ready = prepare(case, chosen, ways.REFERENCE)
-    say(f"{case.name}, {case.sizes}")
+    say(case.name)
     timings = in_turns(ready, turns)
     alone_s = {precision: roofline.products_alone(case, precision) for precision in get_args(Precision)}
     examples = len(case.dataset.train.labels)

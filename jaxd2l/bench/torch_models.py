@@ -2,9 +2,16 @@
 
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 
+from jaxd2l._files import named_leaves
+from jaxd2l.bench.cases import RESNET, Network
+from jaxd2l.bench.torch_networks import LeNet, ResNet
 from jaxd2l.parity.bridge import to_torch
+from jaxd2l.train.checkpoint._torch_networks import network_state_dict
+from jaxd2l.types import TrainState
 
 
 class LinearRegression(nn.Module):
@@ -51,6 +58,19 @@ def books_module(sizes: tuple[int, ...]) -> nn.Module:
     if len(sizes) > 2:
         return MLP(*sizes)
     return LinearRegression(sizes[0]) if sizes[1] == 1 else SoftmaxRegression(*sizes)
+
+
+def books_network(network: Network, image: tuple[int, ...], state: TrainState) -> nn.Module:
+    """The book's class with the parameters and running averages of a state."""
+    net = LeNet() if network == "lenet" else ResNet(RESNET)
+    height, width, channels = image
+    net.eval()(torch.zeros(1, channels, height, width))  # gives the lazy layers their shapes
+    arrays = named_leaves({"params": state.params, "state": state.model_state})
+    names = network_state_dict(
+        "lenet" if network == "lenet" else "resnet18", {n: np.asarray(x) for n, x in arrays.items()}
+    )
+    net.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in names.items()})
+    return net.train()
 
 
 def load_params(net: nn.Module, params: Any) -> None:

@@ -67,9 +67,12 @@ def wait() -> None:
 
 def _training(case: Case, on: torch.device) -> tuple[torch.nn.Module, torch_loops.Criterion, torch.optim.Optimizer]:
     """The book's module with the weights that the JAX ways start from, its loss and its optimizer."""
-    net = torch_models.books_module(case.sizes)
-    params = create_state(jax.random.key(WEIGHTS_SEED), model(case), optax.sgd(0.0)).params
-    torch_models.load_params(net, params)
+    state = create_state(jax.random.key(WEIGHTS_SEED), model(case), optax.sgd(0.0))
+    if case.network:
+        net = torch_models.books_network(case.network, case.dataset.train.inputs.shape[1:], state)
+    else:
+        net = torch_models.books_module(case.sizes)
+        torch_models.load_params(net, state.params)
     loss = torch_loops.half_mse if case.sizes[-1] == 1 else torch.nn.functional.cross_entropy
     return net.to(on), loss, torch.optim.SGD(net.parameters(), case.lr)
 

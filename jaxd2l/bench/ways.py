@@ -35,6 +35,9 @@ BOOK = Way("the book's way", "the book", "float32", _as_the_book)
 
 WAYS = (JAX_OPS, JAX_STEP, JAX_EPOCH, JAX_BFLOAT16, TORCH_EAGER, TORCH_COMPILED, TORCH_BFLOAT16, BOOK)
 
+OF_NETWORKS = (JAX_STEP, JAX_EPOCH, TORCH_EAGER, TORCH_COMPILED)
+"""Those that compute in float32 and do not need hours for a network of images."""
+
 REFERENCE = JAX_EPOCH
 """The way that `train.fit` goes. All others must compute the same, and are compared with its times."""
 
