@@ -1,7 +1,9 @@
 from . import autodiff as autodiff
 from . import backprop as backprop
+from . import builders as builders
 from . import convergence as convergence
 from . import convexity as convexity
+from . import convolution as convolution
 from . import descent as descent
 from . import design_space as design_space
 from . import distribution_shift as distribution_shift

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import strategies as st
 
 from jaxd2l import initializers, models
+from jaxd2l.book import builders, convolution
 from jaxd2l.fuzz_tests.arguments import (
     Case,
     array,
@@ -107,6 +108,17 @@ def has_one_row_of_scores(result, inputs, num_classes=10, **arguments) -> None:
     assert np.isfinite(np.asarray(result)).all()
 
 
+def corr2d_is_right(result, X, K) -> None:
+    (rows, columns), K = np.shape(K), wide(K)
+    seen = windows(wide(X)[None, :, :, None], (rows, columns), 1)[:, :, 0, :, 0]
+    is_close(result, seen @ K.ravel(), 1e-4, 1e-3)
+
+
+def halving_is_right(result, x) -> None:
+    size = np.abs(wide(x)).sum()
+    is_close(result, wide(x) / 2 ** max(np.ceil(np.log2(size)), 0) if size > 0 else wide(x))
+
+
 sizes = mixed(
     st.sampled_from([1, 2, 3, (2, 1), [1, 2], np.int64(2)]), hostile_counts, st.sampled_from([(1, 2, 3), (2, 0)])
 )
@@ -132,7 +144,46 @@ names = mixed(st.sampled_from(["kernel", "bias", "*"]), st.sampled_from(["weight
 pictures = mixed(floats((2, 12, 12, 1), -1.0, 1.0), images)
 networks = mixed(st.just(layers.sequential(layers.conv(2, 2), layers.max_pool(2))), junk)
 
+matrices = array((4, 5), low=-2.0, high=2.0)
+small = array((1, 2), (2, 2), low=-2.0, high=2.0)
+
 CASES = {
+    "book.convolution.corr2d": Case(convolution.corr2d, {"X": matrices, "K": small}, {}, corr2d_is_right),
+    "book.convolution.corr2d_matrix": Case(
+        convolution.corr2d_matrix,
+        {"K": small, "shape": mixed(st.just((4, 5)), sizes)},
+        {},
+        lambda result, K, shape: is_close(np.asarray(result).sum(1), np.full(len(result), wide(K).sum()), 1e-3, 1e-3),
+    ),
+    "book.convolution.learn_kernel": Case(
+        convolution.learn_kernel,
+        {"X": matrices, "Y": array((4, 4), (3, 4)), "kernel": small},
+        {"learning_rate": number(0.001, 0.1), "steps": count(0, 2)},
+    ),
+    "book.convolution.receptive_field": Case(
+        convolution.receptive_field,
+        {"layers": mixed(st.just([(3, 1), (2, 2)]), junk, st.lists(sizes, max_size=2))},
+    ),
+    "book.convolution.conv_cost": Case(
+        convolution.conv_cost,
+        {"shape": sizes, "window": sizes, "inputs": count(1, 3), "outputs": count(1, 3)},
+        {"padding": paddings},
+    ),
+    "book.builders.halved": Case(builders.halved, {"x": array((3,), (2, 2))}, {}, halving_is_right),
+    "book.builders.tensor_reduction": Case(
+        builders.tensor_reduction,
+        {"W": array((2, 2, 3)), "x": array((4, 2))},
+        {},
+        lambda result, W, x: is_close(result, np.einsum("ijk,ni,nj->nk", wide(W), wide(x), wide(x)), 1e-3, 1e-2),
+    ),
+    "book.builders.leading_fourier": Case(
+        builders.leading_fourier,
+        {"x": array((4,), (2, 3))},
+        {},
+        lambda result, x: is_close(
+            np.abs(result), np.abs(np.fft.fft(wide(x)))[..., : -(-np.shape(x)[-1] // 2)], 1e-3, 1e-3
+        ),
+    ),
     "models.conv2d": Case(
         models.conv2d,
         {"x": images, "kernel": kernels},
