@@ -7,6 +7,7 @@ release of a library changes one of the values, `contract_test.py` fails and nam
 
 from parity_tests.contract.clause import Clause
 from parity_tests.contract.gradients import GRADIENTS
+from parity_tests.contract.images import IMAGES
 from parity_tests.contract.layers import LAYERS, OPTIMISERS
 from parity_tests.contract.losses import LOSSES
 from parity_tests.contract.norms import NORMS
@@ -14,5 +15,15 @@ from parity_tests.contract.optimizers import ADAPTIVE
 from parity_tests.contract.schedules import SCHEDULES
 from parity_tests.contract.tensors import TENSORS
 
-CLAUSES: tuple[Clause, ...] = (*TENSORS, *GRADIENTS, *LOSSES, *LAYERS, *NORMS, *OPTIMISERS, *ADAPTIVE, *SCHEDULES)
+CLAUSES: tuple[Clause, ...] = (
+    *TENSORS,
+    *GRADIENTS,
+    *LOSSES,
+    *LAYERS,
+    *IMAGES,
+    *NORMS,
+    *OPTIMISERS,
+    *ADAPTIVE,
+    *SCHEDULES,
+)
 """All of them, in the order of the book."""

@@ -14,6 +14,7 @@ from flax import linen
 
 from jaxd2l import activations, data, initializers, losses, models, optim, schedules
 from jaxd2l.book import tensors
+from jaxd2l.models import layers
 
 
 def torch_steps(name: str, **options: Any) -> torch.Tensor:
@@ -57,6 +58,7 @@ NAMES: Mapping[str, Any] = {
     "inspect": inspect,
     "jax": jax,
     "jnp": jnp,
+    "layers": layers,
     "linen": linen,
     "losses": losses,
     "models": models,

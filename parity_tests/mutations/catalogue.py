@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from parity_tests.mutations.activations import ACTIVATIONS
+from parity_tests.mutations.images import IMAGES
 from parity_tests.mutations.losses import LOSSES, METRICS
 from parity_tests.mutations.models import INITIALISERS, MODELS
 from parity_tests.mutations.networks import NETWORKS
@@ -17,6 +18,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     *METRICS,
     *MODELS,
     *INITIALISERS,
+    *IMAGES,
     *NETWORKS,
     *SGD,
     *TRAINING_LOOP,

@@ -110,7 +110,9 @@ def _pure(function: Callable[..., Any]) -> Callable[[Any], Any]:
     return lambda m: ((lambda key: {}), (lambda params, *inputs: function(m, *inputs)))
 
 
-MODULES: dict[str, Callable[[Any], Any]] = {
+Counterparts = dict[str, Callable[[Any], Any]]
+
+MODULES: Counterparts = {
     "nn.BatchNorm1d": _batch_norm,
     "nn.BatchNorm2d": _batch_norm,
     "nn.BatchNorm3d": _batch_norm,
@@ -154,18 +156,21 @@ MODULES: dict[str, Callable[[Any], Any]] = {
 }
 """torch's modules and what makes Flax's of one."""
 
-_CHANNELS_FIRST = ("Conv", "GroupNorm", "BatchNorm", "InstanceNorm")
+_CHANNELS_FIRST = ("Conv", "Pool", "GroupNorm", "BatchNorm", "InstanceNorm")
 _LAYOUTS = {3: "NCL->NLC", 4: "NCHW->NHWC", 5: "NCDHW->NDHWC"}
 
 
-def module_cases(name: str, seeds: Sequence[int], limit: int) -> tuple[list[Case], Counter[str]]:
+def module_cases(
+    name: str, seeds: Sequence[int], limit: int, counterparts: Counterparts = MODULES
+) -> tuple[list[Case], Counter[str]]:
     """As `samples.cases`: at most `limit` samples, whose weights are those of the first seed."""
     generated = {seed: _generated(name, seed) for seed in seeds}
     left_out: Counter[str] = Counter()
     found: list[Case] = []
     for number in np.random.default_rng(0).permutation(min(map(len, generated.values()))):
         try:
-            found.append(_case(name, int(number), [(seed, generated[seed][number]) for seed in seeds]))
+            members = [(seed, generated[seed][number]) for seed in seeds]
+            found.append(_case(name, int(number), members, counterparts[name]))
         except InexpressibleError as error:
             left_out[str(error)] += 1
         if len(found) == limit:
@@ -194,7 +199,7 @@ def _inputs(given: Any) -> list[Any]:
     return [x for x in (*given.args, *given.kwargs.values()) if x is not None]
 
 
-def _case(name: str, number: int, members: list[Any]) -> Case:
+def _case(name: str, number: int, members: list[Any], counterpart: Callable[[Any], Any]) -> Case:
     module, first = members[0][1]
     if not first or any(not isinstance(x, torch.Tensor) or not x.ndim or not x.numel() for x in first):
         inexpressible("a scalar, an empty tensor, or a structure of tensors as input")
@@ -208,4 +213,4 @@ def _case(name: str, number: int, members: list[Any]) -> Case:
     batches = tuple(tuple(x.numpy() for x in inputs) for _, (_, inputs) in members)
     layout = _LAYOUTS.get(first[0].ndim) if channels_first else None
     seeds = tuple(seed for seed, _ in members)
-    return Case(f"{name} {number + 1}", module, MODULES[name](module), batches, seeds, None, layout)
+    return Case(f"{name} {number + 1}", module, counterpart(module), batches, seeds, None, layout)

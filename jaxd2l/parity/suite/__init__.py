@@ -1,11 +1,22 @@
 """Our own functions against torch, case by case. Each family of functions has its file."""
 
-from jaxd2l.parity.suite import activations, dropout, layers, losses, metrics, normalization, optim, tensors, training
+from jaxd2l.parity.suite import (
+    activations,
+    dropout,
+    images,
+    layers,
+    losses,
+    metrics,
+    normalization,
+    optim,
+    tensors,
+    training,
+)
 from jaxd2l.parity.suite.comparing import Case, FunctionPair, compare
 
 __all__ = ["Case", "FunctionPair", "cases", "compare", "named"]
 
-FAMILIES = (activations, losses, layers, normalization, dropout, metrics, optim, tensors, training)
+FAMILIES = (activations, losses, layers, images, normalization, dropout, metrics, optim, tensors, training)
 
 
 def cases() -> tuple[Case, ...]:
