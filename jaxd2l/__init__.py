@@ -1,4 +1,4 @@
-"""Dive into Deep Learning, chapters 2 to 5 and 12, as pure JAX functions checked against PyTorch.
+"""Dive into Deep Learning, chapters 2 to 8 and 12, as pure JAX functions checked against PyTorch.
 
 Modules are imported when first named, so `import jaxd2l` costs next to nothing.
 

@@ -9,6 +9,8 @@ _CHAPTERS = {
     "environment-and-distribution-shift",
     5: "chapter_multilayer-perceptrons: mlp mlp-implementation backprop numerical-stability-and-init "
     "generalization-deep dropout kaggle-house-price",
+    6: "chapter_builders-guide: model-construction parameters init-param lazy-init custom-layer read-write use-gpu",
+    7: "chapter_convolutional-neural-networks: why-conv conv-layer padding-and-strides channels pooling lenet",
     8: "chapter_convolutional-modern: alexnet vgg nin googlenet batch-norm resnet densenet cnn-design",
     12: "chapter_optimization: optimization-intro convexity gd sgd minibatch-sgd momentum adagrad rmsprop adadelta "
     "adam lr-scheduler",

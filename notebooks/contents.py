@@ -16,7 +16,7 @@ _SUITE = Path(jaxd2l.__file__).parent / "parity" / "suite"
 
 _HEAD = """# Notebooks
 
-There is one notebook for each section of chapters 2 to 5, 8 and 12 of [Dive into Deep Learning](https://d2l.ai). The
+There is one notebook for each section of chapters 2 to 8 and 12 of [Dive into Deep Learning](https://d2l.ai). The
 `.ipynb` files are already executed, so you can read them here. The `.py` files beside them hold the same notebooks as
 text, in [jupytext](https://jupytext.readthedocs.io)'s percent format. To change a notebook, edit its text. Then, from a
 clone:
@@ -27,7 +27,7 @@ make notebooks                           # executes all of them and writes this 
 make lab                                 # copies them to out/notebooks, and opens the copies in JupyterLab
 ```
 
-Chapters 4 and 5 and section 12.11 use Fashion-MNIST, sections 12.5 to 12.10 NASA's airfoil data. The files are
+Chapters 4, 5 and 7 and section 12.11 use Fashion-MNIST, sections 12.5 to 12.10 NASA's airfoil data. The files are
 downloaded, or read from the folder that `JAXD2L_DATA_DIR` names, or from its subfolders `fashion_mnist` and `airfoil`.
 Without the airfoil file the notebooks take made-up data of the same columns, and say so; they are then not compared.
 `make test` executes one notebook of each chapter, and `make test-long` executes the others. A test fails if a cell

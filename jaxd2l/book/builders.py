@@ -7,6 +7,12 @@ from jaxtyping import Array, Complex, Float
 from jaxd2l._checks.arrays import finite, floating
 from jaxd2l._checks.shapes import require_not_empty, require_shapes
 
+__all__ = ["halved", "leading_fourier", "tensor_reduction"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 def halved(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """Halves x until the sum of its magnitudes is at most 1: the loop in the book's `FixedHiddenMLP`. D2L 6.1.3.

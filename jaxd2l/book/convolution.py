@@ -13,6 +13,12 @@ from jaxd2l._checks.numbers import require_positive, require_sequence, require_w
 from jaxd2l._checks.shapes import require_not_empty, require_shapes
 from jaxd2l._checks.windows import Padding, Pair, pair, require_window_fits, sides
 
+__all__ = ["Field", "Learnt", "conv_cost", "corr2d", "corr2d_matrix", "learn_kernel", "receptive_field"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class Learnt(NamedTuple):
     """A kernel after some steps of gradient descent, and the loss before each of them."""
@@ -97,9 +103,7 @@ def learn_kernel(
     """
     require_positive(learning_rate=learning_rate)
     require_whole(0, steps=steps)
-    X, kernel = _image_and_kernel(finite("X", X), finite("kernel", kernel))
-    Y = finite("Y", Y)
-    require_shapes("rows columns, rows columns", Y=Y, **{"the outputs": jax.eval_shape(corr2d, X, kernel)})
+    X, kernel, Y = _example(X, kernel, Y)
 
     def step(kernel: Array, _: None) -> tuple[Array, Array]:
         loss, gradient = jax.value_and_grad(lambda K: jnp.sum((corr2d(X, K) - Y) ** 2))(kernel)
@@ -152,6 +156,13 @@ def conv_cost(
     require_window_fits(kernel, size, around)
     places = [n + sum(around[axis]) - kernel[axis] + 1 for axis, n in enumerate(size)]
     return 2 * places[0] * places[1] * kernel[0] * kernel[1] * int(inputs) * int(outputs)
+
+
+def _example(X: Array, K: Array, Y: Array) -> tuple[Array, Array, Array]:
+    X, K = _image_and_kernel(finite("X", X), finite("kernel", K))
+    Y = finite("Y", Y)
+    require_shapes("rows columns, rows columns", Y=Y, **{"the outputs": jax.eval_shape(corr2d, X, K)})
+    return X, K, Y
 
 
 def _image_and_kernel(X: Array, K: Array) -> tuple[Array, Array]:
