@@ -15,8 +15,11 @@ from jaxd2l.models import resnet
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["lenet", "--dataset", "digits"], "lenet needs images of at least 12 x 12, got 8 x 8"),
-        (["vgg", "--dataset", "digits"], "needs images of at least 32 x 32, got 8 x 8"),
+        (
+            ["lenet", "--dataset", "digits"],
+            "at least 12 x 12, and these have 8 x 8: use it with --dataset",
+        ),
+        (["vgg", "--dataset", "digits"], "vgg needs images of at least 32 x 32, and these have 8 x 8"),
         (["lenet", "--dataset", "synthetic"], "lenet takes images"),
         (["resnet18", "--dataset", "digits", "--hidden", "3"], "resnet18 has its own layers: --hidden is for mlp"),
         (["resnet18", "--dataset", "digits", "--dropout", "0.2"], "has its own layers: --dropout is for mlp"),
@@ -30,6 +33,15 @@ def test_what_does_not_suit_a_network_is_said_in_a_sentence(arguments, message, 
 
 def test_the_grammar_offers_each_network() -> None:
     assert tuple(BY_NAME) == NETWORKS
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("name", [name for name, network in BY_NAME.items() if network.smallest > 1])
+def test_the_smallest_size_is_that_of_the_network(name) -> None:
+    make, smallest = BY_NAME[name].make, BY_NAME[name].smallest
+    make((smallest, smallest, 1))
+    with pytest.raises(ValueError, match=rf"at least {smallest} x {smallest}|layer \d+"):
+        make((smallest - 1, smallest - 1, 1))
 
 
 @pytest.mark.long

@@ -9,7 +9,6 @@ import jax
 import numpy as np
 
 from jaxd2l import activations, data, initializers, losses, models
-from jaxd2l._checks.networks import require_images
 from jaxd2l.cli.networks import NETWORKS
 from jaxd2l.models import Precision
 from jaxd2l.types import Batch, Dataset, Loss, Model, StatefulModel
@@ -228,6 +227,11 @@ def _network(
         raise ValueError(f"{name} has its own layers: --hidden is for mlp and flax-mlp")
     if precision != "float32":
         raise ValueError(f"{name} computes in float32: --precision is for softmax, mlp and flax-mlp")
-    require_images(name, NETWORKS[name].smallest, input_shape=shape, num_classes=len(dataset.class_names))
+    smallest = NETWORKS[name].smallest
+    if min(shape[:2]) < smallest:
+        raise ValueError(
+            f"{name} needs images of at least {smallest} x {smallest}, and these have {shape[0]} x {shape[1]}: use it "
+            "with --dataset fashion_mnist"
+        )
     init = {} if settings.init == "book" else {"init": INITS[settings.init]}
     return NETWORKS[name].make(shape, num_classes=len(dataset.class_names), **init)
