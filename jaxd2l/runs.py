@@ -11,10 +11,10 @@ from jaxtyping import Array
 from jaxd2l._checks.numbers import require_all_whole, require_choice
 from jaxd2l.cli import runs, setups
 from jaxd2l.cli.folders import PARAMS, new_folder, whole
-from jaxd2l.cli.grammar import ACTIVATIONS, IMAGE_DATASETS
+from jaxd2l.cli.grammar import ACTIVATIONS, IMAGE_DATASETS, NETWORKS
 from jaxd2l.cli.runs import Run
 from jaxd2l.train.checkpoint import save_params
-from jaxd2l.types import Params
+from jaxd2l.types import ModelState, Params, StatefulModel
 
 __all__ = ["Run", "load", "save"]
 
@@ -52,6 +52,7 @@ def save(
     *,
     model: str,
     dataset: str,
+    model_state: ModelState = (),
     hidden: Sequence[int] = (),
     activation: str | Callable[[Array], Array] = "relu",
 ) -> None:
@@ -59,9 +60,11 @@ def save(
 
     Args:
       folder: a new one.
-      params: of `models.softmax_regression`, or of `models.mlp` with a bias in each layer.
-      model: "softmax" or "mlp".
+      params: of `models.softmax_regression`, of `models.mlp` with a bias in each layer, or of one of the networks that
+        `jaxd2l train` offers, such as `models.lenet()`.
+      model: "softmax", "mlp", or the network's name there.
       dataset: "digits" or "fashion_mnist", on which the run is looked at.
+      model_state: the running averages, of a network that has some.
       hidden: the sizes of an MLP's hidden layers.
       activation: between its layers, one of `jaxd2l.activations` or its name.
 
@@ -71,20 +74,22 @@ def save(
       OSError: the folder cannot be written.
     """
     name = activation if isinstance(activation, str) else getattr(activation, "__name__", repr(activation))
-    require_choice(("softmax", "mlp"), model=model)
+    require_choice(("softmax", "mlp", *NETWORKS), model=model)
     require_all_whole(1, hidden=hidden)
     require_choice(IMAGE_DATASETS, dataset=dataset)
     require_choice(ACTIVATIONS, activation=name)
     settings = setups.SETTINGS[dataset]._replace(activation=name)
     layers = tuple(hidden) or None
-    built, _ = setups.build(model, layers, setups.load(dataset, None), settings=settings)
-    like = jax.eval_shape(built.init, jax.random.key(0))
-    theirs, expected = (jax.tree.map(np.shape, tree) for tree in (params, like))
+    built, _ = setups.build(model, layers, setups.load(dataset, None, model), settings=settings)
+    own = jax.eval_shape(built.init, jax.random.key(0))
+    given, wanted = (params, model_state), own if isinstance(built, StatefulModel) else (own, ())
+    theirs, expected = (jax.tree.map(np.shape, tree) for tree in (given, wanted))
     if theirs != expected:
         raise ValueError(
-            f"params are not those of this {model} for {dataset}: their shapes are {theirs}, and must be {expected}"
+            f"params and model_state are not those of this {model} for {dataset}: their shapes are {theirs}, and must "
+            f"be {expected}"
         )
     with new_folder(Path(folder), model, dataset) as made, whole(made) as new:
-        save_params(new / PARAMS, params)
+        save_params(new / PARAMS, runs.variables(params, model_state))
         arguments = {"model": model, "dataset": dataset, "hidden": layers, "activation": name, "data_dir": None}
         runs.save_record(new, {"arguments": arguments, **runs.made_with()})

@@ -130,7 +130,9 @@ def found_best(checkpoints: Checkpoints, epoch: int) -> Best | None:
     """The parameters of the best epoch before a run was resumed, if they were kept."""
     assert checkpoints.found is not None
     try:
-        return Best(load_params(_best(checkpoints, epoch), like=runs.variables(checkpoints.found.state)), epoch)
+        state = checkpoints.found.state
+        like = runs.variables(state.params, state.model_state)
+        return Best(load_params(_best(checkpoints, epoch), like=like), epoch)
     except (OSError, ValueError):
         return None
 

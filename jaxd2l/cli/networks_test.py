@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
 
+from jaxd2l import data, losses, runs, train
 from jaxd2l.cli import run
 from jaxd2l.cli.grammar import NETWORKS
 from jaxd2l.cli.networks import NETWORKS as BY_NAME
@@ -42,6 +45,24 @@ def test_the_smallest_size_is_that_of_the_network(name) -> None:
     make((smallest, smallest, 1))
     with pytest.raises(ValueError, match=rf"at least {smallest} x {smallest}|layer \d+"):
         make((smallest - 1, smallest - 1, 1))
+
+
+def test_a_network_of_python_is_a_run_of_the_shell(tmp_path: Path, monkeypatch, capsys, blank_pictures) -> None:
+    def small(shape=(8, 8, 1), **options):
+        return resnet(((1, 4), (1, 8)), shape, **options)
+
+    monkeypatch.setitem(BY_NAME, "resnet18", BY_NAME["resnet18"]._replace(make=small))
+    params, model_state = small().init(jax.random.key(0))
+    model_state = jax.tree.map(lambda average: average + 0.5, model_state)
+    with pytest.raises(ValueError, match="params and model_state are not those of this resnet18"):
+        runs.save(tmp_path / "mine", params, model="resnet18", dataset="digits")
+    runs.save(tmp_path / "mine", params, model="resnet18", dataset="digits", model_state=model_state)
+    read = runs.load(tmp_path / "mine")
+    jax.tree.map(np.testing.assert_array_equal, (read.params, read.model_state), (params, model_state))
+    capsys.readouterr()
+    assert run(["evaluate", str(tmp_path / "mine"), "--json"]) == 0
+    expected = train.evaluate(small(), losses.cross_entropy, params, data.digits().test, model_state=model_state)
+    assert json.loads(capsys.readouterr().out)["test_loss"] == pytest.approx(float(expected.loss), rel=1e-5)
 
 
 @pytest.mark.long

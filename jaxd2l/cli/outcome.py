@@ -179,7 +179,7 @@ def _save(
     dataset: Dataset,
 ) -> None:
     with folders.whole(folder) as new:
-        save_params(new / folders.PARAMS, runs.variables(last.state))
+        save_params(new / folders.PARAMS, runs.variables(last.state.params, last.state.model_state))
         write_file(new / "curves.png", curves_picture(record, last.history))
         if dataset.class_names and np.ndim(dataset.test.inputs) == 4:
             write_file(new / "mistakes.png", mistakes_picture(outputs, dataset))

@@ -45,7 +45,7 @@ def test_a_model_of_python_is_a_run_of_the_shell(tmp_path: Path, capsys) -> None
     ("change", "message"),
     [
         ({"hidden": (9,)}, "their shapes are"),
-        ({"model": "lenet"}, "model must be"),
+        ({"model": "linear"}, "model must be"),
         ({"dataset": "synthetic"}, "dataset must be"),
         ({"activation": jnp.tan}, "activation must be"),
     ],

@@ -15,7 +15,7 @@ from jaxd2l._files import write_file
 from jaxd2l.cli import folders, record, setups
 from jaxd2l.cli.folders import BEST, PARAMS, RECORD
 from jaxd2l.train.checkpoint import load_params
-from jaxd2l.types import Dataset, Loss, Model, ModelState, Params, StatefulModel, TrainState
+from jaxd2l.types import Dataset, Loss, Model, ModelState, Params, StatefulModel
 
 _MOST_BYTES = 2**30
 """More than the history of any run takes; what is read must fit into memory."""
@@ -109,9 +109,9 @@ def load_run(folder: Path, data_dir: Path | None, *, best: bool = False) -> Run:
     return Run(found, dataset, model, loss, load_params(file, like=like))
 
 
-def variables(state: TrainState) -> Any:
+def variables(params: Params, model_state: ModelState) -> Any:
     """What a file of parameters holds; running averages are in it, too, if the model has some."""
-    return {"params": state.params, "state": state.model_state} if jax.tree.leaves(state.model_state) else state.params
+    return {"params": params, "state": model_state} if jax.tree.leaves(model_state) else params
 
 
 def load_record(folder: Path) -> dict[str, Any]:

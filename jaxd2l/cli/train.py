@@ -130,7 +130,7 @@ def _after_each_epoch(
         progress.append(now)
         show(now.history, seconds[-1])
         if now.is_finite and best_epoch(now.history) == len(seconds):
-            best[:] = [Best(runs.variables(now.state), len(seconds))]
+            best[:] = [Best(runs.variables(now.state.params, now.state.model_state), len(seconds))]
             if kept:
                 checkpoints.keep_best(kept, best[0])
         if kept and now.is_finite:
