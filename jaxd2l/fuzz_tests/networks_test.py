@@ -123,6 +123,15 @@ CASES = {
         for name, (needed, optional) in NETWORKS.items()
     },
     **{
+        f"models.flax_{name}": Case(
+            partial(scores, getattr(models, f"flax_{name}")),
+            NETWORKS[name][0],
+            {"num_classes": count(1, 3)},
+            has_a_score_for_each_class,
+        )
+        for name in ("batch_norm_lenet", "resnet")
+    },
+    **{
         f"models.{name}": Case(partial(after_block, getattr(models, name)), needed, optional)
         for name, (needed, optional) in BLOCKS.items()
     },

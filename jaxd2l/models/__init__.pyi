@@ -25,6 +25,8 @@ from ._nnx import flax_linear_regression as flax_linear_regression
 from ._nnx import flax_mlp as flax_mlp
 from ._nnx import flax_softmax_regression as flax_softmax_regression
 from ._nnx_lenet import flax_lenet as flax_lenet
+from ._nnx_networks import flax_batch_norm_lenet as flax_batch_norm_lenet
+from ._nnx_networks import flax_resnet as flax_resnet
 from ._normalization import batch_norm as batch_norm
 from ._normalization import layer_norm as layer_norm
 from ._pooling import global_mean_pool as global_mean_pool
