@@ -61,7 +61,7 @@ def test_a_wrong_pair_gives_1_and_json_alone_on_stdout(spec, capsys, tmp_path) -
         (SPEC + "import sys\nsys.exit(0)\n", "spec.py, line 10: SystemExit: 0; a SPEC defines names"),
         (SPEC + "jax_model = jax_model._replace(apply=lambda p, x, *, key=None: exit())\n", "SystemExit"),
         (SPEC + "batch = (batch[0][:0], batch[1][:0])\n", "the batch is empty"),
-        (SPEC + "jax_model = 3\n", "jax_model must be a Model, a Linen, NNX"),
+        (SPEC + "jax_model = 3\n", "jax_model must be a Model, a StatefulModel, a Linen, NNX"),
         (
             SPEC
             + "def apply(p, x, *, key=None):\n    return p['nothing']\njax_model = jax_model._replace(apply=apply)\n",

@@ -166,7 +166,7 @@ def _example(X: Array, K: Array, Y: Array) -> tuple[Array, Array, Array]:
 
 
 def _image_and_kernel(X: Array, K: Array) -> tuple[Array, Array]:
-    X, K = real("X", X), real("K", K)
+    X, K = (x.astype(jnp.int32) if x.dtype == bool else x for x in (real("X", X), real("K", K)))
     require_shapes("height width, rows columns", X=X, K=K)
     require_not_empty(None, K=K)
     height, width = X.shape

@@ -75,5 +75,6 @@ def _without_a_device() -> str:
         jax.devices()
     except (AssertionError, RuntimeError):
         asked = jax.config.values["jax_platforms"]
-        return f"JAX finds no device of the platform {asked!r}, which JAX_PLATFORMS asks for; unset it, or install one"
+        of = f" of the platform {asked!r}, which JAX_PLATFORMS asks for; unset it, or install one" if asked else ""
+        return f"JAX finds no device{of}"
     return ""

@@ -187,7 +187,7 @@ def test_full_disk_is_told_and_leaves_no_torn_file(tmp_path, own_process):
     assert done.returncode == 1, done.stdout
     assert "cannot write run/curves.png: File too large" in done.stderr
     assert "Traceback" not in done.stderr
-    assert [p.name for p in (tmp_path / "run").iterdir()] == ["params.safetensors"]
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.usefixtures("blank_pictures")

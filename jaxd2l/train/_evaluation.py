@@ -78,7 +78,7 @@ def measure(
     batch_size: int = 1000,
 ) -> Evaluation:
     """`evaluate` without its checks, which `fit` makes once for all epochs."""
-    outputs = predict(model, params, batch.inputs, model_state=model_state, batch_size=batch_size)
+    outputs = compiled_outputs(model, params, model_state, batch.inputs, batch_size=batch_size)
     return score(outputs, jnp.asarray(batch.labels), truth, loss=loss)
 
 

@@ -68,11 +68,13 @@ def require_params(params: Params) -> None:
 
 def require_state(model: Model | StatefulModel, model_state: ModelState) -> None:
     """Running averages that this model could have made."""
+    if isinstance(model, Model):
+        if jax.tree.leaves(model_state):
+            raise ValueError("a Model keeps no running averages; leave model_state out")
+        return
     own = jax.eval_shape(partial(init, model), jax.random.key(0))[1]
     if _shapes(model_state) == _shapes(own):
         return
-    if isinstance(model, Model):
-        raise ValueError("a Model keeps no running averages; leave model_state out")
     given = f"{len(jax.tree.leaves(model_state))} arrays of other shapes" if jax.tree.leaves(model_state) else "none"
     raise ValueError(
         f"the model keeps {len(jax.tree.leaves(own))} arrays of running averages; got {given}: give those of the run, "
