@@ -63,7 +63,10 @@ def main() -> int:
         expected, seconds = left_alone(Path(name, "alone"))
         runs = list(killed_runs(Path(name), options.kills, rng, expected, seconds))
         with contextlib.chdir(name):
-            ends = [*endings(options.endings, options.endings), *together(options.together)]
+            ends = [
+                *(endings(options.endings, options.endings) if options.endings else ()),
+                *together(options.together),
+            ]
     if options.json:
         options.json.write_text(json.dumps([{"kills": [k._asdict() for k in r.kills], "fault": r.fault} for r in runs]))
     asked = f"--kills {options.kills} --seed {options.seed} --endings {options.endings} --together {options.together}"
