@@ -153,6 +153,7 @@ def recurrent(p, x):
     return linear(p, "last", outputs[-1])
 
 
+@pytest.mark.long
 def test_a_layer_that_returns_a_tuple_is_blamed_and_not_what_follows() -> None:
     module = Recurrent()
     report = checked(module, **plain(module, recurrent), inputs=SEQUENCES)

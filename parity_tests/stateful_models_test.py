@@ -68,6 +68,7 @@ def test_a_biased_running_variance_is_named() -> None:
     assert all("biased variance" in (hint or "") for hint in hints.values()), hints
 
 
+@pytest.mark.long
 def test_averages_that_do_not_move_are_noticed() -> None:
     def still() -> Layer:
         right = layers.batch_norm()

@@ -42,6 +42,7 @@ def small(sizes: tuple[int, ...] = (64, 40, 10)) -> Case:
     return Case("small", sizes, digits._replace(train=Batch(*(x[:100] for x in digits.train))), 32, 0.1)
 
 
+@pytest.mark.long
 def test_every_way_computes_the_same_losses():
     fast = [way for way in ways.available() if way not in (ways.TORCH_COMPILED, ways.BOOK)]
     ready = measure.prepare(small(), fast, ways.REFERENCE)
@@ -163,6 +164,7 @@ def test_without_torch_jax_is_timed_alone_and_the_notes_say_so(monkeypatch):
     assert "only JAX's half" in report.notes(suite.Result(env, (), (), (), (), (), (), (), ()))[-1]
 
 
+@pytest.mark.long
 def test_a_process_of_jaxs_imports_no_torch():
     code = "import sys; from jaxd2l.bench import fresh_process as f; f.main('linear', 'JAX, compiled epoch')"
     done = subprocess.run(
@@ -180,6 +182,7 @@ def test_a_processor_is_told_with_its_generation():
     assert all(f"(family {family}, model " in suite.environment().cpu for family in families)
 
 
+@pytest.mark.long
 def test_one_way_can_be_run_in_a_process_of_its_own():
     measured = fresh_process.first_epoch("linear", "JAX, compiled epoch")
     assert measured.to_first_epoch_s > 0

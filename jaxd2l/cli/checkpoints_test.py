@@ -194,6 +194,7 @@ def test_a_full_disk_does_not_stop_the_run(alone, checkpoints, tmp_path, monkeyp
     assert names(checkpoints) == steps(1, 2, 3)
 
 
+@pytest.mark.long
 def test_a_truly_full_file_system_is_told_without_a_traceback(tmp_path, own_process):
     # RLIMIT_FSIZE: every file that would be longer fails, those of Orbax's other threads too.
     limited = "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)); from jaxd2l.__main__ import main; main()"
@@ -229,6 +230,7 @@ def test_ctrl_c_while_saving_keeps_the_finished_epochs_and_the_last_good_checkpo
     assert names(checkpoints) == steps(1, 2, 3)
 
 
+@pytest.mark.long
 def test_a_real_sigint_amid_orbaxs_work_ends_with_130_and_without_a_traceback(tmp_path, jaxd2l_process):
     command = "train softmax --epochs 100000 --out run --checkpoint-dir c"
     process = jaxd2l_process(*command.split(), cwd=tmp_path, stdout=subprocess.DEVNULL)

@@ -174,6 +174,7 @@ def test_runs_never_overwrite_each_other(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "out" / "softmax-digits" / "run.json").read_bytes() == before
 
 
+@pytest.mark.long
 def test_full_disk_is_told_and_leaves_no_torn_file(tmp_path, own_process):
     limited = "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); from jaxd2l.__main__ import main; main()"
     done = subprocess.run(
@@ -253,6 +254,7 @@ def test_parameters_of_another_model_are_refused(trained, tmp_path, capsys):
     assert "1.kernel: expected ((16, 9), 'float32'), found ((16, 8), 'float32')" in err
 
 
+@pytest.mark.long
 def test_a_reader_that_leaves_early_is_no_traceback(trained, tmp_path, jaxd2l_process):
     process = jaxd2l_process("evaluate", str(trained[0]), "--json", cwd=tmp_path)
     process.stdout.close()

@@ -28,6 +28,7 @@ def test_ten_epochs_compile_as_many_programs_as_one(command: list[str], tmp_path
     assert programs(*command, "--epochs", "10", *ten) == programs(*command, "--epochs", "1", *out) > 0
 
 
+@pytest.mark.long
 def test_with_checkpoints_too_and_resumed_and_whatever_is_done_with_the_run(tmp_path: Path) -> None:
     def counts(epochs: int) -> list[int]:
         out, kept = str(tmp_path / f"run-{epochs}"), ["--checkpoint-dir", str(tmp_path / f"kept-{epochs}")]

@@ -75,6 +75,7 @@ def assert_same_training(one: tuple[dict, Params], other: tuple[dict, Params]) -
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), one[1], other[1])
 
 
+@pytest.mark.long
 def test_four_devices_train_as_one_and_the_record_says_so(alone, tmp_path):
     [(code, out, err)] = outcomes([start(tmp_path, *TRAIN, "--devices", "4", "--json", "--out", "run")])
     assert code == 0, err
@@ -136,6 +137,7 @@ def test_after_a_kill_the_other_ends_with_4_and_one_process_or_four_go_on(port, 
     assert_same_training(read(whole, SOFTMAX), one)
 
 
+@pytest.mark.long
 def test_processes_that_were_started_differently_all_say_what_differs(port, tmp_path):
     ours, theirs = together(tmp_path, port, 2, *TRAIN)
     kill([theirs])

@@ -94,6 +94,7 @@ def test_the_exit_code_is_130_even_if_exec_of_a_string_was_interrupted(tmp_path,
     assert done.returncode == 130, done.stderr
 
 
+@pytest.mark.long
 def test_a_real_sigint_ends_with_130_and_a_whole_run(tmp_path, jaxd2l_process):
     for patience in (2.7, 6, 20, 60):  # seconds: while it compiles, and until surely an epoch is finished
         folder = tmp_path / f"after-{patience}"

@@ -79,6 +79,7 @@ def test_the_best_is_chosen_on_a_validation_set_and_an_end_of_the_grid_is_flagge
     assert "of the grid" not in out
 
 
+@pytest.mark.long
 def test_the_options_of_train_hold_for_every_model(tmp_path, capsys):
     words = ["--optimizer", "adam", "--schedule", "cosine", "--validation", "0.2", "--init", "xavier"]
     assert run([*SHORT, "--lr", "0.01", *words, "--json"]) == 0
@@ -131,6 +132,7 @@ def test_ctrl_c_ends_with_its_code(monkeypatch, capsys):
     assert "interrupted" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_optimisers_are_compared_in_one_program(tmp_path, capsys):
     words = [*SHORT, "--lr", "0.001,0.1", "--seeds", "1", "--optimizer", "sgd,adamw"]
     assert run([*words, "--plot", str(tmp_path / "map.png"), "--json"]) == 0

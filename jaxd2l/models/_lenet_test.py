@@ -48,6 +48,7 @@ def test_flax_has_the_same_parameters_outputs_and_gradients(options) -> None:
             np.testing.assert_allclose(a[name], b[name], rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.long
 def test_it_learns_digits() -> None:
     digits = data.digits()
     images = [jnp.pad(jnp.asarray(b.inputs), ((0, 0), (10, 10), (10, 10), (0, 0))) for b in (digits.train, digits.test)]

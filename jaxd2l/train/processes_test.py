@@ -110,6 +110,7 @@ print([leaf.tobytes().hex() for leaf in jax.tree.leaves(state)])
     assert len({out.splitlines()[-1] for _, out, _ in results}) == 1
 
 
+@pytest.mark.long
 def test_processes_with_different_numbers_of_devices_are_refused(port) -> None:
     program = """
 try:
@@ -155,6 +156,7 @@ for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(state), strict=Tru
         assert code == 0, err
 
 
+@pytest.mark.long
 def test_a_process_that_dies_is_a_connection_error_for_the_other(port) -> None:
     program = """
 def die_after_two_epochs(state, history):
@@ -171,6 +173,7 @@ except processes.ProcessLostError as error:
     assert "another process of this run was lost" in out + err
 
 
+@pytest.mark.long
 def test_a_process_that_hangs_ends_the_other_which_says_so(port) -> None:
     # Both do nothing: only the missing heartbeats can tell.
     program = """processes._HEARTBEAT_SECONDS = 5
@@ -187,6 +190,7 @@ time.sleep(170)
     )
 
 
+@pytest.mark.long
 def test_a_process_whose_others_never_come_says_so(port) -> None:
     program = "processes.start(f'127.0.0.1:{port}', 2, 0, timeout=2)"
     [(code, _, err)] = run_together(PORT + program, port, count=1)

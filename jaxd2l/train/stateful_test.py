@@ -120,6 +120,7 @@ def test_a_checkpoint_of_a_stateless_run_holds_what_it_always_held(tmp_path: Pat
     assert "model_state" not in (folder / "manifest.json").read_text()
 
 
+@pytest.mark.long
 def test_each_lane_of_a_sweep_is_the_single_run() -> None:
     result = sweep(*RUN[:2], optim.sgd, DATA, seeds=[3, 0], grid={"learning_rate": [0.1, 0.5]}, epochs=2, batch_size=8)
     assert result.model_state[2]["mean"].shape == (2, 2, 5)
@@ -139,6 +140,7 @@ def test_an_average_that_overflows_is_named() -> None:
     assert found == (1, "running average 0", np.inf)
 
 
+@pytest.mark.long
 def test_a_line_search_evaluates_the_model_in_training_mode() -> None:
     state, history = train.fit(*RUN[:2], optax.lbfgs(), DATA, key=KEY, epochs=1, batch_size=8)
     assert np.isfinite(history.step_loss).all()

@@ -27,6 +27,7 @@ GRID = {"learning_rate": RATES, "weight_decay": DECAYS}
 run = partial(sweep, MODEL, losses.cross_entropy, optim.sgd, DATA, epochs=2, batch_size=8)
 
 
+@pytest.mark.long
 def test_each_lane_is_the_single_run() -> None:
     result = run(seeds=SEEDS, grid=GRID)
     assert result.history.step_loss.shape == (2, 3, 2, 2, 3)
@@ -58,6 +59,7 @@ def test_the_second_sweep_compiles_nothing() -> None:
     assert [function._cache_size() for function in jitted] == before
 
 
+@pytest.mark.long
 def test_a_diverged_run_never_wins_and_is_shown_as_such() -> None:
     result = run(seeds=[0], grid={"learning_rate": [0.1, 1e38]})
     assert np.isnan(outcome(result)[0]).tolist() == [False, True]
