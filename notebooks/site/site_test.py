@@ -54,8 +54,12 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a fresh build, with warnings as errors. Parallel workers share one: Sphinx writes pages of the API
-    into the source."""
+    """The folder of a fresh build, with warnings as errors, or the one that JAXD2L_SITE names: `make site` has made it.
+
+    Parallel workers share one: Sphinx writes pages of the API into the source.
+    """
+    if made := os.environ.get("JAXD2L_SITE"):
+        return Path(made)
     base = tmp_path_factory.getbasetemp()
     out = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "site"
     with FileLock(f"{out}.lock"):
