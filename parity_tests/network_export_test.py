@@ -52,7 +52,7 @@ def drawn(model: Model | StatefulModel) -> TrainState:
 
 
 def export(tmp_path: Path, name: str, state: TrainState) -> dict[str, torch.Tensor]:
-    save_params(tmp_path / PARAMS, variables(state))
+    save_params(tmp_path / PARAMS, variables(state.params, state.model_state))
     save_record(tmp_path, {"arguments": {"model": name, "dataset": "fashion_mnist", "hidden": None}})
     assert run(["export", str(tmp_path), "--to", str(tmp_path / "net.safetensors")]) == 0
     return safetensors.torch.load_file(tmp_path / "net.safetensors")
