@@ -63,7 +63,7 @@ def test_models_of_every_depth_are_the_same_in_torch(sizes):
 def test_a_network_of_images_is_the_book_s_class_in_torch(network):
     rng = np.random.default_rng(0)
     train = Batch(rng.integers(0, 256, (70, 28, 28, 1)).astype(np.uint8), rng.integers(0, 10, 70).astype(np.int32))
-    case = Case(network, (784, 10), Dataset(train, train), 32, 0.1, network)
+    case = Case(network, (784, 10), Dataset(train, train), 32, 0.01, network)  # larger steps amplify roundings
     ready = measure.prepare(case, [ways.JAX_EPOCH, ways.TORCH_EAGER], ways.REFERENCE)
     first = ready[ways.JAX_EPOCH].loop.first_losses()
     np.testing.assert_allclose(first, ready[ways.TORCH_EAGER].loop.first_losses(), rtol=2e-4)

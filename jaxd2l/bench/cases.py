@@ -104,7 +104,7 @@ def books_models(names: Sequence[str]) -> Iterator[Case]:
     for name in names:
         if name in networks:
             title, network = networks[name]
-            yield Case(title, (784, 10), data.fashion_mnist(), 256, 0.1, network)
+            yield Case(title, (784, 10), data.fashion_mnist(), 256, {"lenet": 0.1, "resnet": 0.01}[network], network)
             continue
         if name == "linear":
             line = data.synthetic_regression(jax.random.key(1), np.array([2.0, -3.4]), 4.2)
