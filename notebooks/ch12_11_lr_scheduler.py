@@ -4,7 +4,7 @@
 # How long the steps are matters as much as their direction: too long and training diverges, too short and it takes for
 # ever, and in the end they must get shorter. You will write the book's schedules as functions of the step, check them
 # against PyTorch's, train with each, and meet warm-up and clipping. [The book's
-# section](https://d2l.ai/chapter_optimization/lr-scheduler.html) trains LeNet; until this package has it, an MLP does.
+# section](https://d2l.ai/chapter_optimization/lr-scheduler.html) trains LeNet; here an MLP shows the same.
 
 # %%
 # %load_ext jaxd2l.parity.notebook
