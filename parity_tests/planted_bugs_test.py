@@ -49,7 +49,7 @@ def test_a_check_without_an_optimiser_names_the_layer_too() -> None:
     assert parity.check(**arguments).first_diverging == "gelu"
 
 
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 20, 3))])
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 20))])
 def test_the_clean_port_raises_no_alarm(seed: int) -> None:
     parity.check(**example_spec.arguments(seed=seed) | {"steps": 3}, seed=seed).assert_ok()
 

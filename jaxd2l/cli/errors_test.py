@@ -49,14 +49,22 @@ def test_an_error_that_a_library_makes_of_ctrl_c_is_no_error(monkeypatch, capsys
     assert capsys.readouterr().err == "jaxd2l: interrupted; nothing was left half-written\n"
 
 
-def test_jax_without_a_device_is_named(monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ("cpu", "JAX finds no device of the platform 'cpu', which JAX_PLATFORMS asks for; unset it, or install one\n"),
+        (None, "JAX finds no device\n"),
+    ],
+)
+def test_jax_without_a_device_is_named(asked, message, monkeypatch, capsys):
     def devices():
         raise AssertionError
 
     monkeypatch.setattr(jax, "devices", devices)
+    monkeypatch.setitem(jax.config.values, "jax_platforms", asked)
     monkeypatch.setattr(jaxd2l.cli.evaluate, "run", lambda options: jax.devices())
     assert run(["evaluate", "run"]) == 1
-    assert "jaxd2l: error: JAX finds no device" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"jaxd2l: error: {message}"
 
 
 @pytest.mark.long

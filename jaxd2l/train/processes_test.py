@@ -110,31 +110,26 @@ print([leaf.tobytes().hex() for leaf in jax.tree.leaves(state)])
     assert len({out.splitlines()[-1] for _, out, _ in results}) == 1
 
 
-@pytest.mark.long
-def test_processes_with_different_numbers_of_devices_are_refused(port) -> None:
-    program = """
+REFUSED = """
 try:
     fit(epochs=1, mesh=sharding.make_mesh())
 except ValueError as error:
     print(error)
 processes.stop()
 """
+
+
+@pytest.mark.long
+def test_processes_with_different_numbers_of_devices_are_refused(port) -> None:
     uneven = "import jax, sys; jax.config.update('jax_num_cpu_devices', 1 + int(sys.argv[1]))\n"
-    for code, out, err in run_together(uneven + START + FIT + program, port):
+    for code, out, err in run_together(uneven + START + FIT + REFUSED, port):
         assert code == 0, err
         assert out.splitlines()[-1] == "every process must have as many devices as the others; they have [1, 2]"
 
 
 @pytest.mark.long
 def test_processes_told_of_different_numbers_of_processes_are_refused(port) -> None:
-    program = """
-try:
-    fit(epochs=1, mesh=sharding.make_mesh())
-except ValueError as error:
-    print(error)
-processes.stop()
-"""
-    for code, out, err in run_together(START.replace("2, me", "2 + me, me") + FIT + program, port):
+    for code, out, err in run_together(START.replace("2, me", "2 + me, me") + FIT + REFUSED, port):
         assert code == 0, err
         assert "processes [1] differ from process 0 in: number of processes" in out.splitlines()[-1]
 
