@@ -1,6 +1,7 @@
 """The command line: runs a command and turns errors into a sentence and an exit code. Each command has its own file."""
 
 import argparse
+import os
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
@@ -74,7 +75,7 @@ def _without_a_device() -> str:
     try:
         jax.devices()
     except (AssertionError, RuntimeError):
-        asked = jax.config.values["jax_platforms"]
+        asked = os.environ.get("JAX_PLATFORMS")
         of = f" of the platform {asked!r}, which JAX_PLATFORMS asks for; unset it, or install one" if asked else ""
         return f"JAX finds no device{of}"
     return ""

@@ -61,7 +61,10 @@ def test_jax_without_a_device_is_named(asked, message, monkeypatch, capsys):
         raise AssertionError
 
     monkeypatch.setattr(jax, "devices", devices)
-    monkeypatch.setitem(jax.config.values, "jax_platforms", asked)
+    if asked is None:
+        monkeypatch.delenv("JAX_PLATFORMS", raising=False)
+    else:
+        monkeypatch.setenv("JAX_PLATFORMS", asked)
     monkeypatch.setattr(jaxd2l.cli.evaluate, "run", lambda options: jax.devices())
     assert run(["evaluate", "run"]) == 1
     assert capsys.readouterr().err == f"jaxd2l: error: {message}"
