@@ -18,6 +18,7 @@ import numpy as np
 import optax
 from rich.console import Console
 
+from bench.page import publish
 from jaxd2l import data, initializers, losses, models, optim, train
 from jaxd2l._tables import markdown_table
 from jaxd2l.types import Dataset, Model
@@ -197,9 +198,7 @@ def main() -> None:
             status.update(f"done: {accuracy.name}")
         errors = regression_errors()
     text = page(measured, errors)
-    print(text, end="")
-    if options.markdown:
-        options.markdown.write_text(text)
+    publish(text, options.markdown)
 
 
 if __name__ == "__main__":

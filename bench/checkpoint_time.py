@@ -17,6 +17,7 @@ from pathlib import Path
 import jax
 import optax
 
+from bench.page import publish
 from jaxd2l import data, losses, models, train
 from jaxd2l._tables import markdown_table
 from jaxd2l.train import checkpoint
@@ -71,9 +72,7 @@ def main() -> int:
         + markdown_table(["model", "epoch with evaluation", "saving after it", "a checkpoint's size"], rows)
         + "\n"
     )
-    print(page, end="")
-    if options.markdown:
-        options.markdown.write_text(page)
+    publish(page, options.markdown)
     return 0
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.endings import Ending, endings, together
+from bench.page import publish
 from jaxd2l._tables import markdown_table
 
 EPOCHS, STEPS = 30, 47
@@ -71,9 +72,7 @@ def main() -> int:
         options.json.write_text(json.dumps([{"kills": [k._asdict() for k in r.kills], "fault": r.fault} for r in runs]))
     asked = f"--kills {options.kills} --seed {options.seed} --endings {options.endings} --together {options.together}"
     page = f"{report(runs, f'python -m bench.kills {asked}')}\n{report_endings(ends)}"
-    print(page, end="")
-    if options.markdown:
-        options.markdown.write_text(page)
+    publish(page, options.markdown)
     return 0 if not any(each.fault for each in (*runs, *ends)) else 1
 
 

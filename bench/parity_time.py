@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.page import measured_on, publish
 from jaxd2l._environment import environment
 from jaxd2l._tables import markdown_table
 
@@ -54,20 +55,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for batch_size in BATCH_SIZES:
         clock, processor = zip(*(seconds(batch_size) for _ in range(options.times)), strict=True)
         rows.append([batch_size, *(f"{statistics.median(t):.1f} ({min(t):.1f})" for t in (clock, processor))])
-    here = environment("jax", "torch")
-    versions = ", ".join(f"{name} {version}" for name, version in here.versions.items())
     page = (
         "# Time of a parity check\n\n"
         f"Made by `python -m bench.parity_time --times {options.times}`: the README's example, "
         "an MLP 784-256-10 with 20\n"
-        f"steps of training, in a fresh process, imports not counted; seconds: median (minimum). On {here.cpu},\n"
-        f"{here.cores} cores, {versions}.\n\n"
+        f"steps of training, in a fresh process, imports not counted; seconds: median (minimum). On\n"
+        f"{measured_on(environment('jax', 'torch'))}.\n\n"
         + markdown_table(["examples in the batch", "by the clock", "of the processor"], rows)
         + "\n"
     )
-    print(page, end="")
-    if options.markdown:
-        options.markdown.write_text(page, encoding="utf-8")
+    publish(page, options.markdown)
     return 0
 
 

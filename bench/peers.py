@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from bench import openblas, peer_loops
+from bench.page import measured_on, publish
 from jaxd2l._tables import markdown_table
 from jaxd2l.bench import ways
 from jaxd2l.bench.cases import Case, Way, books_models
@@ -52,8 +53,6 @@ def page(case: Case, turns: int, found: dict[Way, Summary]) -> str:
         [way.name, f"{1e3 * s.median_s:.0f}", f"{1e3 * s.min_s:.0f}", f"{s.ratio_of_medians:.2f}"]
         for way, s in sorted(found.items(), key=lambda item: item[1].median_s)
     ]
-    here = environment()
-    versions = ", ".join(f"{name} {version}" for name, version in here.versions.items())
     busy = "" if all(s.quiet for s in found.values()) else " The machine was busy: the times are too long."
     n = len(case.dataset.train.labels)
     command = f"python -m bench.peers --turns {turns} --batch-size {case.batch_size} --markdown ..."
@@ -61,7 +60,7 @@ def page(case: Case, turns: int, found: dict[Way, Summary]) -> str:
         f"# {case.name} beside its peers\n\n"
         f"<!-- Written by `{command}`. -->\n\n"
         f"One epoch of {n} images of Fashion-MNIST, batch {case.batch_size}, plain SGD in float32: the same losses\n"
-        f"from the same batches. In turns in one process on {here.cpu}, {here.cores} cores; {versions}.{busy}\n\n"
+        f"from the same batches. In turns in one process on {measured_on(environment())}.{busy}\n\n"
         + markdown_table(["", "median, ms", "minimum, ms", "times our median"], rows, "lrrr")
         + "\n"
     )
@@ -77,9 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     [case] = books_models(["mlp"])
     case = case._replace(batch_size=options.batch_size)
     text = page(case, options.turns, measured(case, options.turns))
-    print(text, end="")
-    if options.markdown:
-        options.markdown.write_text(text, encoding="utf-8")
+    publish(text, options.markdown)
     return 0
 
 

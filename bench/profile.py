@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import jax
 import optax
 
+from bench.page import publish
 from jaxd2l._tables import markdown_table
 from jaxd2l.bench import cases, ways
 from jaxd2l.bench.measure import seconds
@@ -171,9 +172,7 @@ def main() -> int:
     parser.add_argument("--markdown", type=Path, metavar="PATH")
     options = parser.parse_args()
     text = page()
-    print(text, end="")
-    if options.markdown:
-        options.markdown.write_text(text)
+    publish(text, options.markdown)
     return 0
 
 

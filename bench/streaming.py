@@ -15,6 +15,7 @@ import jax
 import numpy as np
 import optax
 
+from bench.page import measured_on, publish
 from jaxd2l import data
 from jaxd2l._tables import markdown_table
 from jaxd2l.bench import ways
@@ -67,21 +68,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         [way.name, f"{1e3 * s.median_s:.0f}", f"{1e3 * s.min_s:.0f}", f"{s.ratio_of_medians:.2f}"]
         for way, s in found.items()
     ]
-    here = environment()
-    versions = ", ".join(f"{name} {version}" for name, version in here.versions.items())
     busy = "" if all(s.quiet for s in found.values()) else " The machine was busy: the times are too long."
     page = (
         "# Batches that come one by one\n\n"
         f"<!-- Written by `python -m bench.streaming --turns {options.turns} --markdown ...`. -->\n\n"
         f"One epoch of the {case.name} on 60000 images of Fashion-MNIST, batch {case.batch_size}: the examples on the\n"
         "device, or read batch by batch from mapped files, in the same order and with the same losses. In turns in\n"
-        f"one process on {here.cpu}, {here.cores} cores; {versions}.{busy}\n\n"
+        f"one process on {measured_on(environment())}.{busy}\n\n"
         + markdown_table(["", "median, ms", "minimum, ms", "times the first"], rows, "lrrr")
         + "\n"
     )
-    print(page, end="")
-    if options.markdown:
-        options.markdown.write_text(page, encoding="utf-8")
+    publish(page, options.markdown)
     return 0
 
 

@@ -4,14 +4,17 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # as in the book
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from jaxd2l._files import named_leaves
+from jaxd2l.bench.torch_networks import Residual
+from jaxd2l.data import epoch_indices
 from jaxd2l.parity import take
-from jaxd2l.types import StatefulModel
+from jaxd2l.types import Batch, StatefulModel
 
 
 def alexnet(channels: Any = (96, 256, 384, 384, 256), num_hiddens: int = 4096, num_classes: int = 10) -> nn.Module:
@@ -183,26 +186,6 @@ def bn_lenet(num_classes: int = 10) -> nn.Module:
     )
 
 
-class Residual(nn.Module):
-    """D2L 8.6."""
-
-    def __init__(self, num_channels: int, use_1x1conv: bool = False, strides: int = 1) -> None:
-        super().__init__()
-        self.conv1 = nn.LazyConv2d(num_channels, kernel_size=3, padding=1, stride=strides)
-        self.conv2 = nn.LazyConv2d(num_channels, kernel_size=3, padding=1)
-        self.conv3 = nn.LazyConv2d(num_channels, kernel_size=1, stride=strides) if use_1x1conv else None
-        self.bn1 = nn.LazyBatchNorm2d()
-        self.bn2 = nn.LazyBatchNorm2d()
-
-    def forward(self, X: Tensor) -> Tensor:  # as in the book
-        Y = F.relu(self.bn1(self.conv1(X)))
-        Y = self.bn2(self.conv2(Y))
-        if self.conv3:
-            X = self.conv3(X)
-        Y += X
-        return F.relu(Y)
-
-
 def resnet(arch: Any, num_classes: int = 10) -> nn.Module:
     """D2L 8.6."""
     net = nn.Sequential(
@@ -359,3 +342,22 @@ def variables(model: Any) -> Any:
     """What `parity.check` calls the arrays of a model."""
     made = jax.eval_shape(model.init, jax.random.key(0))
     return {"params": made[0], "state": made[1]} if isinstance(model, StatefulModel) else made
+
+
+def trained(net: nn.Module, train: Batch, key: jax.Array, *, learning_rate: float, batch_size: int) -> list[float]:
+    """One epoch on the batches that `train.fit` draws with this key: the loss of every step."""
+    optimizer, step_losses = torch.optim.SGD(net.parameters(), learning_rate), []
+    x, y = as_torch(train)
+    for batch in map(torch.tensor, map(np.array, epoch_indices(key, 0, len(x), batch_size))):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(net(x[batch]), y[batch])
+        loss.backward()
+        optimizer.step()
+        step_losses.append(loss.item())
+    return step_losses
+
+
+def as_torch(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Images from 0 to 1, channels first, and labels."""
+    x = torch.tensor(np.array(batch.inputs)).permute(0, 3, 1, 2).float() / 255
+    return x, torch.tensor(np.array(batch.labels)).long()

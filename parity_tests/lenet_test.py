@@ -7,8 +7,10 @@ import torch
 from torch import nn
 
 from jaxd2l import activations, data, losses, models, optim, parity, train
+from jaxd2l.bench.torch_networks import LeNet
 from jaxd2l.parity import take
 from jaxd2l.types import Batch, Dataset
+from parity_tests.book_networks import trained
 
 KEY = jax.random.key(0)
 
@@ -17,25 +19,6 @@ def init_cnn(module):
     """The book's initialisation."""
     if type(module) is nn.Linear or type(module) is nn.Conv2d:
         nn.init.xavier_uniform_(module.weight)
-
-
-class LeNet(nn.Module):
-    """As the book writes it, but for its base class."""
-
-    def __init__(self, num_classes=10):
-        super().__init__()
-        self.net = nn.Sequential(
-            nn.LazyConv2d(6, kernel_size=5, padding=2), nn.Sigmoid(),
-            nn.AvgPool2d(kernel_size=2, stride=2),
-            nn.LazyConv2d(16, kernel_size=5), nn.Sigmoid(),
-            nn.AvgPool2d(kernel_size=2, stride=2),
-            nn.Flatten(),
-            nn.LazyLinear(120), nn.Sigmoid(),
-            nn.LazyLinear(84), nn.Sigmoid(),
-            nn.LazyLinear(num_classes))  # fmt: skip
-
-    def forward(self, X):
-        return self.net(X)
 
 
 def book_lenet() -> nn.Module:
@@ -134,14 +117,5 @@ def test_a_whole_run_on_identical_batches(name, images) -> None:
         epochs=1,
         batch_size=128,
     )
-    optimizer = torch.optim.SGD(net.parameters(), 0.1)
-    x = torch.tensor(np.array(some.train.inputs)).permute(0, 3, 1, 2).float() / 255
-    y = torch.tensor(np.array(some.train.labels)).long()
-    theirs = []
-    for batch in data.epoch_indices(KEY, 0, len(x), 128):
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(net(x[np.array(batch)]), y[np.array(batch)])
-        loss.backward()
-        optimizer.step()
-        theirs.append(loss.item())
+    theirs = trained(net, some.train, KEY, learning_rate=0.1, batch_size=128)
     np.testing.assert_allclose(history.step_loss[0], theirs, rtol=2e-5)

@@ -108,20 +108,12 @@ def test_a_whole_run_on_identical_batches(name) -> None:
         epochs=1,
         batch_size=128,
     )
-    optimizer, theirs = torch.optim.SGD(net.parameters(), 0.01), []
-    x = torch.tensor(np.array(some.train.inputs)).permute(0, 3, 1, 2).float() / 255
-    y = torch.tensor(np.array(some.train.labels)).long()
-    for batch in map(torch.tensor, map(np.array, data.epoch_indices(KEY, 0, len(x), 128))):
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(net(x[batch]), y[batch])
-        loss.backward()
-        optimizer.step()
-        theirs.append(loss.item())
+    theirs = book.trained(net, some.train, KEY, learning_rate=0.01, batch_size=128)
     np.testing.assert_allclose(history.step_loss[0], theirs, rtol=1e-4)
     net.eval()
     with torch.no_grad():
-        x = torch.tensor(np.array(some.test.inputs)).permute(0, 3, 1, 2).float() / 255
-        expected = nn.functional.cross_entropy(net(x), torch.tensor(np.array(some.test.labels)).long()).item()
+        x, y = book.as_torch(some.test)
+        expected = nn.functional.cross_entropy(net(x), y).item()
     np.testing.assert_allclose(history.test_loss[0], expected, rtol=1e-4)  # by the running averages
 
 

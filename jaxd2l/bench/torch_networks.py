@@ -36,7 +36,8 @@ class Residual(nn.Module):
         Y = self.bn2(self.conv2(Y))
         if self.conv3:
             X = self.conv3(X)
-        return nn.functional.relu(Y + X)
+        Y += X
+        return nn.functional.relu(Y)
 
 
 class ResNet(nn.Module):
