@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jaxd2l._environment import Environment
+from jaxd2l._process.environment import Environment
 
 
 def measured_on(here: Environment) -> str:

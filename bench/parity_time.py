@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.page import measured_on, publish
-from jaxd2l._environment import environment
+from jaxd2l._process.environment import environment
 from jaxd2l._tables import markdown_table
 
 BATCH_SIZES = (64, 256)

@@ -8,12 +8,12 @@ import sys
 def main() -> None:
     """Runs the command line and exits with its code."""
     signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
-    from jaxd2l._interrupts import leave_at_once
+    from jaxd2l._process.interrupts import leave_at_once
 
     signal.signal(signal.SIGINT, leave_at_once)
-    from jaxd2l._cache_folder import keep_compiled_programs
-    from jaxd2l._exit_codes import ExitCode
-    from jaxd2l._streams import survive
+    from jaxd2l._process.cache_folder import keep_compiled_programs
+    from jaxd2l._process.exit_codes import ExitCode
+    from jaxd2l._process.streams import survive
     from jaxd2l.cli import run
 
     survive()

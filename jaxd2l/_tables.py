@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from jaxd2l._streams import printable
+from jaxd2l._process.streams import printable
 
 _RULES = {"l": "---", "r": "---:", "c": ":---:"}
 

@@ -15,19 +15,7 @@ PACKAGE = Path(jaxd2l.__file__).parent
 HEAVY = ["torch", "tensorflow_datasets", "tensorflow", "pandas", "matplotlib", "orbax", "sklearn", "PIL"]
 
 FLOORS = (
-    {
-        "_cache_folder",
-        "_checks",
-        "_environment",
-        "_exit_codes",
-        "_files",
-        "_interrupts",
-        "_streams",
-        "_summaries",
-        "_tables",
-        "keys",
-        "types",
-    },
+    {"_checks", "_files", "_process", "_summaries", "_tables", "keys", "types"},
     {"activations", "initializers", "losses", "metrics", "optim", "schedules"},
     {"data", "models"},
     {"train"},

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxd2l._environment import environment
+from jaxd2l._process.environment import environment
 
 PATH = Path(__file__).with_name("measured.json")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from jaxd2l._environment import Environment
+from jaxd2l._process.environment import Environment
 from jaxd2l._tables import markdown_table
 from jaxd2l.bench import glance, roofline
 from jaxd2l.bench.book_timings import Task

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import NamedTuple, get_args
 
-from jaxd2l import _environment
-from jaxd2l._environment import Environment
+from jaxd2l._process import environment as environments
+from jaxd2l._process.environment import Environment
 from jaxd2l.bench import book_timings, fresh_process, roofline, ways
 from jaxd2l.bench.book_timings import Task
 from jaxd2l.bench.cases import Case, Family, Way, books_models, flops, growth
@@ -145,7 +145,7 @@ def run(plan: Plan, say: Callable[[str], None]) -> Result:
 def environment() -> Environment:
     """What the figures depend on."""
     packages = ["python", "jaxd2l", "jax", "jaxlib", "optax", "numpy"] + (["torch"] if find_spec("torch") else [])
-    return _environment.environment(*packages)
+    return environments.environment(*packages)
 
 
 def _suits(way: Way, case: Case) -> bool:

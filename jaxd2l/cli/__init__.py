@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
-from jaxd2l._exit_codes import ExitCode
-from jaxd2l._interrupts import ctrl_c, handled_by, leave_at_once
-from jaxd2l._streams import complain, output_lost
+from jaxd2l._process.exit_codes import ExitCode
+from jaxd2l._process.interrupts import ctrl_c, handled_by, leave_at_once
+from jaxd2l._process.streams import complain, output_lost
 from jaxd2l.cli.grammar import parser
 
 _ISSUES = "https://github.com/jaxd2l/jaxd2l/issues"

@@ -7,8 +7,8 @@ import sys
 
 from rich.table import Table
 
-from jaxd2l._exit_codes import ExitCode
 from jaxd2l._files import write_file
+from jaxd2l._process.exit_codes import ExitCode
 from jaxd2l.bench import glance, report, suite
 from jaxd2l.bench.suite import Plan, Result
 from jaxd2l.cli import runs

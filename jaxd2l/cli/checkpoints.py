@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxd2l._streams import complain
+from jaxd2l._process.streams import complain
 from jaxd2l.cli import runs
 from jaxd2l.train.checkpoint import Checkpoint, load_params, locked, restore, save, save_params
 from jaxd2l.types import History, Params, TrainState

@@ -4,7 +4,7 @@ import argparse
 
 import shtab
 
-from jaxd2l._exit_codes import ExitCode
+from jaxd2l._process.exit_codes import ExitCode
 from jaxd2l.cli.grammar import parser
 
 

@@ -5,8 +5,8 @@ import argparse
 import numpy as np
 
 from jaxd2l import plots
-from jaxd2l._exit_codes import ExitCode
 from jaxd2l._files import write_file
+from jaxd2l._process.exit_codes import ExitCode
 from jaxd2l.cli import setups
 from jaxd2l.cli.output import say
 from jaxd2l.data import prepare_fashion_mnist

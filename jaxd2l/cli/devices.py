@@ -10,7 +10,7 @@ from typing import BinaryIO
 import jax
 from jax.sharding import Mesh
 
-from jaxd2l._streams import surviving
+from jaxd2l._process.streams import surviving
 from jaxd2l.train import processes, sharding
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from jaxd2l import models
-from jaxd2l._exit_codes import ExitCode
+from jaxd2l._process.exit_codes import ExitCode
 from jaxd2l.cli import run
 from jaxd2l.train.checkpoint import load_params
 from jaxd2l.types import Model, Params

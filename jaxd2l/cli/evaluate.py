@@ -9,9 +9,9 @@ import numpy as np
 from rich.table import Table
 
 from jaxd2l import metrics, plots
-from jaxd2l._exit_codes import ExitCode
 from jaxd2l._files import write_file
-from jaxd2l._streams import printable
+from jaxd2l._process.exit_codes import ExitCode
+from jaxd2l._process.streams import printable
 from jaxd2l.cli import folders, runs
 from jaxd2l.cli.output import console
 from jaxd2l.train import evaluate, predict

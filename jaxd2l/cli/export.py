@@ -4,8 +4,8 @@ import argparse
 
 import safetensors.numpy
 
-from jaxd2l._exit_codes import ExitCode
 from jaxd2l._files import write_file
+from jaxd2l._process.exit_codes import ExitCode
 from jaxd2l.cli import networks, runs
 from jaxd2l.cli.folders import PARAMS
 from jaxd2l.cli.output import say

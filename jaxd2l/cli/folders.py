@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from jaxd2l._files import make_folder, remove, sync, sync_names
-from jaxd2l._interrupts import held_back
+from jaxd2l._process.interrupts import held_back
 
 PARAMS, BEST, RECORD = "params.safetensors", "best.safetensors", "run.json"
 CONFUSION, PREDICTIONS = "confusion.png", "predictions.png"

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import jaxd2l._files
-import jaxd2l._interrupts
-from jaxd2l._interrupts import ctrl_c
+import jaxd2l._process.interrupts
+from jaxd2l._process.interrupts import ctrl_c
 from jaxd2l.cli import folders
 from jaxd2l.cli.folders import BEST, PARAMS, PREDICTIONS, RECORD, finish, held, new_folder, whole
 
@@ -23,7 +23,7 @@ NOTHING: dict[str, str] = {}
 
 def at_line(number: int, act: Callable[[], Any]) -> Callable[..., Any]:
     """A tracer that acts before the line of that number, counted from 0, which runs in the code under test."""
-    files, count = (folders.__file__, jaxd2l._files.__file__, jaxd2l._interrupts.__file__), 0
+    files, count = (folders.__file__, jaxd2l._files.__file__, jaxd2l._process.interrupts.__file__), 0
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
         nonlocal count

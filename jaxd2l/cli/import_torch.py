@@ -5,7 +5,7 @@ import shlex
 
 import numpy as np
 
-from jaxd2l._exit_codes import ExitCode
+from jaxd2l._process.exit_codes import ExitCode
 from jaxd2l.cli import runs
 from jaxd2l.cli.folders import PARAMS, new_folder, whole
 from jaxd2l.cli.output import say

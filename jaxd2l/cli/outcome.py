@@ -9,9 +9,9 @@ import jax
 import numpy as np
 
 from jaxd2l import metrics
-from jaxd2l._exit_codes import ExitCode
 from jaxd2l._files import write_file
-from jaxd2l._streams import complain
+from jaxd2l._process.exit_codes import ExitCode
+from jaxd2l._process.streams import complain
 from jaxd2l.cli import checkpoints, divergence, folders, runs, setups
 from jaxd2l.cli.checkpoints import Best, Checkpoints
 from jaxd2l.cli.output import console

@@ -7,7 +7,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from jaxd2l._streams import printable
+from jaxd2l._process.streams import printable
 
 
 def say(text: str) -> None:

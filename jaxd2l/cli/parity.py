@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxd2l import parity
-from jaxd2l._exit_codes import ExitCode
+from jaxd2l._process.exit_codes import ExitCode
 from jaxd2l.cli.output import console
 from jaxd2l.cli.spec import OPTIONAL, REQUIRED
 from jaxd2l.parity import Report

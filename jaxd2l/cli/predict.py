@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from rich.table import Table
 
-from jaxd2l._exit_codes import ExitCode
 from jaxd2l._files import write_file
+from jaxd2l._process.exit_codes import ExitCode
 from jaxd2l.activations import softmax
 from jaxd2l.cli import folders, runs
 from jaxd2l.cli.output import console

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxd2l._environment import environment
 from jaxd2l._files import write_file
+from jaxd2l._process.environment import environment
 from jaxd2l.cli import folders, record, setups
 from jaxd2l.cli.folders import BEST, PARAMS, RECORD
 from jaxd2l.train.checkpoint import load_params

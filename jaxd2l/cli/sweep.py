@@ -9,9 +9,9 @@ from typing import Any, get_args
 import jax
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from jaxd2l._exit_codes import ExitCode
 from jaxd2l._files import write_file
-from jaxd2l._streams import complain
+from jaxd2l._process.exit_codes import ExitCode
+from jaxd2l._process.streams import complain
 from jaxd2l.cli import runs, setups
 from jaxd2l.cli.optimizers import make_any, make_tx, steps_per_epoch
 from jaxd2l.cli.output import console, say

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxd2l import plots
-from jaxd2l._exit_codes import ExitCode
+from jaxd2l._process.exit_codes import ExitCode
 from jaxd2l.cli import run
 
 SHORT = ["sweep", "softmax", "--epochs", "2", "--seeds", "2", "--batch-size", "500"]

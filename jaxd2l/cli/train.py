@@ -10,9 +10,9 @@ from contextlib import nullcontext
 import jax
 from jax.sharding import Mesh
 
-from jaxd2l._exit_codes import ExitCode
-from jaxd2l._interrupts import ctrl_c, held_back
-from jaxd2l._streams import complain
+from jaxd2l._process.exit_codes import ExitCode
+from jaxd2l._process.interrupts import ctrl_c, held_back
+from jaxd2l._process.streams import complain
 from jaxd2l.bench.measure import compile_seconds
 from jaxd2l.book.generalization import should_stop
 from jaxd2l.cli import checkpoints, devices, runs

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxd2l._cache_folder import CACHE_VARIABLE
 from jaxd2l._files import make_folder, remove, sync_names
+from jaxd2l._process.cache_folder import CACHE_VARIABLE
 
 _MANIFEST = "manifest.json"
 _log = logging.getLogger(__name__)

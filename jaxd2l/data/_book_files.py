@@ -6,8 +6,8 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-from jaxd2l._cache_folder import cache_dir
 from jaxd2l._files import write_file
+from jaxd2l._process.cache_folder import cache_dir
 from jaxd2l.data._array_cache import cannot_write
 from jaxd2l.data._official_files import OfficialFiles, cannot_download, damaged, find
 

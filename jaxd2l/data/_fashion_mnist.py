@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxd2l._cache_folder import cache_dir
 from jaxd2l._checks.numbers import require_whole
+from jaxd2l._process.cache_folder import cache_dir
 from jaxd2l.data import _fashion_mnist_files as files
 from jaxd2l.data._array_cache import cached_arrays, cannot_write
 from jaxd2l.data._official_files import find

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import optax
 
-from jaxd2l._environment import environment
+from jaxd2l._process.environment import environment
 from jaxd2l.parity import jax_training
 from jaxd2l.parity.assignment import assignment
 from jaxd2l.parity.frameworks import as_port

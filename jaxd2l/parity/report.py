@@ -10,9 +10,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from jaxd2l._environment import environment
 from jaxd2l._files import write_file
-from jaxd2l._streams import printable
+from jaxd2l._process.environment import environment
+from jaxd2l._process.streams import printable
 from jaxd2l._tables import in_markdown, markdown_table
 from jaxd2l.parity.findings import Findings
 from jaxd2l.parity.merging import folded

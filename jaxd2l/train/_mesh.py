@@ -10,7 +10,7 @@ from jax import lax
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxd2l._environment import environment
+from jaxd2l._process.environment import environment
 from jaxd2l.data import epoch_indices, to_float
 from jaxd2l.keys import noise_key
 from jaxd2l.train import _exchange, _layout, processes

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NoReturn
 import jax
 
 from jaxd2l._checks.numbers import require_whole
-from jaxd2l._exit_codes import ExitCode
+from jaxd2l._process.exit_codes import ExitCode
 
 __all__ = ["AUTO", "ProcessLostError", "is_main", "start", "stop"]
 

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxd2l._exit_codes import ExitCode
+from jaxd2l._process.exit_codes import ExitCode
 from jaxd2l.train import _exchange, processes
 
 PORT = "import os, sys; from jaxd2l.train import _exchange, processes; me, port = int(sys.argv[1]), sys.argv[2]\n"

@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.progress import track
 
-from jaxd2l._environment import environment
+from jaxd2l._process.environment import environment
 from jaxd2l._tables import markdown_table
 from parity_tests.causes.families import DEFECTS
 from parity_tests.causes.planting import Outcome, outcome, right_ports, with_right_ports

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from rich.progress import track
 
-from jaxd2l._environment import environment
+from jaxd2l._process.environment import environment
 from jaxd2l._tables import markdown_table
 from jaxd2l.parity.rule import Row, holds
 from jaxd2l.parity.suite.optim import STEPS

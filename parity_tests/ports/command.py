@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from jaxd2l._environment import environment
+from jaxd2l._process.environment import environment
 from jaxd2l._tables import markdown_table
 from parity_tests import measured
 from parity_tests.ports.measuring import LARGE, PORTS, Measured, is_installed, measure

@@ -11,7 +11,7 @@ from jaxtyping import PRNGKeyArray
 
 from jaxd2l._checks import runs
 from jaxd2l._checks.values import random_key
-from jaxd2l._environment import environment
+from jaxd2l._process.environment import environment
 from jaxd2l.types import Dataset
 
 _MOST_NAMED, _LONGEST = 12, 120

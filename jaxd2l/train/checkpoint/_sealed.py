@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from jaxd2l._files import make_folder, remove, sync, sync_names
-from jaxd2l._interrupts import held_back
+from jaxd2l._process.interrupts import held_back
 
 SUMS = "SHA256SUMS"
 """The file in each folder with the SHA-256 of every other file, which `sha256sum --check SHA256SUMS` reads too."""

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
-from jaxd2l._exit_codes import ExitCode
+from jaxd2l._process.exit_codes import ExitCode
 
 _Handler = Callable[[int, FrameType | None], Any] | int | None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from jaxd2l._cache_folder import cache_dir, keep_compiled_programs
+from jaxd2l._process.cache_folder import cache_dir, keep_compiled_programs
 
 
 def test_cache_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_damaged_program_is_removed_and_a_whole_one_is_looked_at_once(
 def test_the_programs_unused_for_longest_make_room(compiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_used(compiled)
     content = zlib.compress(os.urandom(1000))
-    monkeypatch.setattr("jaxd2l._cache_folder._LIMIT", 3 * len(content))
+    monkeypatch.setattr("jaxd2l._process.cache_folder._LIMIT", 3 * len(content))
     for i in range(5):
         (compiled / f"{i}-cache").write_bytes(content)
         os.utime(compiled / f"{i}-cache", (i, i))

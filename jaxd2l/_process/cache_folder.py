@@ -8,7 +8,7 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 
-from jaxd2l._streams import complain
+from jaxd2l._process.streams import complain
 
 CACHE_VARIABLE = "JAXD2L_CACHE_DIR"
 _LIMIT = 2**28

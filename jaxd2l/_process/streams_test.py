@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from jaxd2l._streams import printable, surviving
+from jaxd2l._process.streams import printable, surviving
 
 PROGRAM = """
 import os, sys
-from jaxd2l._streams import output_lost, survive
+from jaxd2l._process.streams import output_lost, survive
 survive()
 for _ in range(3):
     print("x" * 5000)
