@@ -3,18 +3,20 @@
 Most of the time of the tests is compiling. `pytest --cache-clear` forgets what is kept.
 """
 
-import os
-
 import jax
 import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """One folder for each worker: JAX writes its files in place, and two processes could read each other's halves."""
+    """One folder for all workers, so that each program is compiled once.
+
+    JAX writes its files in place, and a worker may read another's half. Then JAX compiles anew and warns.
+    """
     if cache := getattr(config, "cache", None):  # not under -p no:cacheprovider
-        folder = cache.mkdir(f"compiled-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}")
-        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_compilation_cache_dir", str(cache.mkdir("compiled")))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_enable_xla_caches", "none")  # they would give each folder keys of its own
+        config.addinivalue_line("filterwarnings", "ignore:Error reading persistent compilation cache")
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -1,5 +1,7 @@
 """Our own functions against torch, case by case. Each family of functions has its file."""
 
+from functools import cache
+
 from jaxd2l.parity.suite import (
     activations,
     dropout,
@@ -19,6 +21,7 @@ __all__ = ["Case", "FunctionPair", "cases", "compare", "named"]
 FAMILIES = (activations, losses, layers, images, normalization, dropout, metrics, optim, tensors, training)
 
 
+@cache
 def cases() -> tuple[Case, ...]:
     """Every case of the suite.
 
