@@ -1,7 +1,10 @@
 """What all tests share: the programs that JAX compiles, kept for the next file and the next session.
 
-Most of the time of the tests is compiling. `pytest --cache-clear` forgets what is kept.
+Half of the time of the tests is compiling. `pytest --cache-clear` forgets what is kept.
 """
+
+import sys
+from collections.abc import Iterator
 
 import jax
 import pytest
@@ -23,3 +26,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def _compiled_programs_leave_memory() -> None:
     """Otherwise they fill gigabytes; and JAX counts what a function was compiled to only while its cache has space."""
     jax.clear_caches()
+
+
+@pytest.fixture(autouse=True)
+def _torch_is_left_as_it_was() -> Iterator[None]:
+    """Nothing stays switched on or off: not gradients, and no watcher of torch's operations."""
+    yield
+    if torch := sys.modules.get("torch"):
+        assert torch.is_grad_enabled()
+        assert torch._C._len_torch_dispatch_stack() == torch._C._len_torch_function_stack() == 0

@@ -1,5 +1,9 @@
 """What is printed of the values that travel."""
 
+import re
+import tomllib
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -95,3 +99,18 @@ def test_traced_and_abstract_values_can_be_printed() -> None:
     jax.eval_shape(step, Batch(jnp.zeros((3, 2)), jnp.zeros(3, int)), TrainState({}, {}, jnp.array(3)))
     assert [batch for batch, _ in printed] == ["Batch(inputs=(3, 2) float32, labels=(3,) int32)"] * len(printed)
     assert all(state.startswith("TrainState(params={}") for _, state in printed)
+
+
+def test_shapes_are_watched_wherever_annotations_name_them() -> None:
+    package = Path(__file__).parent
+    settings = tomllib.loads((package.parent / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]
+    [option] = [o for o in settings["ini_options"]["addopts"] if o.startswith("--jaxtyping-packages=")]
+    watched = option.partition("=")[2].split(",")
+    with_shapes = {
+        f"jaxd2l.{path.relative_to(package).with_suffix('').parts[0]}"
+        for path in package.rglob("*.py")
+        if re.search(r"\b(Float|Int|Bool|Num|Shaped|Key)\[", path.read_text(encoding="utf-8"))
+        and not path.stem.endswith("_test")
+    }
+    assert "jaxd2l.losses" in with_shapes
+    assert with_shapes <= set(watched)

@@ -9,7 +9,6 @@ import jax
 import pytest
 import torch
 from jaxtyping import config as jaxtyping_config
-from torch._C import _len_torch_dispatch_stack, _len_torch_function_stack
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_debug_key_reuse", True)
@@ -29,14 +28,6 @@ def _annotations_off_for_bad_input(request: pytest.FixtureRequest) -> Iterator[N
     jaxtyping_config.update("jaxtyping_disable", request.node.get_closest_marker("bad_input") is not None)
     yield
     jaxtyping_config.update("jaxtyping_disable", False)
-
-
-@pytest.fixture(autouse=True)
-def _torch_is_left_as_it_was() -> Iterator[None]:
-    """Nothing stays switched on or off: not gradients, and no watcher of torch's operations."""
-    yield
-    assert torch.is_grad_enabled()
-    assert _len_torch_dispatch_stack() == _len_torch_function_stack() == 0
 
 
 @pytest.fixture(scope="session")
