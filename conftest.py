@@ -18,7 +18,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if cache := getattr(config, "cache", None):  # not under -p no:cacheprovider
         jax.config.update("jax_compilation_cache_dir", str(cache.mkdir("compiled")))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-        jax.config.update("jax_persistent_cache_enable_xla_caches", "none")  # they would give each folder keys of its own
+        jax.config.update(
+            "jax_persistent_cache_enable_xla_caches", "none"
+        )  # they would give each folder keys of its own
         config.addinivalue_line("filterwarnings", "ignore:Error reading persistent compilation cache")
 
 

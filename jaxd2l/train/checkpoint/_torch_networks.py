@@ -1,16 +1,14 @@
 """Networks of images with the names and the layout of the book's torch classes."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-EXPORTED = ("lenet", "batch-norm-lenet", "resnet18")
-"""Those whose places are known in the book's torch classes."""
-
 _OURS_TO_TORCH = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
-_RESIDUAL = ("conv1", "bn1", "", "conv2", "bn2")
+_FLATTENED = ("lenet", "alexnet", "vgg", "batch-norm-lenet")
+"""Those whose first fully connected layer sees whole images, in torch channels first."""
 
 
 def network_state_dict(network: str, tensors: Mapping[str, np.ndarray], *, steps: int = 0) -> dict[str, np.ndarray]:
@@ -28,18 +26,17 @@ def network_state_dict(network: str, tensors: Mapping[str, np.ndarray], *, steps
       ValueError: another network.
     """
     if network not in EXPORTED:
-        raise ValueError(f"{network} cannot be exported yet; {', '.join(EXPORTED)} can")
-    name_of = _in_resnet if network == "resnet18" else _in_sequence
+        raise ValueError(f"{network} cannot be exported; {', '.join(EXPORTED)} can")
     found: dict[str, np.ndarray] = {}
     channels = 0
     for name in sorted(tensors, key=_by_number):
         array = tensors[name]
         place, _, what = name.removeprefix("params.").removeprefix("state.").rpartition(".")
-        torch_name = name_of(place)
+        torch_name = f"net.{_PLACES[network](place)}"
         if what == "kernel" and array.ndim == 4:
             channels, array = array.shape[-1], array.transpose(3, 2, 0, 1)
         elif what == "kernel":
-            array, channels = _rows_channels_first(array, channels).T, 0
+            array, channels = _rows_channels_first(array, channels if network in _FLATTENED else 0).T, 0
         if what == "var":
             found[f"{torch_name}.num_batches_tracked"] = np.array(steps, np.int64)
         found[f"{torch_name}.{_OURS_TO_TORCH.get(what, what)}"] = np.ascontiguousarray(array)
@@ -59,18 +56,66 @@ def _rows_channels_first(kernel: np.ndarray, channels: int) -> np.ndarray:
 
 
 def _in_sequence(place: str) -> str:
-    return f"net.{place}"
+    return place
+
+
+def _in_googlenet(place: str) -> str:
+    """Stages, blocks in them, and in a block the paths `b1_1` to `b4_2`."""
+    match = re.fullmatch(r"(\d+\.\d+)\.(\d)(?:\.(\d))?\.0", place)
+    return f"{match[1]}.b{int(match[2]) + 1}_{int(match[3] or 0) + 1}" if match else place
 
 
 def _in_resnet(place: str) -> str:
-    """`net.0`, the stem; `net.b2` and so on, the stages; `net.last`."""
-    if match := re.fullmatch(r"0\.(\d+)", place):
-        return f"net.0.{match[1]}"
-    if match := re.fullmatch(r"(\d+)\.(\d+)\.0\.0\.(\d)", place):
-        return f"net.b{int(match[1]) + 1}.{match[2]}.{_RESIDUAL[int(match[3])]}"
-    if match := re.fullmatch(r"(\d+)\.(\d+)\.0\.1", place):
-        return f"net.b{int(match[1]) + 1}.{match[2]}.conv3"
-    return "net.last.2"
+    """The stem, the stages `b2` and so on, and `last`."""
+    return _in_stages(place, "b{}", 1, {0: "conv1", 1: "bn1", 3: "conv2", 4: "bn2"}, ("conv3",), "last.2")
+
+
+def _in_densenet(place: str) -> str:
+    """The stem, `dense_blk1`, `tran_blk1` and so on in turn, and `last`."""
+    part, _, rest = place.partition(".")
+    number = (int(part) + 1) // 2
+    if part == "0":
+        return place
+    if match := re.fullmatch(r"(\d+)\.1\.(\d)", rest):
+        return f"dense_blk{number}.net.{match[1]}.{match[2]}"
+    if rest:
+        return f"tran_blk{number}.{rest}"
+    return {"8": "last.0", "11": "last.4"}[part]
+
+
+def _in_regnet(place: str) -> str:
+    """The stem, `stage1` and so on, and `head`."""
+    inside = {0: "conv1", 1: "bn1", 3: "conv2", 4: "bn2", 6: "conv3", 7: "bn3"}
+    return _in_stages(place, "stage{}", 0, inside, ("conv4", "bn4"), "head.2")
+
+
+def _in_stages(
+    place: str, stage: str, offset: int, inside: Mapping[int, str], shortcut: tuple[str, ...], last: str
+) -> str:
+    """Stages of blocks `relu(f(x) + shortcut(x))`."""
+    if re.fullmatch(r"0\.\d+", place):
+        return place
+    match = re.fullmatch(r"(\d+)\.(\d+)\.0\.([01])(?:\.(\d))?", place)
+    if not match:
+        return last
+    at = int(match[4] or 0)
+    return f"{stage.format(int(match[1]) + offset)}.{match[2]}.{shortcut[at] if int(match[3]) else inside[at]}"
+
+
+_PLACES: dict[str, Callable[[str], str]] = {
+    "lenet": _in_sequence,
+    "alexnet": _in_sequence,
+    "vgg": _in_sequence,
+    "nin": _in_sequence,
+    "googlenet": _in_googlenet,
+    "batch-norm-lenet": _in_sequence,
+    "resnet18": _in_resnet,
+    "densenet": _in_densenet,
+    "regnet": _in_regnet,
+}
+"""Where the book's class has, inside of its `net`, what ours has at a place."""
+
+EXPORTED = tuple(_PLACES)
 
 
 def _by_number(name: str) -> list[Any]:
