@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from jaxd2l import plots
 from jaxd2l.types import Dataset, History
 
 _MAX_MISTAKES = 32
@@ -37,6 +36,8 @@ def summary_table(record: dict[str, Any], folder: Path) -> Table:
 
 def curves_picture(record: dict[str, Any], history: History) -> bytes:
     """The curves of the run as a PNG."""
+    from jaxd2l import plots
+
     a = record["arguments"]
     title = f"{a['model']} on {a['dataset']}: batch size {a['batch_size']}, learning rate {a['lr']:g}, seed {a['seed']}"
     measured = "validation" if a["validation"] else "test"
@@ -57,6 +58,8 @@ def mistakes_picture(outputs: np.ndarray, dataset: Dataset) -> bytes:
 
 def examples_picture(which: np.ndarray, predicted: np.ndarray, dataset: Dataset, title: str) -> bytes:
     """Chosen test images with true and predicted names, as a PNG."""
+    from jaxd2l import plots
+
     names = dataset.class_names
     titles = [f"true: {names[dataset.test.labels[i]]}\npred.: {names[predicted[i]]}" for i in which]
     return plots.png(plots.image_grid(np.asarray(dataset.test.inputs)[which], titles=titles, title=title))

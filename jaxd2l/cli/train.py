@@ -4,8 +4,10 @@ import argparse
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from importlib import import_module
+from threading import Thread
 
 import jax
 from jax.sharding import Mesh
@@ -76,6 +78,7 @@ def _train(this: Task, kept: Checkpoints | None, presses: list[int]) -> Outcome:
         with (
             compile_seconds() as compiling,
             progress_bar(settings.epochs, len(this.setup.dataset.train.inputs), done) as show,
+            _in_the_background(import_module, "jaxd2l.plots"),  # half a second that compiling leaves to another core
         ):
             _fit(this, _after_each_epoch(this, progress, best, kept, show, presses), start and start.state)
     except KeyboardInterrupt:
@@ -89,6 +92,16 @@ def _train(this: Task, kept: Checkpoints | None, presses: list[int]) -> Outcome:
             raise
     last, before = progress[-1], progress[0] if len(progress) > 1 else None
     return Outcome(_ending(last, lost, presses), last, before, sum(compiling), lost, best[0] if best else None)
+
+
+@contextmanager
+def _in_the_background(function: Callable[..., object], *arguments: object) -> Iterator[None]:
+    thread = Thread(target=function, args=arguments)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def _ending(last: Progress | None, lost: processes.ProcessLostError | None, presses: list[int]) -> Ending:

@@ -41,16 +41,20 @@ def image_grid(
     white = 255 if images.dtype == np.uint8 else 1
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
-    lines = max((title.count("\n") + 1 for title in titles), default=0)
-    height = (1.15 + 0.16 * lines) * rows + (0.3 if title else 0)
-    figure = Figure(figsize=(max(1.2 * columns, 0.2 + 0.08 * len(title)), height), layout="constrained")
-    figure.suptitle(title, fontsize=10)
+    width = max(1.2, 0.07 * max((len(line) for title in titles for line in title.splitlines()), default=0))
+    above = 0.05 + 0.14 * max((title.count("\n") + 1 for title in titles), default=0)
+    head = 0.3 if title else 0.0
+    whole = max(width * columns, 0.2 + 0.08 * len(title)), (1.1 + above) * rows + head
+    figure = Figure(figsize=whole)
+    figure.suptitle(title, fontsize=10, y=1 - 0.06 / whole[1], va="top")
     interpolation = "bicubic" if max(images.shape[1:3]) < _SMALL else "nearest"
     for i, image in enumerate(images):
-        axes = figure.add_subplot(rows, columns, i + 1)
+        row, column = divmod(i, columns)
+        left, bottom = (whole[0] - columns * width) / 2 + column * width, (1.1 + above) * (rows - 1 - row)
+        axes = figure.add_axes((left / whole[0], (bottom + 0.05) / whole[1], width / whole[0], 1 / whole[1]))
         pixels = image.squeeze(-1) if image.shape[-1] == 1 else image
         axes.imshow(pixels, cmap="gray", vmin=0, vmax=white, interpolation=interpolation)
         axes.set_axis_off()
         if titles:
-            axes.set_title(titles[i], fontsize=8)
+            axes.set_title(titles[i], fontsize=8, y=1, pad=2)
     return figure
