@@ -122,24 +122,22 @@ print(
 #
 # ## Training
 #
-# The book's LeNet for this section, with relu and the largest value of each window, on 6,400 images of Fashion-MNIST,
-# tested on 2,000: 10 epochs of 25 steps, so the schedules, which are given in epochs, are asked for step divided by 25.
+# The book's LeNet for this section, with relu and the largest value of each window, on 12,800 images of Fashion-MNIST,
+# tested on 2,000: 10 epochs of 50 steps, so the schedules, which are given in epochs, are asked for step divided by 50.
 
 # %%
 fashion = data.fashion_mnist()
-small = Dataset(*(Batch(*(part[:n] for part in batch)) for n, batch in zip((6_400, 2_000), fashion, strict=False)))
+small = Dataset(*(Batch(*(part[:n] for part in batch)) for n, batch in zip((12_800, 2_000), fashion, strict=False)))
 model = models.lenet(activation=jax.nn.relu, pool=models.max_pool)
 
 
 def per_epoch(rate):
-    return lambda step: rate(step / 25)
+    return lambda step: rate(step / 50)
 
 
 choices = {
     "constant 0.3": lambda epoch: 0.3 + 0.0 * epoch,
-    "square root": schedules.inverse_square_root(0.3),
     "multi-step": schedules.multi_step_lr(0.3, [5, 8], gamma=0.3),
-    "cosine": schedules.cosine_with_warmup(0.3, 10, final=0.01),
     "warm-up": schedules.cosine_with_warmup(0.3, 10, final=0.01, warmup_steps=2),
 }
 histories = {}
@@ -164,8 +162,8 @@ plots.lines(
 )
 
 # %% [markdown]
-# With a constant rate the accuracy jumps up and down until the end; with a rate that falls it calms down. The square
-# root falls too soon here: its training loss stays above the others.
+# With a constant rate the accuracy jumps up and down until the end. It calms down, and ends higher, as soon as the rate
+# falls: after 5 and 8 epochs for multi-step, little by little for the cosine, which the warm-up delays at the start.
 #
 # ## Clipping
 #
@@ -185,25 +183,34 @@ for name, tx in {"optim": optim.clip_grad_norm(1.0), "optax": optax.clip_by_glob
 print(f"torch: {[f'{g:.7f}' for g in torch_parameter.grad.tolist()]}")
 
 # %% [markdown]
-# A rate of 3 is far too large for the MLP. With gradients clipped to norm 0.1 it trains all the same:
+# A rate of 3 is far too large for LeNet. With gradients clipped to norm 0.1 it trains all the same:
 
 # %%
 for name, tx in {
     "rate 3": optim.sgd(3.0),
     "rate 3, clipped": optax.chain(optim.clip_grad_norm(0.1), optim.sgd(3.0)),
 }.items():
-    _, history = train.fit(model, losses.cross_entropy, tx, small, key=jax.random.key(0), epochs=3, batch_size=256)
-    print(f"{name}: more than 70% of the test set right after 3 epochs: {bool(history.test_accuracy[-1] > 0.7)}")
+    _, history = train.fit(model, losses.cross_entropy, tx, small, key=jax.random.key(0), epochs=2, batch_size=256)
+    print(f"{name}: more than 60% of the test set right after 2 epochs: {bool(history.test_accuracy[-1] > 0.6)}")
 
 # %% [markdown]
 # ## Exercises
 #
-# **1. What is a good constant rate?** One program tries three of them, for five epochs:
+# **1. What is a good constant rate?** One program tries three of them for five epochs, here with an MLP, which is
+# quicker:
 
 # %%
 rates = [0.03, 0.1, 0.3]
+perceptron = models.mlp(784, 64, 10)
 result = sweep(
-    model, losses.cross_entropy, optim.sgd, small, seeds=[0], grid={"learning_rate": rates}, epochs=5, batch_size=256
+    perceptron,
+    losses.cross_entropy,
+    optim.sgd,
+    small,
+    seeds=[0],
+    grid={"learning_rate": rates},
+    epochs=5,
+    batch_size=256,
 )
 for rate, accuracy in zip(rates, result.history.test_accuracy[0, :, -1], strict=True):
     print(f"rate {rate}: test accuracy {accuracy:.2f}")
@@ -215,7 +222,7 @@ for rate, accuracy in zip(rates, result.history.test_accuracy[0, :, -1], strict=
 # while, which explores, falls fastest in the middle, and ends with many small steps, in which the noise averages out.
 #
 # **4. How long should a warm-up be?** As long as the first rate is too large for random parameters. If a run with the
-# full rate starts without a jump in the loss, none is needed: here it makes no difference.
+# full rate starts without a jump in the loss, none is needed.
 #
 # **5. Can optimisation and sampling be connected?** If noise of the right size is added to each step (a variance of
 # twice the rate), a run with a small rate does not end at the minimum but draws from the distribution $e^{-f}$:

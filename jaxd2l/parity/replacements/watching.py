@@ -66,6 +66,8 @@ class _Watching(TorchFunctionMode):
         if not args and "input" in kwargs:  # one way to call is enough for whoever looks at the calls
             args, kwargs = (kwargs["input"],), {name: x for name, x in kwargs.items() if name != "input"}
         name = _spelled(func)
+        if name == "set_grad_enabled":  # where a change has moved the count, it would be replaced and stay switched off
+            return func(*args, **kwargs)
         if name in FORMULAS:  # taken apart here, so that what is inside can be replaced, too
             with self:
                 return FORMULAS[name](*args, **kwargs)

@@ -86,3 +86,12 @@ def test_attention_as_a_layer_is_taken_apart() -> None:
     by_formula, same = changed(lambda: layer(X[None], X[None], X[None]), {-1: torch.relu})
     torch.testing.assert_close(by_formula, whole, rtol=0, atol=1e-14)
     torch.testing.assert_close(same, weights, rtol=0, atol=1e-14)
+
+
+def test_what_switches_gradients_is_never_replaced() -> None:
+    def compute() -> torch.Tensor:
+        with torch.no_grad():
+            return torch.relu(X).sum()
+
+    changed(compute, dict.fromkeys(range(2, 20), lambda *args, **kwargs: X.sum()))
+    assert torch.is_grad_enabled()
