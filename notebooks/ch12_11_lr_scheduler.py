@@ -162,8 +162,8 @@ plots.lines(
 )
 
 # %% [markdown]
-# With a constant rate the accuracy jumps up and down until the end. It calms down, and ends higher, as soon as the rate
-# falls: after 5 and 8 epochs for multi-step, little by little for the cosine, which the warm-up delays at the start.
+# With a constant rate the accuracy jumps up and down until the end. It calms down as soon as the rate falls: after 5
+# and 8 epochs for multi-step, little by little for the cosine, which the warm-up delays at the start.
 #
 # ## Clipping
 #
