@@ -11,7 +11,7 @@ from torch.nn import functional as F  # noqa: N812  # as in the book
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from jaxd2l._files import named_leaves
-from jaxd2l.bench.torch_networks import Residual
+from jaxd2l.bench.torch_networks import ResNet
 from jaxd2l.data import epoch_indices
 from jaxd2l.parity import take
 from jaxd2l.types import Batch, StatefulModel
@@ -188,21 +188,7 @@ def bn_lenet(num_classes: int = 10) -> nn.Module:
 
 def resnet(arch: Any, num_classes: int = 10) -> nn.Module:
     """D2L 8.6."""
-    net = nn.Sequential(
-        nn.Sequential(
-            nn.LazyConv2d(arch[0][1], kernel_size=7, stride=2, padding=3),
-            nn.LazyBatchNorm2d(),
-            nn.ReLU(),
-            nn.MaxPool2d(kernel_size=3, stride=2, padding=1),
-        )
-    )
-    for i, (num_residuals, num_channels) in enumerate(arch):
-        blk = [
-            Residual(num_channels, use_1x1conv=True, strides=2) if j == 0 and i > 0 else Residual(num_channels)
-            for j in range(num_residuals)
-        ]
-        net.add_module(f"b{i + 2}", nn.Sequential(*blk))
-    net.add_module("last", nn.Sequential(nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten(), nn.LazyLinear(num_classes)))
+    net: nn.Module = ResNet(arch, num_classes).net
     return net
 
 

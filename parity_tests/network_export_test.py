@@ -23,24 +23,6 @@ from jaxd2l.types import Model, StatefulModel, TrainState
 from parity_tests import book_networks
 
 
-class BNLeNet(nn.Module):
-    """D2L 8.5.4, as the book writes it."""
-
-    def __init__(self, num_classes: int = 10) -> None:
-        super().__init__()
-        self.net = nn.Sequential(
-            *(nn.LazyConv2d(6, kernel_size=5), nn.LazyBatchNorm2d(), nn.Sigmoid()),
-            nn.AvgPool2d(kernel_size=2, stride=2),
-            *(nn.LazyConv2d(16, kernel_size=5), nn.LazyBatchNorm2d(), nn.Sigmoid()),
-            *(nn.AvgPool2d(kernel_size=2, stride=2), nn.Flatten()),
-            *(nn.LazyLinear(120), nn.LazyBatchNorm1d(), nn.Sigmoid()),
-            *(nn.LazyLinear(84), nn.LazyBatchNorm1d(), nn.Sigmoid(), nn.LazyLinear(num_classes)),
-        )
-
-    def forward(self, X):
-        return self.net(X)
-
-
 def drawn(model: Model | StatefulModel) -> TrainState:
     """Parameters and running averages none of which are equal or symmetric."""
     rng = np.random.default_rng(0)
@@ -89,7 +71,7 @@ CASES = {
     "vgg": (64, partial(models.vgg, arch=STAGES, num_hiddens=20), lambda: Book(book_networks.vgg(STAGES, 20))),
     "nin": (96, partial(models.nin, channels=(4, 6, 8)), lambda: Book(book_networks.nin((4, 6, 8)))),
     "googlenet": (32, partial(models.googlenet, width=0.1), lambda: Book(book_networks.googlenet(0.1))),
-    "batch-norm-lenet": (28, models.batch_norm_lenet, BNLeNet),
+    "batch-norm-lenet": (28, models.batch_norm_lenet, lambda: Book(book_networks.bn_lenet())),
     "resnet18": (28, partial(models.resnet, RESIDUAL), lambda: ResNet(RESIDUAL)),
     "densenet": (32, partial(models.densenet, channels=8, growth=4), lambda: Book(book_networks.densenet(8, 4))),
     "regnet": (28, partial(models.anynet, 8, REGNET), lambda: Book(book_networks.anynet(8, REGNET))),

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from jaxd2l import data, losses, models, parity, train
+from jaxd2l.bench.torch_networks import Residual
 from jaxd2l.models import layers
 from jaxd2l.parity import suite
 from jaxd2l.parity.rule import require
@@ -39,8 +40,8 @@ NETWORKS = {
 }
 BLOCKS = {
     "inception": (lambda: book.Inception(2, (1, 3), (2, 3), 1), models.inception(2, (1, 3), (2, 3), 1)),
-    "residual": (lambda: book.Residual(3), models.residual(3)),
-    "residual, stride 2": (lambda: book.Residual(4, True, 2), models.residual(4, strides=2, use_1x1conv=True)),
+    "residual": (lambda: Residual(3), models.residual(3)),
+    "residual, stride 2": (lambda: Residual(4, True, 2), models.residual(4, strides=2, use_1x1conv=True)),
     "resnext": (
         lambda: book.ResNeXtBlock(4, 2, 1, True, 2),
         models.resnext_block(4, 2, strides=2, use_1x1conv=True),
