@@ -1,10 +1,8 @@
 """Every notebook runs, prints what its committed copy prints, and has a row in the table."""
 
-import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -12,7 +10,6 @@ from nbclient.exceptions import CellExecutionError
 
 from notebooks import contents, running
 
-_BESIDE_CHECKOUT = Path(__file__).parents[2] / "shared" / "data"
 _QUICK = "ch03_03"
 """A quick notebook. Executing the others is for the long tests."""
 
@@ -23,14 +20,9 @@ def texts():
 
 
 @pytest.mark.parametrize("text", texts())
-def test_a_fresh_run_gives_what_is_committed(text):
-    folder = Path(os.environ.get("JAXD2L_DATA_DIR") or _BESIDE_CHECKOUT)
-    if "fashion_mnist" in text.read_text(encoding="utf-8") and not folder.is_dir():
-        message = f"{text.name} needs Fashion-MNIST: set JAXD2L_DATA_DIR to the folder of its four files"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    fresh = running.execute(text, folder if folder.is_dir() else None)
+def test_a_fresh_run_gives_what_is_committed(text, data_dir):
+    folder = data_dir(text)
+    fresh = running.execute(text, folder)
     assert fresh.metadata["jaxd2l"]["seconds"] < 5 * running.SECONDS_AT_MOST  # a runaway, not a timing
     if any("made-up data of" in output.get("text", "") for cell in fresh.cells for output in cell.get("outputs", ())):
         pytest.skip(f"{text.name} ran on made-up data, for the airfoil file is not in {folder}; nothing to compare")

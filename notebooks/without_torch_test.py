@@ -58,6 +58,6 @@ def test_with_torch_the_cell_runs_and_shows_its_last_expression(tmp_path):
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["ch02_05", "ch04_05"])
-def test_a_whole_notebook_runs_without_torch(name, no_torch):
+def test_a_whole_notebook_runs_without_torch(name, no_torch, data_dir):
     [text] = [text for text in running.texts() if text.stem.startswith(name)]
-    assert sum("needs PyTorch" in text for text in said(running.execute(text))) > 2
+    assert sum("needs PyTorch" in text for text in said(running.execute(text, data_dir(text)))) > 2

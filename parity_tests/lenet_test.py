@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from jaxd2l import activations, data, losses, models, optim, parity, train
+from jaxd2l import activations, losses, models, optim, parity, train
 from jaxd2l.bench.torch_networks import LeNet
 from jaxd2l.parity import take
 from jaxd2l.types import Batch, Dataset
@@ -102,10 +102,9 @@ LONG = pytest.param("book", 60_000, marks=[pytest.mark.long, pytest.mark.timeout
 
 
 @pytest.mark.parametrize(("name", "images"), [("book", 512), ("relu", 512), LONG])
-def test_a_whole_run_on_identical_batches(name, images) -> None:
+def test_a_whole_run_on_identical_batches(name, images, fashion_mnist) -> None:
     make, model, mapping = PORTS[name]
-    fashion = data.fashion_mnist()
-    some = Dataset(*(Batch(x[:images], y[:images]) for x, y in (fashion.train, fashion.test)), fashion.class_names)
+    some = Dataset(*(Batch(x[:images], y[:images]) for x, y in fashion_mnist[:2]), fashion_mnist.class_names)
     net = make()
     params = parity.from_torch(net.state_dict(), jax.eval_shape(model.init, KEY), mapping)
     _, history = train.fit(

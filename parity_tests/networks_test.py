@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from jaxd2l import data, losses, models, parity, train
+from jaxd2l import losses, models, parity, train
 from jaxd2l.bench.torch_networks import Residual
 from jaxd2l.models import layers
 from jaxd2l.parity import suite
@@ -92,11 +92,11 @@ def test_outputs_gradients_and_averages_of_a_block(name, mode) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["BN-LeNet", "ResNet"])
-def test_a_whole_run_on_identical_batches(name) -> None:
+def test_a_whole_run_on_identical_batches(name, fashion_mnist) -> None:
     make, model, side = NETWORKS[name]
-    model, fashion = model(input_shape=(side, side, 1)), data.fashion_mnist()
+    model = model(input_shape=(side, side, 1))
     crop = slice(14 - side // 2, 14 + side // 2)
-    some = Dataset(*(Batch(x[:500, crop, crop], y[:500]) for x, y in (fashion.train, fashion.test)))
+    some = Dataset(*(Batch(x[:500, crop, crop], y[:500]) for x, y in fashion_mnist[:2]))
     net = book.built(make, 2, 1, side, side)
     mapping = book.weights(net, book.variables(model))
     start = parity.from_torch(net.state_dict(), book.variables(model), mapping)

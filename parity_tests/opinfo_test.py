@@ -23,16 +23,16 @@ REPLAYS = dict(samples.replays())
 
 
 def numbers(few: bool) -> list[Any]:
-    """Names of operations and modules, each with the numbers of two samples, or of all others."""
+    """Names of operations and modules, each with the number of one sample, or of all others."""
     split = []
     for name, all_samples in REPLAYS.items():
-        spread = {0, len(all_samples) // 2}
-        split.append((name, [i for i in range(len(all_samples)) if (i in spread) == few]))
+        middle = len(all_samples) // 2
+        split.append((name, [i for i in range(len(all_samples)) if (i == middle) == few]))
     return [pytest.param(name, chosen, id=name) for name, chosen in split if chosen]
 
 
 @pytest.mark.parametrize(("name", "chosen"), numbers(few=True))
-def test_some_samples_of_each(name, chosen, record_property):
+def test_a_sample_of_each(name, chosen, record_property):
     """Values and gradients of each operation and each module."""
     replay(name, chosen, record_property)
 
@@ -40,7 +40,7 @@ def test_some_samples_of_each(name, chosen, record_property):
 @pytest.mark.long
 @pytest.mark.parametrize(("name", "chosen"), numbers(few=False))
 def test_the_other_samples(name, chosen, record_property):
-    """All that were not among the few."""
+    """All but that one."""
     replay(name, chosen, record_property)
 
 

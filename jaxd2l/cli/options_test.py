@@ -65,7 +65,11 @@ def test_schedules_go_through_these_rates(schedule, expected) -> None:
         "rmsprop --momentum 0.5",
         "radam --lr 0.01",
         "rprop --lr 0.01 --batch-size 1500 --epochs 15",
-        *(name for name in OPTIMIZERS if name not in ("sgd", "rmsprop", "radam", "rprop")),
+        *(
+            pytest.param(name, marks=pytest.mark.long)
+            for name in OPTIMIZERS
+            if name not in ("sgd", "rmsprop", "radam", "rprop")
+        ),
     ],
 )
 def test_every_optimiser_learns(optimizer, tmp_path: Path) -> None:

@@ -38,10 +38,16 @@ def resnet_in_flax(params, state):
 @pytest.mark.parametrize(
     ("scratch", "flax", "to_flax"),
     [
-        (models.batch_norm_lenet((16, 16, 1)), models.flax_batch_norm_lenet((16, 16, 1)), lenet_in_flax),
-        (models.resnet(ARCH, (16, 16, 1)), models.flax_resnet(ARCH, (16, 16, 1)), resnet_in_flax),
+        pytest.param(
+            *(models.batch_norm_lenet((16, 16, 1)), models.flax_batch_norm_lenet((16, 16, 1)), lenet_in_flax),
+            id="LeNet",
+        ),
+        pytest.param(
+            *(models.resnet(ARCH, (16, 16, 1)), models.flax_resnet(ARCH, (16, 16, 1)), resnet_in_flax),
+            id="ResNet",
+            marks=pytest.mark.long,
+        ),
     ],
-    ids=["LeNet", "ResNet"],
 )
 def test_flax_computes_what_ours_does_but_for_the_stored_variance(scratch, flax, to_flax) -> None:
     params, state = scratch.init(KEY)

@@ -16,7 +16,13 @@ CASES = list(cases())
 LAST = {case.optimizer: case for case in CASES if "=" in case.name}  # every option away from its default
 
 
-@pytest.mark.parametrize("case", LAST.values(), ids=LAST)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=name, marks=[] if name in ("SGD", "Adam", "RMSprop") else [pytest.mark.long])
+        for name, case in LAST.items()
+    ],
+)
 def test_all_options_at_once(case):
     require(case.run(0))
 

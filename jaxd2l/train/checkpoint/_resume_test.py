@@ -63,7 +63,7 @@ def assert_same_bits(found: Any, expected: Any) -> None:
         assert np.asarray(new).tobytes() == np.asarray(old).tobytes()
 
 
-@pytest.mark.parametrize("kind", ["threefry2x32", "rbg"])
+@pytest.mark.parametrize("kind", ["threefry2x32", pytest.param("rbg", marks=pytest.mark.long)])
 @pytest.mark.parametrize(
     ("model", "tx"),
     [
