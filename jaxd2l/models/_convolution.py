@@ -14,6 +14,9 @@ from jaxd2l._checks.numbers import require_whole
 from jaxd2l._checks.shapes import require_shapes
 from jaxd2l._checks.windows import Padding, Pair, Sides, pair, require_window_fits, same_sides, sides
 
+_FEW = 8
+"""With no more channels than this, half a register on a CPU with AVX-512, convolutions become products of matrices."""
+
 _Images = Float[Array, "_ _ _ _"]
 
 
@@ -40,8 +43,8 @@ def conv2d(
 
     Where the sum leaves the image, x is 0. Each axis gets `floor((size + 2p - d (k - 1) - 1) / s) + 1` outputs.
     D2L 7.2 to 7.4; `torch.nn.functional.conv2d`, whose weight is (outputs, channels, rows, columns): transpose it by
-    (2, 3, 1, 0). On CPUs the gradients are computed as convolutions of transposed operands, several times faster than
-    those of `lax.conv_general_dilated` in a compiled loop; forward mode and higher derivatives work as usual.
+    (2, 3, 1, 0). On CPUs XLA's convolution or a product of matrices computes it, whichever is fast there. In a compiled
+    loop its gradients are several times faster than those of `lax.conv_general_dilated`; every derivative works.
 
     Args:
       x: images, channels last.
@@ -120,20 +123,28 @@ def _convolution(
 
 
 def _on_cpu(x: _Images, kernel: _Images, window: _Window, groups: int) -> _Images:
-    """XLA's CPU compiler is fast at convolutions of one group and at products of matrices."""
+    """XLA's CPU compiler is fast at most convolutions of one group, and at products of matrices."""
     if groups > 1:
         parts = zip(jnp.split(x, groups, -1), jnp.split(kernel, groups, -1), strict=True)
         return jnp.concatenate([_on_cpu(part, weights, window, 1) for part, weights in parts], -1)
-    if kernel.shape[:2] == (1, 1) and window.padding == ((0, 0), (0, 0)):
-        x = x[:, :: window.stride[0], :: window.stride[1]]
-        product = jnp.matmul(x.reshape(-1, x.shape[-1]), kernel[0, 0], precision=lax.Precision.HIGHEST)
-        return product.reshape(*x.shape[:-1], kernel.shape[-1])
-    return _single(x, kernel, window)
+    if _is_fast(x, kernel, window):
+        return _single(x, kernel, window)
+    return _of_patches(x, kernel, window)
+
+
+def _is_fast(x: _Images, kernel: _Images, window: _Window) -> bool:
+    """Whether XLA's own convolution is fast: with many channels, and a window smaller than what it gives.
+
+    Measured on CPUs with AVX-512. A register has 16 numbers, and what a larger window gives XLA slides over *it*.
+    """
+    rows, columns, inputs, _ = kernel.shape
+    height, width = _sizes(x, kernel, window)
+    return inputs > _FEW and 1 < rows * columns <= height * width
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(2,))
 def _single(x: _Images, kernel: _Images, window: _Window) -> _Images:
-    return _in_blocks(x, kernel, window)
+    return _convolution(x, kernel, window)
 
 
 def _tangent(window: _Window, operands: tuple[_Images, _Images], tangents: tuple[Any, Any]) -> tuple[_Images, _Images]:
@@ -146,7 +157,7 @@ def _tangent(window: _Window, operands: tuple[_Images, _Images], tangents: tuple
     y = _single(x, kernel, window)
     dy = jnp.zeros_like(y)
     if not isinstance(dx, SymbolicZero):
-        dy += _in_blocks(dx, kernel, window, transposable=True)
+        dy += _convolution(dx, kernel.transpose(0, 1, 3, 2), window, axes=("NHWC", "HWOI", "NHWC"))
     if not isinstance(dkernel, SymbolicZero):
         turned = x.transpose(3, 1, 2, 0), dkernel.transpose(2, 0, 1, 3)
         dy += _convolution(*turned, window, axes=("CHWN", "IHWO", "HWNC")).transpose(2, 0, 1, 3)
@@ -156,31 +167,53 @@ def _tangent(window: _Window, operands: tuple[_Images, _Images], tangents: tuple
 _single.defjvp(_tangent, symbolic_zeros=True)
 
 
-def _in_blocks(x: _Images, kernel: _Images, window: _Window, *, transposable: bool = False) -> _Images:
-    """The convolution; if there are few channels, with blocks of neighbouring columns as more channels.
-
-    XLA is slow at fewer channels than a vector register has numbers. Two columns of 6 channels lie in memory as one
-    column of 12, and one kernel computes both: that of the second column is that of the first, moved on by one.
-    """
-    (rows, columns, inputs, outputs), block = kernel.shape, _block(x, kernel, window)
+def _of_patches(x: _Images, kernel: _Images, window: _Window) -> _Images:
+    """The convolution as one product of matrices, with a row for each place of the window: all that it sees there."""
+    width, block = _sizes(x, kernel, window)[1], _block(x, kernel, window)
+    x = jnp.pad(x, ((0, 0), *window.padding, (0, 0)))
     if block > 1:
-        x = jnp.pad(x, ((0, 0), (0, 0), window.padding[1], (0, 0)))
-        width = -(-(block + columns - 1) // block) * block
-        moved = [jnp.pad(kernel, ((0, 0), (i, width - columns - i), (0, 0), (0, 0))) for i in range(block)]
-        kernel = jnp.stack(moved, 3).reshape(rows, width // block, block * inputs, block * outputs)
-        x = x.reshape(*x.shape[:2], x.shape[2] // block, block * inputs)
-        window = window._replace(padding=(window.padding[0], (0, 0)))
-    if transposable:
-        y = _convolution(x, kernel.transpose(0, 1, 3, 2), window, axes=("NHWC", "HWOI", "NHWC"))
-    else:
-        y = _convolution(x, kernel, window)
-    return y.reshape(*y.shape[:2], y.shape[2] * block, outputs)
+        x, kernel = _in_blocks(x, kernel, block, -(-width // block))
+    for axis in (2, 1):
+        x = jnp.concatenate(_shifted(x, axis, kernel.shape[axis - 1], window), -1)
+    product = jnp.matmul(x.reshape(-1, x.shape[-1]), kernel.reshape(x.shape[-1], -1), precision=lax.Precision.HIGHEST)
+    return product.reshape(*x.shape[:2], x.shape[2] * block, -1)[:, :, :width]
+
+
+def _shifted(x: _Images, axis: int, size: int, window: _Window) -> list[_Images]:
+    """What each of the window's `size` rows (axis 1) or columns (axis 2) meets."""
+    step, apart = window.stride[axis - 1], window.dilation[axis - 1]
+    reach = (x.shape[axis] - apart * (size - 1) - 1) // step * step + 1
+    return [lax.slice_in_dim(x, i * apart, i * apart + reach, step, axis) for i in range(size)]
+
+
+def _in_blocks(x: _Images, kernel: _Images, block: int, count: int) -> tuple[_Images, _Images]:
+    """Neighbouring columns as more channels, which makes a wider product.
+
+    Four columns of 6 channels lie in memory as one column of 24, and one kernel computes all four: that of the next
+    column is that of the first, moved on by one. It sees two blocks, since a block is no narrower than it reaches.
+    """
+    rows, columns, inputs, outputs = kernel.shape
+    x = jnp.pad(x, ((0, 0), (0, 0), (0, (count + 1) * block - x.shape[2]), (0, 0)))
+    moved = [jnp.pad(kernel, ((0, 0), (i, 2 * block - columns - i), (0, 0), (0, 0))) for i in range(block)]
+    return (
+        x.reshape(*x.shape[:2], count + 1, block * inputs),
+        jnp.stack(moved, 3).reshape(rows, 2, block * inputs, block * outputs),
+    )
 
 
 def _block(x: _Images, kernel: _Images, window: _Window) -> int:
-    """How many columns to take together; measured on CPUs with AVX-512."""
-    _, columns, *channels = kernel.shape
-    width = x.shape[2] + sum(window.padding[1])
-    if columns == 1 or window.stride != (1, 1) or window.dilation != (1, 1) or min(channels) > 8 or max(channels) > 32:
+    """How many columns to take together: few, and no column left over if possible."""
+    _, columns, inputs, _ = kernel.shape
+    if columns == 1 or inputs > _FEW or window.stride != (1, 1) or window.dilation != (1, 1):
         return 1
-    return next((n for n in (4, 2) if width % n == 0 and (columns - 1) % n == 0), 1)
+    width, reach = _sizes(x, kernel, window)[1], max(columns - 1, 2)
+    return next((n for n in range(reach, 2 * reach) if width % n == 0), reach)
+
+
+def _sizes(x: _Images, kernel: _Images, window: _Window) -> tuple[int, int]:
+    """Height and width of the result."""
+    height, width = (
+        (size + sum(around) - apart * (k - 1) - 1) // step + 1
+        for size, k, step, around, apart in zip(x.shape[1:3], kernel.shape[:2], *window, strict=True)
+    )
+    return height, width

@@ -27,7 +27,11 @@ WAYS = {
     "1 x 1, padded": ((2, 7, 6, 4), (1, 1, 4, 5), {"padding": 1}),
     "columns in pairs": ((2, 6, 8, 3), (3, 3, 3, 4), {"padding": 1}),
     "columns in fours": ((2, 9, 12, 1), (5, 5, 1, 6), {}),
-    "columns in fours, padded": ((2, 7, 8, 2), (3, 5, 2, 3), {"padding": ((1, 0), (3, 1))}),
+    "a column left over": ((2, 7, 8, 2), (3, 5, 2, 3), {"padding": ((1, 0), (3, 2))}),
+    "more columns in a block than there are": ((2, 4, 5, 2), (2, 5, 2, 3), {}),
+    "many channels": ((2, 6, 7, 9), (3, 2, 9, 4), {"padding": 1}),
+    "many channels, strided and dilated": ((2, 9, 9, 9), (3, 2, 9, 4), {"dilation": (2, 1), "stride": 2}),
+    "many channels, small images": ((2, 2, 3, 9), (3, 3, 9, 4), {"padding": 1}),
     "padding beyond the kernel": ((2, 4, 4, 2), (2, 2, 2, 3), {"padding": 3}),
 }
 
@@ -76,15 +80,30 @@ def test_values_and_derivatives_are_those_of_xla(shape, kernel_shape, options) -
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5 * float(jnp.abs(b).max()))
 
 
+def asked(function, shape, kernel_shape, padding, stride=1):
+    window = _convolution._Window((stride, stride), ((padding, padding), (padding, padding)), (1, 1))
+    return function(jnp.ones(shape), jnp.ones(kernel_shape), window)
+
+
+def test_xla_convolves_where_it_is_fast() -> None:
+    def is_fast(*options):
+        return asked(_convolution._is_fast, *options)
+
+    assert is_fast((1, 14, 14, 64), (3, 3, 64, 64), 1)
+    assert not is_fast((1, 14, 14, 6), (5, 5, 6, 16), 0)  # few channels
+    assert not is_fast((1, 2, 2, 64), (3, 3, 64, 64), 1)  # a window larger than the outputs
+    assert not is_fast((1, 14, 14, 64), (1, 1, 64, 64), 0)  # a product already
+
+
 def test_lenet_s_convolutions_run_in_blocks_of_columns_and_wide_ones_do_not() -> None:
-    def block(shape, kernel, padding):
-        window = _convolution._Window((1, 1), ((padding, padding), (padding, padding)), (1, 1))
-        return _convolution._block(jnp.ones(shape), jnp.ones(kernel), window)
+    def block(*options):
+        return asked(_convolution._block, *options)
 
     assert block((1, 28, 28, 1), (5, 5, 1, 6), 2) == 4
-    assert block((1, 14, 14, 6), (5, 5, 6, 16), 0) == 2
+    assert block((1, 14, 14, 6), (5, 5, 6, 16), 0) == 5
+    assert block((1, 15, 15, 6), (5, 5, 6, 16), 0) == 4  # 11 columns: one is left over
     assert block((1, 14, 14, 64), (3, 3, 64, 64), 1) == 1
-    assert block((1, 15, 15, 6), (5, 5, 6, 16), 0) == 1
+    assert block((1, 28, 28, 1), (7, 7, 1, 64), 3, 2) == 1
 
 
 def test_the_book_s_example_with_padding_and_stride() -> None:
@@ -126,7 +145,7 @@ def test_output_sizes_of_the_book(kernel, options, shape) -> None:
 def test_the_images_move_and_so_do_the_outputs() -> None:
     x, kernel = jnp.zeros((1, 12, 12, 1)).at[:, 3:6, 4:7].set(1.0), jnp.asarray(RNG.normal(size=(3, 3, 1, 2)))
     moved = conv2d(jnp.roll(x, (2, 1), (1, 2)), kernel, padding=1)
-    np.testing.assert_array_equal(moved, jnp.roll(conv2d(x, kernel, padding=1), (2, 1), (1, 2)))
+    np.testing.assert_allclose(moved, jnp.roll(conv2d(x, kernel, padding=1), (2, 1), (1, 2)), rtol=1e-6)
 
 
 def test_groups_are_one_convolution_whose_other_weights_are_0() -> None:
