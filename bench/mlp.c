@@ -1,9 +1,11 @@
 /* One epoch of an MLP with one hidden layer, as an expert would write it for this one network: relu, softmax and
    cross-entropy, plain minibatch SGD, float32. Matrices are row by row, products are OpenBLAS's; the update of the
-   weights is part of the product that computes their gradient. Everything else is one pass over its memory, shared
-   among the threads by OpenMP. bench/openblas.py compiles and calls it. */
+   weights is part of the product that computes their gradient. Everything else is one pass over its memory. OpenMP
+   shares out all of it, the rows of the products too: OpenBLAS itself has one thread, since two pools of threads would
+   wait for each other. bench/openblas.py compiles and calls it. */
 
 #include <math.h>
+#include <omp.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -17,6 +19,18 @@ typedef struct {
     float *w1, *b1, *w2, *b2; /* (inputs, hidden), (hidden), (hidden, classes), (classes) */
     float *x, *h, *o, *dh;    /* room for one batch: inputs, hidden units, logits and their gradient, gradient of h */
 } mlp_t;
+
+/* C becomes alpha A B + beta C; A may be stored transposed, and each thread computes some rows of C. */
+static void product(sgemm_t sgemm, int a_is, int b_is, int m, int n, int k, float alpha, const float *a, int lda,
+                    const float *b, int ldb, float beta, float *c, int ldc) {
+#pragma omp parallel
+    {
+        int thread = omp_get_thread_num(), threads = omp_get_num_threads();
+        int from = m * thread / threads, rows = m * (thread + 1) / threads - from;
+        const float *of_a = a + (a_is == PLAIN ? (size_t)from * lda : (size_t)from);
+        sgemm(ROW_MAJOR, a_is, b_is, rows, n, k, alpha, of_a, lda, b, ldb, beta, c + (size_t)from * ldc, ldc);
+    }
+}
 
 /* The examples of a batch, from bytes to numbers in [0, 1]. */
 static void gather(const mlp_t *net, const uint8_t *images, const int32_t *order, int n) {
@@ -72,16 +86,16 @@ void epoch(sgemm_t sgemm, const mlp_t *net, const uint8_t *images, const int32_t
         const int32_t *batch = order + start;
         gather(net, images, batch, n);
         rows_of(net->h, net->b1, n, k);
-        sgemm(ROW_MAJOR, PLAIN, PLAIN, n, k, d, 1, net->x, d, net->w1, k, 1, net->h, k);
+        product(sgemm, PLAIN, PLAIN, n, k, d, 1, net->x, d, net->w1, k, 1, net->h, k);
         relu(net->h, (size_t)n * k);
         rows_of(net->o, net->b2, n, c);
-        sgemm(ROW_MAJOR, PLAIN, PLAIN, n, c, k, 1, net->h, k, net->w2, c, 1, net->o, c);
+        product(sgemm, PLAIN, PLAIN, n, c, k, 1, net->h, k, net->w2, c, 1, net->o, c);
         losses[step] = softmax_and_loss(net->o, labels, batch, n, c);
-        sgemm(ROW_MAJOR, PLAIN, TRANSPOSED, n, k, c, 1, net->o, c, net->w2, c, 0, net->dh, k);
+        product(sgemm, PLAIN, TRANSPOSED, n, k, c, 1, net->o, c, net->w2, c, 0, net->dh, k);
         back_through_relu(net->dh, net->h, (size_t)n * k);
-        sgemm(ROW_MAJOR, TRANSPOSED, PLAIN, k, c, n, -lr, net->h, k, net->o, c, 1, net->w2, c);
+        product(sgemm, TRANSPOSED, PLAIN, k, c, n, -lr, net->h, k, net->o, c, 1, net->w2, c);
         descend(net->b2, net->o, lr, n, c);
-        sgemm(ROW_MAJOR, TRANSPOSED, PLAIN, d, k, n, -lr, net->x, d, net->dh, k, 1, net->w1, k);
+        product(sgemm, TRANSPOSED, PLAIN, d, k, n, -lr, net->x, d, net->dh, k, 1, net->w1, k);
         descend(net->b1, net->dh, lr, n, k);
     }
 }

@@ -5,6 +5,8 @@ import functools
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import jax
@@ -59,7 +61,8 @@ def by_hand(case: Case) -> Loop:
         losses = np.empty(-(-n // case.batch_size), np.float32)
         net = _MLP(*case.sizes, *(x.ctypes.data for x in arrays))
         order = np.ascontiguousarray(order, np.int32)
-        _epoch()(_sgemm(), ctypes.byref(net), images, labels, order, n, case.batch_size, case.lr, losses)
+        with _one_thread():
+            _epoch()(_sgemm(), ctypes.byref(net), images, labels, order, n, case.batch_size, case.lr, losses)
         return losses
 
     def first_losses() -> np.ndarray:
@@ -78,9 +81,24 @@ def _arrays(case: Case) -> list[np.ndarray]:
     return [*weights, *(np.empty((case.batch_size, k), np.float32) for k in (inputs, hidden, classes, hidden))]
 
 
-@functools.cache
 def _sgemm() -> ctypes.c_void_p:
-    return ctypes.cast(ctypes.CDLL(str(blas())).scipy_cblas_sgemm, ctypes.c_void_p)
+    return ctypes.cast(_openblas().scipy_cblas_sgemm, ctypes.c_void_p)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """OpenBLAS computes a product in the thread that asks for it."""
+    threads = _openblas().scipy_openblas_get_num_threads()
+    _openblas().scipy_openblas_set_num_threads(1)
+    try:
+        yield
+    finally:
+        _openblas().scipy_openblas_set_num_threads(threads)
+
+
+@functools.cache
+def _openblas() -> ctypes.CDLL:
+    return ctypes.CDLL(str(blas()))
 
 
 @functools.cache
