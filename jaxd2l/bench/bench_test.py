@@ -32,7 +32,7 @@ from jaxd2l.bench.roofline import Peak
 from jaxd2l.cli import run
 from jaxd2l.types import Batch, Dataset
 
-pytest.importorskip("torch", reason="torch's half of the benchmark needs the extra parity")
+torch = pytest.importorskip("torch", reason="torch's half of the benchmark needs the extra parity")
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*")  # the book's loaders fork, whatever was imported
 
@@ -239,7 +239,22 @@ def test_many_models_are_timed_per_model(monkeypatch):
     monkeypatch.setattr(data, "fashion_mnist", lambda: whole._replace(train=padded[0], test=padded[1]))
     rows = many_models.many_models((1, 2), n=60)
     assert [row.models for row in rows] == [1, 2]
-    assert all(row.per_model_s > 0 for row in rows)
+    assert all(row.per_model_s > 0 and row.torch_per_model_s > 0 for row in rows)
+
+
+def test_torch_s_many_models_are_those_that_it_trains_one_by_one():
+    from jaxd2l.bench import torch_loops, torch_many, torch_models
+
+    train = Batch(np.random.default_rng(0).integers(0, 256, (60, 28, 28, 1), np.uint8), np.arange(60) % 10)
+    order, rates = [torch.arange(0, 32), torch.arange(32, 60)], [0.5, 0.1]
+    torch.manual_seed(0)
+    together = torch_many.epoch_of_many(rates, train, 32)(order)
+    torch.manual_seed(0)
+    nets = [torch_models.MLP(784, 256, 10) for _ in rates]
+    for net, rate, losses in zip(nets, rates, together.T, strict=True):
+        optimizer, sets = torch.optim.SGD(net.parameters(), rate), torch_loops.in_memory(*train)
+        alone = torch_loops.train_eager(net, torch.nn.functional.cross_entropy, optimizer, sets, order)
+        torch.testing.assert_close(losses, alone)
 
 
 def test_importing_the_ways_starts_no_device():

@@ -105,10 +105,11 @@ def _peak_bytes() -> PeakBytes:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         on_device = torch.cuda.max_memory_allocated()
-    return PeakBytes(_peak_of_process(), int(on_device) if on_device else None)
+    return PeakBytes(peak_of_process(), int(on_device) if on_device else None)
 
 
-def _peak_of_process() -> int:
+def peak_of_process() -> int:
+    """The most bytes that this process held at once so far."""
     status = Path("/proc/self/status")
     if status.exists():  # on Linux `getrusage` starts from what the parent held, and the parent is a benchmark
         [kilobytes] = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM:")]

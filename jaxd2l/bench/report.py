@@ -8,6 +8,7 @@ from jaxd2l._tables import markdown_table
 from jaxd2l.bench import glance, roofline
 from jaxd2l.bench.book_timings import Task
 from jaxd2l.bench.glance import Table, milliseconds
+from jaxd2l.bench.many_models import ManyModels
 from jaxd2l.bench.measure import BANDS, QUIET, SLOW
 from jaxd2l.bench.roofline import Peak
 from jaxd2l.bench.suite import Alone, Epoch, Grown, Result
@@ -25,9 +26,7 @@ def tables(result: Result) -> Iterator[Table]:
     if result.growth:
         yield _growth(result.growth)
     if result.many:
-        rows = [[str(row.models), milliseconds(row.per_model_s)] for row in result.many]
-        headings = ["models", "ms per model and epoch"]
-        yield Table("Many models at once: the MLP on 6000 images, `sweep`", headings, rows)
+        yield _many(result.many)
     if result.vectorisation:
         yield _tasks("Adding two vectors of 10000 (D2L 3.1.2)", result.vectorisation)
     if result.loading:
@@ -146,6 +145,20 @@ def _epochs(epochs: Iterable[Epoch], peaks: Sequence[Peak]) -> Table:
             ]
         )
     return Table("One epoch", [*headings, "examples/s", "of peak", "to its products"], rows)
+
+
+def _many(many: Sequence[ManyModels]) -> Table:
+    rows = [
+        [
+            str(row.models),
+            milliseconds(row.per_model_s),
+            f"{row.per_model_s / many[0].per_model_s:.2f}",
+            "" if row.torch_per_model_s is None else milliseconds(row.torch_per_model_s),
+        ]
+        for row in many
+    ]
+    headings = ["models", "`sweep`, ms per model and epoch", f"times that of {many[0].models}", "torch.func.vmap, ms"]
+    return Table("Many models at once: the MLP on 6000 images", headings, rows)
 
 
 def _alone(alone: Iterable[Alone]) -> Table:

@@ -62,13 +62,16 @@ def books_module(sizes: tuple[int, ...]) -> nn.Module:
 
 def books_network(network: Network, image: tuple[int, ...], state: TrainState) -> nn.Module:
     """The book's class with the parameters and running averages of a state."""
-    net = LeNet() if network == "lenet" else ResNet(RESNET)
+    return load_network(LeNet() if network == "lenet" else ResNet(RESNET), image, state)
+
+
+def load_network(net: LeNet | ResNet, image: tuple[int, ...], state: TrainState) -> nn.Module:
+    """Copies the parameters and running averages of a state into a network for such images; ready to be trained."""
     height, width, channels = image
     net.eval()(torch.zeros(1, channels, height, width))  # gives the lazy layers their shapes
     arrays = named_leaves({"params": state.params, "state": state.model_state})
-    names = network_state_dict(
-        "lenet" if network == "lenet" else "resnet18", {n: np.asarray(x) for n, x in arrays.items()}
-    )
+    kind = "lenet" if isinstance(net, LeNet) else "resnet18"
+    names = network_state_dict(kind, {n: np.asarray(x) for n, x in arrays.items()})
     net.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in names.items()})
     return net.train()
 

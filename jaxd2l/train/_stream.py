@@ -23,8 +23,11 @@ from jaxd2l.train._prepared import Prepared, Task
 from jaxd2l.train._truth import truth
 from jaxd2l.types import Batch, Dataset, Loss, Model, StatefulModel, Streamed, TrainState
 
+_TOGETHER = 2**23
+"""Bytes up to which batches are joined, to be copied at once and trained on by one call of a compiled program."""
+
 _AHEAD = 2
-"""How many batches are read before they are needed."""
+"""How many such groups are read before they are needed."""
 
 
 def first_of(stream: Streamed, batch_size: int) -> Dataset:
@@ -54,12 +57,12 @@ def on_stream(state: TrainState, task: Task, stream: Streamed) -> Prepared:
     def run_epoch(state: TrainState) -> tuple[TrainState, Array]:
         epoch = int(state.step) // task.steps
         losses: list[Array] = []
-        for batch in _ahead(_batches(stream, epoch, batch_size, check)):
-            state, step_loss = compiled_step(key, state, batch, model=model, loss=loss, tx=tx)
-            losses.append(step_loss)
+        for group in _ahead(_groups(_batches(stream, epoch, batch_size, check))):
+            state, step_losses = compiled_steps(key, state, group, model=model, loss=loss, tx=tx)
+            losses.append(step_losses)
             if len(losses) > _AHEAD:  # batches must not pile up on the device
                 losses[-1 - _AHEAD].block_until_ready()
-        return state, jnp.stack(losses)
+        return state, jnp.concatenate(losses)
 
     def measured(state: TrainState) -> Evaluation:
         return measure(model, loss, state.params, state.model_state, test, of_test)
@@ -68,17 +71,33 @@ def on_stream(state: TrainState, task: Task, stream: Streamed) -> Prepared:
 
 
 @partial(jax.jit, static_argnames=("model", "loss", "tx"), donate_argnames="state")
-def compiled_step(
+def compiled_steps(
     key: PRNGKeyArray,
     state: TrainState,
-    batch: Batch,
+    group: Batch,
     *,
     model: Model | StatefulModel,
     loss: Loss,
     tx: optax.GradientTransformation,
-) -> tuple[TrainState, Float[Array, ""]]:
-    examples = Batch(to_float(jnp.asarray(batch.inputs)), batch.labels)
-    return make_train_step(model, loss, tx)(state, examples, key=noise_key(key, state.step))
+) -> tuple[TrainState, Float[Array, " steps"]]:
+    train_step = make_train_step(model, loss, tx)
+
+    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Float[Array, ""]]:
+        return train_step(state, Batch(to_float(batch.inputs), batch.labels), key=noise_key(key, state.step))
+
+    return jax.lax.scan(step, state, Batch(*map(jnp.asarray, group)))
+
+
+def _groups(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Neighbouring batches of one size, joined along a new first axis."""
+    group: list[Batch] = []
+    for batch in batches:
+        bytes_of_group = (len(group) + 1) * sum(x.nbytes for x in batch)
+        if group and (len(batch.labels) != len(group[0].labels) or bytes_of_group > _TOGETHER):
+            yield Batch(*map(np.stack, zip(*group, strict=True)))
+            group = []
+        group.append(batch)
+    yield Batch(*map(np.stack, zip(*group, strict=True)))
 
 
 def _batches(stream: Streamed, epoch: int, batch_size: int, check: Callable[[str, Batch], None]) -> Iterator[Batch]:
@@ -112,18 +131,18 @@ def _require_alike(name: str, batch: Batch, first: Batch) -> None:
             raise ValueError(f"the {what} of {name} hold NaN or infinity; remove or impute such values first")
 
 
-def _ahead(batches: Iterator[Batch]) -> Iterator[Any]:
-    """The same batches on the device; another thread reads the next ones in the meantime."""
+def _ahead(groups: Iterator[Batch]) -> Iterator[Any]:
+    """The same groups on the device; another thread reads the next ones in the meantime."""
 
     def read() -> Batch | None:
-        batch = next(batches, None)
-        return None if batch is None else jax.device_put(batch)
+        group = next(groups, None)
+        return None if group is None else jax.device_put(group)
 
     thread = ThreadPoolExecutor(1, "batches")
     try:
         waiting: deque[Future[Batch | None]] = deque(thread.submit(read) for _ in range(_AHEAD))
-        while (batch := waiting.popleft().result()) is not None:
+        while (group := waiting.popleft().result()) is not None:
             waiting.append(thread.submit(read))
-            yield batch
+            yield group
     finally:
         thread.shutdown(cancel_futures=True)

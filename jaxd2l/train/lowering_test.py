@@ -77,9 +77,10 @@ def epoch(task: Task) -> Any:
     return _epoch.compiled_epoch.trace(*given, model=task.model, loss=task.loss, tx=TX, batch_size=BATCH_SIZE)
 
 
-def step_of_a_stream(task: Task) -> Any:
-    given = jax.random.key(1), state_of(task), training_set(task)
-    return _stream.compiled_step.trace(*given, model=task.model, loss=task.loss, tx=TX)
+def steps_of_a_stream(task: Task) -> Any:
+    group = Batch(*(jnp.asarray(x)[None] for x in training_set(task)))
+    given = jax.random.key(1), state_of(task), group
+    return _stream.compiled_steps.trace(*given, model=task.model, loss=task.loss, tx=TX)
 
 
 def outputs(task: Task) -> Any:
@@ -159,7 +160,7 @@ def test_an_epoch_and_an_evaluation_lower_for_every_platform(name: str) -> None:
 
 
 LOOPS = (epoch_of_a_sweep, epoch_on_a_mesh, outputs_on_a_mesh, folds_of_house_prices, classifier_of_domains)
-STEPS = (step_of_a_stream, scores, scores_of_a_sweep, step_that_is_watched, states_of_a_sweep, labels_that_are_ignored)
+STEPS = (steps_of_a_stream, scores, scores_of_a_sweep, step_that_is_watched, states_of_a_sweep, labels_that_are_ignored)
 
 
 @pytest.mark.parametrize("program", [*LOOPS, *STEPS], ids=lambda program: program.__name__)

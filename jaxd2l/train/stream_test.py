@@ -9,8 +9,8 @@ import optax
 import pytest
 
 from jaxd2l import data, losses, models, train
-from jaxd2l.train import sweep
-from jaxd2l.train._stream import compiled_step
+from jaxd2l.train import _stream, sweep
+from jaxd2l.train._stream import compiled_steps
 from jaxd2l.types import Batch, Dataset, Streamed
 
 KEY = jax.random.key(0)
@@ -53,6 +53,15 @@ def test_stopped_and_continued_it_ends_with_the_same_bits() -> None:
     jax.tree.map(np.testing.assert_array_equal, fit(dataset, state=half)[0], fit(dataset)[0])
 
 
+def test_batches_are_joined_while_they_are_alike_and_small(monkeypatch) -> None:
+    def sizes() -> list[tuple[int, ...]]:
+        return [group.labels.shape for group in _stream._groups(iter(Batch(*batch) for batch in BATCHES))]
+
+    assert sizes() == [(2, 32), (1, 6)]
+    monkeypatch.setattr(_stream, "_TOGETHER", 1)
+    assert sizes() == [(1, 32), (1, 32), (1, 6)]
+
+
 def test_a_model_that_keeps_averages_trains_on_a_stream() -> None:
     net = models.layers.sequential(models.layers.flatten(), models.layers.dense(8), models.layers.dense(10))
     model = models.layers.stateful_model(net, (8, 8, 1))
@@ -62,10 +71,10 @@ def test_a_model_that_keeps_averages_trains_on_a_stream() -> None:
 
 def test_the_second_epoch_compiles_nothing_new() -> None:
     fit(streamed(), epochs=1)
-    size = compiled_step._cache_size()
-    assert size >= 2  # the last batch is shorter
+    size = compiled_steps._cache_size()
+    assert size >= 2  # the last batch is shorter, and in a group of its own
     fit(streamed(), epochs=3)
-    assert compiled_step._cache_size() == size
+    assert compiled_steps._cache_size() == size
 
 
 def test_a_loader_of_torch_is_a_source() -> None:
