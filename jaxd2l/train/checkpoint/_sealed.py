@@ -22,7 +22,9 @@ _log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def locked(directory: str | os.PathLike[str]) -> Iterator[None]:
-    """Holds a directory for one process. Creates it if needed, and removes what a killed process left unfinished.
+    """Holds a directory for one process. Creates it if needed, and clears up after a process that was killed.
+
+    A folder that it had finished, but not yet named, gets its name; what it left unfinished is removed.
 
     Raises:
       RuntimeError: another process holds it.
@@ -38,6 +40,8 @@ def locked(directory: str | os.PathLike[str]) -> Iterator[None]:
             (directory / ".lock").unlink()  # rather than lock, or empty, what it leads to
         lock.acquire()
         for leftover in directory.glob(f"{_ASIDE}*"):
+            if not leftover.is_symlink():
+                _name(leftover)
             remove(leftover)
     except Timeout as error:
         raise RuntimeError(
@@ -73,9 +77,8 @@ def seal(directory: Path, step: int, fill: Callable[[Path], None]) -> Path:
             (aside / "new" / SUMS).write_text(_format(_digests(aside / "new")))
             sync(aside / "new")
             with held_back():
-                if os.path.lexists(folder):
-                    folder.rename(aside / "old")
-                (aside / "new").rename(folder)
+                (aside / "new").rename(aside / folder.name)  # from here on a kill loses nothing: see `locked`
+                _name(aside)
             sync_names(directory)
     except OSError as error:
         raise OSError(error.errno, f"cannot save {folder}: {error.strerror}") from error
@@ -132,6 +135,15 @@ def require_untouched(folder: Path) -> None:
         if found[name] != written[name]:
             raise ValueError(f"{name!r} is not what was written: its SHA-256 differs")
     raise ValueError(f"{SUMS} is damaged")
+
+
+def _name(aside: Path) -> None:
+    """Puts the finished folder of a step, if there is one, in the place of an earlier one."""
+    for folder in aside.glob("step-*"):
+        named = aside.parent / folder.name
+        if os.path.lexists(named):
+            named.rename(aside / "old")
+        folder.rename(named)
 
 
 @contextlib.contextmanager

@@ -102,6 +102,35 @@ def test_a_damaged_folder_gives_way_to_a_new_one_of_its_step(tmp_path):
     assert names(tmp_path) == ["step-00000001"]
 
 
+KILLED_AT_A_RENAMING = """
+import os, sys
+from pathlib import Path
+from jaxd2l.train.checkpoint._sealed import seal
+
+renaming, rename, done = int(sys.argv[1]), Path.rename, []
+
+def killed_before(path, target):
+    if len(done) == renaming:
+        os._exit(9)
+    done.append(path)
+    return rename(path, target)
+
+Path.rename = killed_before
+seal(Path(), 1, lambda folder: (folder / "text").write_text("new"))
+"""
+
+
+@pytest.mark.parametrize(("renaming", "text"), [(0, "hello"), (1, "new"), (2, "new")])
+def test_a_kill_while_a_folder_is_replaced_loses_neither(tmp_path, renaming, text):
+    seal(tmp_path, 1, fill)
+    command = [sys.executable, "-c", KILLED_AT_A_RENAMING, str(renaming)]
+    assert subprocess.run(command, cwd=tmp_path, check=False, timeout=120).returncode == 9
+    with locked(tmp_path):
+        assert names(tmp_path) == ["step-00000001"]
+    require_untouched(tmp_path / "step-00000001")
+    assert (tmp_path / "step-00000001" / "text").read_text() == text
+
+
 def test_the_last_few_stay_and_later_ones_are_left_alone(tmp_path):
     for step in (1, 2, 3, 4, 9):
         seal(tmp_path, step, fill)
