@@ -36,8 +36,13 @@ from jaxd2l.models import Precision
 from jaxd2l.train import create_state, train_epoch
 from jaxd2l.types import Batch
 
-PROFILED: tuple[tuple[str, Precision], ...] = (("softmax", "float32"), ("mlp", "float32"), ("mlp", "bfloat16"))
-SHOWN = 8
+PROFILED: tuple[tuple[str, Precision], ...] = (
+    ("softmax", "float32"),
+    ("mlp", "float32"),
+    ("mlp", "bfloat16"),
+    ("lenet", "float32"),
+)
+SHOWN = 10
 REPEATS, ROUNDS = 200, 5
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -79,6 +80,19 @@ def test_a_way_that_computes_something_else_is_not_timed(precision, wrong):
     other = Way("other", "JAX", precision, prepare)
     with pytest.raises(RuntimeError, match=r"step 2 .*Nothing was timed"):
         measure.prepare(small(), [ways.JAX_EPOCH, other], ways.REFERENCE)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "refused"), [([1, 1, 1.001, 1], False), ([1, 1.001, 1, 1], True), ([1, 1, 1, 2], True)]
+)
+def test_where_roundings_grow_the_first_steps_and_the_mean_are_compared(wrong, refused):
+    def prepare(case: Case) -> Loop:
+        loop = ways.JAX_EPOCH.prepare(case)
+        return Loop(lambda: loop.first_losses() * np.array(wrong, np.float32), loop.epoch)
+
+    compared = [ways.JAX_EPOCH, Way("other", "JAX", "float32", prepare)]
+    with pytest.raises(RuntimeError, match="differ from step") if refused else nullcontext():
+        measure.prepare(small()._replace(alike=2), compared, ways.REFERENCE)
 
 
 def test_bfloat16_may_differ_by_more():

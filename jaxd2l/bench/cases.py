@@ -23,6 +23,8 @@ class Case(NamedTuple):
 
     sizes: units from inputs to outputs; two are a linear model, and one output a regression.
     network: the network of images between them; none: fully connected layers.
+    alike: how many steps of a first epoch have the same losses in every way; None: all. With batch normalisation what
+      torch rounds grows from step to step, and only the mean over the epoch stays close.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Case(NamedTuple):
     batch_size: int
     lr: float
     network: Network | None = None
+    alike: int | None = None
 
 
 class Loop(NamedTuple):
@@ -104,7 +107,8 @@ def books_models(names: Sequence[str]) -> Iterator[Case]:
     for name in names:
         if name in networks:
             title, network = networks[name]
-            yield Case(title, (784, 10), data.fashion_mnist(), 256, {"lenet": 0.1, "resnet": 0.01}[network], network)
+            lr, alike = {"lenet": (0.1, None), "resnet": (0.01, 2)}[network]
+            yield Case(title, (784, 10), data.fashion_mnist(), 256, lr, network, alike)
             continue
         if name == "linear":
             line = data.synthetic_regression(jax.random.key(1), np.array([2.0, -3.4]), 4.2)

@@ -86,6 +86,13 @@ def test_the_sentence_does_not_keep_silent_about_a_busy_machine(result, noisy, e
     assert glance.conclusion(epochs).endswith(f"2.3 times faster than torch {end}")
 
 
+def test_the_sentence_is_about_the_last_model_with_the_most_ways():
+    compared = [(ways.JAX_OPS, 10.0), (ways.REFERENCE, 1.0)]
+    epochs = [timed(model, way, t) for model in ("softmax", "MLP") for way, t in compared]
+    epochs.append(timed("LeNet", ways.REFERENCE, 5.0))
+    assert glance.conclusion(epochs) == "MLP, a compiled epoch: 10 times faster than op by op."
+
+
 def test_a_busy_machine_is_told_at_the_top(printed, result, tmp_path):
     noisy = spoilt(result, quiet=False)
     for options in ((), ("--verbose",)):

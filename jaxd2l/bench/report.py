@@ -9,7 +9,7 @@ from jaxd2l.bench import glance, roofline
 from jaxd2l.bench.book_timings import Task
 from jaxd2l.bench.glance import Table, milliseconds
 from jaxd2l.bench.many_models import ManyModels
-from jaxd2l.bench.measure import BANDS, QUIET, SLOW
+from jaxd2l.bench.measure import BANDS, MEAN_BAND, QUIET, SLOW
 from jaxd2l.bench.roofline import Peak
 from jaxd2l.bench.suite import Alone, Epoch, Grown, Result
 
@@ -54,7 +54,8 @@ def notes(result: Result) -> list[str]:
         "rate measured here for its shape in either library.",
         "Before anything was timed, an epoch from the same weights on the same batches gave the same loss in every "
         f"step as the compiled epoch, relative to the first loss, within {BANDS['float32']:g}; bfloat16 within "
-        f"{BANDS['bfloat16']:g}.",
+        f"{BANDS['bfloat16']:g}. With batch normalisation torch's roundings grow from step to step: of the ResNet the "
+        f"first two steps are compared so, and the mean of the epoch, within {MEAN_BAND:g}.",
         "The book's way is a DataLoader with per-example transforms, eager steps, and validation after the epoch; the "
         "other ways only train. Op by op means that each operation is a call of its own, and none are compiled "
         "together.",
