@@ -1,4 +1,4 @@
-"""What `jaxd2l export` writes of a network loads into the book's own class, and computes the same there."""
+"""What `jaxd2l export` writes of a network loads into the book's own class, computes the same, and can be imported."""
 
 from functools import partial
 from pathlib import Path
@@ -95,6 +95,42 @@ def test_the_book_s_class_loads_an_exported_network_and_computes_the_same(name, 
         theirs = net.eval()(images).numpy()
     np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=1e-5 * np.abs(theirs).max())
     assert np.ptp(theirs, axis=1).min() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["lenet", *(pytest.param(n, marks=pytest.mark.long) for n in CASES if n != "lenet")])
+def test_the_book_s_class_is_imported_bit_for_bit(name, tmp_path, capsys) -> None:
+    network = networks.NETWORKS[name]
+    side = network.size or 28
+    model = network.make((side, side, 1), num_classes=10)
+    state = drawn(model)
+    (tmp_path / "first").mkdir()
+    export(tmp_path / "first", name, state)
+    assert run(["import", str(tmp_path / "first" / "net.safetensors"), "--out", str(tmp_path / "second")]) == 0
+    assert f"{name} for images of {side} x {side} for fashion_mnist" in " ".join(capsys.readouterr().out.split())
+    assert (tmp_path / "first" / PARAMS).read_bytes() == (tmp_path / "second" / PARAMS).read_bytes()
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        pytest.param(
+            lambda net: net.pop("net.0.bias"),
+            "names are not those of one of the book's classes for lenet, alexnet",
+            marks=pytest.mark.long,
+        ),
+        (lambda net: net.update({"net.0.weight": torch.ones(6, 1, 3, 3)}), r"must be float32 of shape (6, 1, 5, 5)"),
+        (lambda net: net.update({"net.0.weight": torch.full((6, 1, 5, 5), torch.inf)}), "numbers that are not finite"),
+        (lambda net: net.update({"net.0.weight": torch.ones(6, 1, 5, 5).double()}), "is float64 of shape (6, 1, 5, 5)"),
+    ],
+)
+def test_what_is_not_the_book_s_class_is_not_imported(change, told, tmp_path, capsys) -> None:
+    net = export(tmp_path, "lenet", drawn(models.lenet()))
+    change(net)
+    safetensors.torch.save_file(net, tmp_path / "other.safetensors")
+    assert run(["import", str(tmp_path / "other.safetensors"), "--out", str(tmp_path / "out")]) == 1
+    assert told in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "out").exists()
 
 
 def test_every_network_of_the_command_line_can_be_exported() -> None:

@@ -132,7 +132,12 @@ def _export(commands: Any) -> None:
 def _import(commands: Any) -> None:
     import_ = commands.add_parser("import", help="make a run from a torch state_dict in safetensors")
     import_.set_defaults(module="jaxd2l.cli.import_torch")
-    import_.add_argument("file", type=Path, metavar="FILE", help="linear layers, with ReLU between those of an MLP")
+    import_.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="of linear layers, with ReLU between those of an MLP, or of one of the book's networks",
+    )
     import_.add_argument("--out", type=Path, metavar="DIR", help="a new folder (default: out/MODEL-DATASET, numbered)")
 
 

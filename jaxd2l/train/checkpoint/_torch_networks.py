@@ -1,4 +1,4 @@
-"""Networks of images with the names and the layout of the book's torch classes."""
+"""Networks of images with the names and the layout of the book's torch classes, and back, bit for bit."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 _OURS_TO_TORCH = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
+COUNTER = "num_batches_tracked"
 _FLATTENED = ("lenet", "alexnet", "vgg", "batch-norm-lenet")
 """Those whose first fully connected layer sees whole images, in torch channels first."""
 
@@ -30,17 +31,59 @@ def network_state_dict(network: str, tensors: Mapping[str, np.ndarray], *, steps
     found: dict[str, np.ndarray] = {}
     channels = 0
     for name in sorted(tensors, key=_by_number):
-        array = tensors[name]
-        place, _, what = name.removeprefix("params.").removeprefix("state.").rpartition(".")
-        torch_name = f"net.{_PLACES[network](place)}"
-        if what == "kernel" and array.ndim == 4:
+        array, torch_name = tensors[name], torch_name_of(network, name)
+        if name.endswith("kernel") and array.ndim == 4:
             channels, array = array.shape[-1], array.transpose(3, 2, 0, 1)
-        elif what == "kernel":
+        elif name.endswith("kernel"):
             array, channels = _rows_channels_first(array, channels if network in _FLATTENED else 0).T, 0
-        if what == "var":
-            found[f"{torch_name}.num_batches_tracked"] = np.array(steps, np.int64)
-        found[f"{torch_name}.{_OURS_TO_TORCH.get(what, what)}"] = np.ascontiguousarray(array)
+        if torch_name.endswith("running_var"):
+            found[torch_name.replace("running_var", COUNTER)] = np.array(steps, np.int64)
+        found[torch_name] = np.ascontiguousarray(array)
     return found
+
+
+def network_tensors(
+    network: str, shapes: Mapping[str, tuple[int, ...]], state_dict: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The arrays of a run from the `state_dict()` of the book's class: the inverse of `network_state_dict`.
+
+    Args:
+      network: one of EXPORTED.
+      shapes: of the arrays that are wanted, by their names.
+      state_dict: arrays under torch's names; how often batch normalisation has counted is passed over.
+
+    Raises:
+      ValueError: names that are missing or too many, another shape, or another dtype than float32.
+
+    >>> kernel = np.arange(6.0, dtype=np.float32).reshape(3, 2)
+    >>> there = network_state_dict("nin", {"0.kernel": kernel})
+    >>> network_tensors("nin", {"0.kernel": (3, 2)}, there)["0.kernel"].tolist() == kernel.tolist()
+    True
+    """
+    given = {name: array for name, array in state_dict.items() if not name.endswith(COUNTER)}
+    # Numbered elements go to torch's layout, and so say where each of its elements comes from.
+    numbered = {name: np.arange(np.prod(shape, dtype=int)).reshape(shape) for name, shape in shapes.items()}
+    wanted = {n: x for n, x in network_state_dict(network, numbered).items() if not n.endswith(COUNTER)}
+    if differing := sorted(given.keys() ^ wanted.keys()):
+        raise ValueError(f"the book's {network} has {len(wanted)} arrays, of which some differ: {', '.join(differing)}")
+    found = {}
+    for name, shape in shapes.items():
+        torch_name = torch_name_of(network, name)
+        array, places = given[torch_name], wanted[torch_name]
+        if array.shape != places.shape or array.dtype != np.float32:
+            raise ValueError(
+                f"{torch_name!r} is {array.dtype} of shape {array.shape}, but for the book's {network} it must be "
+                f"float32 of shape {places.shape}"
+            )
+        found[name] = np.empty(shape, np.float32)
+        found[name].reshape(-1)[places] = array
+    return found
+
+
+def torch_name_of(network: str, name: str) -> str:
+    """What the book's class calls an array of ours."""
+    place, _, what = name.removeprefix("params.").removeprefix("state.").rpartition(".")
+    return f"net.{_PLACES[network](place)}.{_OURS_TO_TORCH.get(what, what)}"
 
 
 def _rows_channels_first(kernel: np.ndarray, channels: int) -> np.ndarray:
