@@ -58,9 +58,10 @@ def page(found: dict[str, dict[int, Point]]) -> str:
     slopes = [[axis, str(max(line)), f"{slope(line):.2f}"] for axis, line in found.items()]
     return (
         "# How time and memory grow\n\n<!-- Written by `python -m bench.growth --markdown ... --plot ...`. -->\n\n"
-        f"An MLP 784-256-10 on {EXAMPLES} images in batches of 256 while one thing grows; each is a process of its\n"
-        "own. Seconds are those of the shortest epoch; for epochs, models and checkpoints those of\n"
-        f"the whole call on 1000 images, compilation included. Measured on {measured_on(environment())}.\n\n"
+        f"An MLP 784-256-10 on {EXAMPLES} images in batches of 256. One thing grows at a time, and each row is a "
+        "process\n"
+        "of its own. Seconds are those of the shortest epoch; for epochs, models and checkpoints those of the whole\n"
+        f"call on 1000 images, compilation included. Measured on {measured_on(environment())}.\n\n"
         "![growth](pictures/costs.png)\n\n## Slopes of the last step; 1 is in proportion\n\n"
         + markdown_table(["what grows", "to", "slope"], slopes, "lrr")
         + "\n\n## Each run\n\nAllowed: the dataset, six times the parameters, and 300 MB.\n\n"
