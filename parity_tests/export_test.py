@@ -105,7 +105,7 @@ def save(path: Path, **shapes: tuple[int, ...]) -> None:
     [
         ({"a_weight": (10, 100), "a_bias": (10,)}, "maps 100 inputs to 10 outputs; the datasets here are"),
         ({"a_weight": (3, 64), "a_bias": (3,)}, "maps 64 inputs to 3 outputs"),
-        ({"a_weight": (6, 1, 5, 5), "a_bias": (6,)}, "of fully connected layers can be converted"),
+        ({"a_weight": (6, 2, 5), "a_bias": (6,)}, "of fully connected layers can be converted"),
         ({"a_weight": (10, 64)}, "of fully connected layers can be converted"),
         (
             {"a_weight": (5, 2), "a_bias": (5,), "b_weight": (1, 5), "b_bias": (1,)},

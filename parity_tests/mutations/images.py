@@ -10,12 +10,6 @@ IMAGES = (
     *defects(
         "models._convolution._on_cpu",
         (
-            "strides exchanged",
-            ":: window.stride[0], :: window.stride[1]",
-            ":: window.stride[1], :: window.stride[0]",
-            "conv2d 1x1",
-        ),
-        (
             "every group gets the first kernel",
             "_on_cpu(part, weights, ",
             "_on_cpu(part, kernel[..., : weights.shape[-1]], ",
@@ -23,8 +17,12 @@ IMAGES = (
         ),
     ),
     *defects(
+        "models._convolution._shifted",
+        ("strides exchanged", "window.stride[axis - 1]", "window.stride[2 - axis]", "conv2d 1x1"),
+    ),
+    *defects(
         "models._convolution._tangent",
-        ("gradient of the images twice", "dy += _in_blocks(dx, ", "dy += 2 * _in_blocks(dx, ", "conv2d"),
+        ("gradient of the images twice", "dy += _convolution(dx, ", "dy += 2 * _convolution(dx, ", "conv2d"),
         (
             "gradient of a turned kernel",
             "dkernel.transpose(2, 0, 1, 3)",
@@ -34,7 +32,7 @@ IMAGES = (
     ),
     *defects(
         "models._convolution._in_blocks",
-        ("kernels moved the wrong way", "(i, width - columns - i)", "(width - columns - i, i)", "conv2d LeNet"),
+        ("kernels moved the wrong way", "(i, 2 * block - columns - i)", "(2 * block - columns - i, i)", "conv2d LeNet"),
         ("columns stacked before channels", "jnp.stack(moved, 3)", "jnp.stack(moved, 2)", "conv2d LeNet 2"),
     ),
     *defects(
