@@ -3,6 +3,7 @@
 import argparse
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +16,7 @@ from jaxd2l.cli.folders import PARAMS, new_folder, whole
 from jaxd2l.cli.networks import NETWORKS
 from jaxd2l.cli.output import say
 from jaxd2l.train.checkpoint import from_state_dict, layers_to_params, read_tensors, save_params
+from jaxd2l.train.checkpoint._torch_names import Layer
 from jaxd2l.train.checkpoint._torch_networks import COUNTER, network_tensors, torch_name_of
 from jaxd2l.types import StatefulModel
 
@@ -40,12 +42,14 @@ def run(options: argparse.Namespace) -> ExitCode:
         for name, tensor in tensors.items():
             if not np.isfinite(tensor).all():
                 raise ValueError(f"{name!r} has numbers that are not finite")
-        found = _network(tensors) if any(x.ndim == 4 for x in tensors.values()) else _linear_layers(tensors)
+        is_network = any(tensor.ndim == 4 for tensor in tensors.values())
+        recognised = _network(tensors) if is_network else from_state_dict(tensors)
     except ValueError as error:
         raise ValueError(
             f"{options.file} does not hold a state_dict that can be imported: {error}; in torch, write one with "
             "safetensors.torch.save_file(net.state_dict(), PATH)"
         ) from error
+    found = recognised if isinstance(recognised, _Imported) else _of_layers(recognised, options.file)
     with new_folder(options.out, found.model, found.dataset) as folder:
         record = {
             "command": shlex.join(["jaxd2l", "import", str(options.file), "--out", str(folder)]),
@@ -60,16 +64,16 @@ def run(options: argparse.Namespace) -> ExitCode:
     return ExitCode.OK
 
 
-def _linear_layers(tensors: Mapping[str, np.ndarray]) -> _Imported:
-    layers = from_state_dict(tensors)
+def _of_layers(layers: list[Layer], file: Path) -> _Imported:
+    """A fully connected model, for the dataset that its sizes suit."""
     num_inputs, num_outputs = layers[0].weight.shape[1], layers[-1].weight.shape[0]
     dataset = _DATASETS.get(num_inputs)
     expected = 1 if dataset == "synthetic" else _CLASSES
     if dataset is None or num_outputs != expected:
         known = ", ".join(f"{name} ({size} to {1 if size == 2 else _CLASSES})" for size, name in _DATASETS.items())
-        raise ValueError(f"it maps {num_inputs} inputs to {num_outputs} outputs; the datasets here are {known}")
+        raise ValueError(f"{file} maps {num_inputs} inputs to {num_outputs} outputs; the datasets here are {known}")
     if dataset == "synthetic" and len(layers) > 1:
-        raise ValueError("it holds an MLP on 2 inputs; synthetic data are for linear regression only")
+        raise ValueError(f"{file} holds an MLP on 2 inputs; synthetic data are for linear regression only")
     hidden = tuple(layer.weight.shape[0] for layer in layers[:-1]) or None
     model = "mlp" if hidden else "linear" if dataset == "synthetic" else "softmax"
     sizes = "-".join(str(size) for size in (num_inputs, *(hidden or ()), num_outputs))

@@ -19,7 +19,7 @@ from jaxd2l.parity.rule import Row, holds
 from jaxd2l.parity.suite.optim import STEPS
 from parity_tests.optimizers.cases import cases
 from parity_tests.optimizers.defects import defects
-from parity_tests.optimizers.planting import compared, judge, network
+from parity_tests.optimizers.planting import judge, network
 
 PATH = Path(__file__).with_name("README.md")
 _HEADINGS = ("optimiser", "cases", "agree", "worst float64 difference", "float32 error, JAX / torch: median", "worst")
@@ -39,11 +39,9 @@ difference is in such roundings, and both are the worst over all steps. Measured
 ## Planted defects
 
 {planted} wrong ports of these optimisers (another default, eps or decay in another place, no bias correction, groups
-mixed up), as `parity.check` sees them: found {found}, named {named}, named wrongly {wrongly}. Their right ports,
-each on {seeds} networks with batches of their own: accepted {accepted} of {right}.
+mixed up), as `parity.check` sees them: found {found}, named {named}, named wrongly {wrongly}; their right ports
+accepted: {accepted} of {planted}.
 """
-
-SEEDS = 20
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,21 +59,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sides = network(0)
     judged = [judge(defect, sides) for defect in track(list(defects()), "Planting")]
     accepted, caught, named = (sum(column) for column in zip(*(j[:3] for j in judged), strict=True))
-    for seed in track(range(1, SEEDS), "Right ones"):
-        sides = network(seed)
-        accepted += sum(holds(compared(sides, defect.torch, defect.right)) for defect in defects())
-    right = SEEDS * len(judged)
     wrongly = sum(bool(j.hint) and not j.named and not j.hint.startswith("first in") for j in judged)
     print(
-        f"planted {len(judged)}, found {caught}, named {named}, named wrongly {wrongly}; "
-        f"right ones accepted {accepted} of {right}"
+        f"planted {len(judged)}, found {caught}, named {named}, named wrongly {wrongly}; right ones accepted {accepted}"
     )
     if options.write:
         versions = ", ".join(f"{name} {v}" for name, v in environment("jax", "optax", "torch").versions.items())
         counts = {"planted": len(judged), "found": caught, "named": named, "wrongly": wrongly, "accepted": accepted}
-        counts |= {"seeds": SEEDS, "right": right}
         PATH.write_text(_TEXT.format(steps=STEPS, versions=versions, table=table, **counts), encoding="utf-8")
-    return int(bool(failures) or accepted < right or caught < len(judged) or wrongly > 0)
+    return int(bool(failures) or min(accepted, caught) < len(judged) or wrongly > 0)
 
 
 def _cells(name: str, cases: list[list[Row]]) -> list[object]:
