@@ -67,8 +67,10 @@ def newest(change: Callable[[Path], Any]) -> Callable[[Folders], Any]:
 
 
 def largest(folder: Path) -> Path:
-    """The file with most of the arrays in it."""
-    return max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    """The file of the largest array."""
+    return max(
+        (path for path in (folder / "arrays").rglob("*") if path.is_file()), key=lambda path: path.stat().st_size
+    )
 
 
 def flip(path: Path) -> None:
@@ -93,6 +95,18 @@ def forge(folder: Path, content: bytes, pattern: str) -> None:
     """Replaces files by hostile ones, and makes the sums right again."""
     for path in [p for p in folder.glob(pattern) if p.is_file() and p.name != _sealed.SUMS]:
         path.write_bytes(content)
+    seal(folder)
+
+
+def compress(folder: Path) -> None:
+    """Has the largest array say that it is compressed, which few bytes can be to any length."""
+    header = largest(folder).with_name(".zarray")
+    header.write_text(json.dumps(json.loads(header.read_text()) | {"compressor": {"id": "zstd", "level": 1}}))
+    seal(folder)
+
+
+def seal(folder: Path) -> None:
+    """Makes the sums right again."""
     (folder / _sealed.SUMS).write_text(_sealed._format(_sealed._digests(folder)))
 
 
@@ -154,6 +168,9 @@ FAULTS = [
     Fault("a pickle for the manifest, sums right", newest(lambda f: forge(f, PICKLE, "*")), True, 0, OLDER),
     Fault(
         "a pickle for every array file, sums right", newest(lambda f: forge(f, PICKLE, "arrays/**/*")), True, 0, OLDER
+    ),
+    Fault(
+        "arrays that grow while they are read, sums right", newest(compress), True, 0, "arrays are not as its manifest"
     ),
     Fault(
         "a manifest of a million brackets, sums right",

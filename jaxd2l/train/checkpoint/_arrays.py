@@ -1,6 +1,11 @@
-"""Named arrays in a folder, written and read by Orbax. No other file uses it."""
+"""Named arrays in a folder, written and read by Orbax. No other file uses it.
+
+Each array is a file of plain numbers, uncompressed: so what reading takes is what the files are long, whoever wrote
+them. Trained weights hardly get shorter by compression anyway.
+"""
 
 import functools
+import json
 import logging
 import os
 import re
@@ -13,6 +18,8 @@ from typing import Any
 
 import jax
 import numpy as np
+
+_PLAIN = {"use_ocdbt": False, "use_compression": False}
 
 
 def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -29,8 +36,7 @@ def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """
     import orbax.checkpoint as ocp
 
-    # Orbax refuses arrays without elements. They hold nothing to keep: their shape says it all.
-    tree = {name: array for name, array in arrays.items() if array.size}
+    tree = {number: arrays[name] for name, number in _numbers(arrays).items()}
     with _quiet(), _checkpointer() as checkpointer:
         try:
             _whole(checkpointer.save, folder.absolute(), args=ocp.args.PyTreeSave(tree))
@@ -52,22 +58,45 @@ def read_arrays(folder: Path, expected: Mapping[str, jax.ShapeDtypeStruct]) -> d
     """
     import orbax.checkpoint as ocp
 
-    wanted = {name: spec for name, spec in expected.items() if spec.size}
+    numbers = _numbers(expected)
+    wanted = {number: expected[name] for name, number in numbers.items()}
+    _require_plain(folder, expected, numbers)
     with _quiet(), _checkpointer() as checkpointer:
         metadata = checkpointer.metadata(folder.absolute()).item_metadata
         if metadata is None:
             raise ValueError("Orbax finds no arrays in it")
-        found = {name: (tuple(entry.shape), np.dtype(entry.dtype)) for name, entry in metadata.tree.items()}
-        if found != {name: (spec.shape, np.dtype(spec.dtype)) for name, spec in wanted.items()}:
-            raise ValueError(f"it holds {found}, and {dict(wanted)} was expected")
-        for name, entry in metadata.tree.items():
-            pieces = getattr(getattr(entry, "storage", None), "chunk_shape", None) or ()
-            if any(piece > max(1, size) for piece, size in zip(pieces, entry.shape, strict=False)):
-                raise ValueError(f"{name} is stored in pieces of shape {pieces}, larger than itself")
-        as_numpy = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in wanted}
+        found = {number: (tuple(entry.shape), np.dtype(entry.dtype)) for number, entry in metadata.tree.items()}
+        if found != {number: (spec.shape, np.dtype(spec.dtype)) for number, spec in wanted.items()}:
+            raise ValueError(f"it holds {found}, and {wanted} was expected")
+        as_numpy = {number: ocp.RestoreArgs(restore_type=np.ndarray) for number in wanted}
         args = ocp.args.PyTreeRestore(item=wanted, restore_args=as_numpy)
         arrays: dict[str, Any] = _whole(checkpointer.restore, folder.absolute(), args=args)
-    return {n: arrays[n] if spec.size else np.empty(spec.shape, spec.dtype) for n, spec in expected.items()}
+    return {n: arrays[numbers[n]] if n in numbers else np.empty(s.shape, s.dtype) for n, s in expected.items()}
+
+
+def _numbers(arrays: Mapping[str, np.ndarray] | Mapping[str, jax.ShapeDtypeStruct]) -> dict[str, str]:
+    """Where each array stands, by its name: names can be too long for a file, or differ in capitals alone.
+
+    Orbax refuses arrays without elements. They hold nothing to keep: their shape says it all.
+    """
+    return {name: str(i) for i, name in enumerate(name for name in sorted(arrays) if arrays[name].size)}
+
+
+def _require_plain(folder: Path, expected: Mapping[str, jax.ShapeDtypeStruct], numbers: Mapping[str, str]) -> None:
+    """Every array has one file, exactly as long as the array is, and nothing else is there that Orbax would read."""
+    files = {folder / name for name in ("_METADATA", "_CHECKPOINT_METADATA", "commit_success.txt")}
+    for name, number in numbers.items():
+        shape = expected[name].shape
+        header, array = folder / number / ".zarray", folder / number / ".".join("0" * max(1, len(shape)))
+        files |= {header, array}
+        size, is_long = expected[name].size * np.dtype(expected[name].dtype).itemsize, array.stat().st_size
+        if is_long != size:
+            raise ValueError(f"{name} takes {size} bytes, and its file has {is_long}")
+        stored = json.loads(header.read_bytes())
+        if [stored[key] for key in ("shape", "chunks", "compressor", "filters")] != [[*shape], [*shape], None, None]:
+            raise ValueError(f"{name} is not stored as plain numbers of shape {shape}")
+    if others := {path for path in folder.rglob("*") if path.is_file()} - files:
+        raise ValueError(f"Orbax may read more there than the arrays: {min(others)}")
 
 
 def _checkpointer() -> Any:
@@ -75,12 +104,12 @@ def _checkpointer() -> Any:
     import orbax.checkpoint as ocp
 
     if jax.process_count() == 1:
-        return ocp.Checkpointer(ocp.PyTreeCheckpointHandler())
+        return ocp.Checkpointer(ocp.PyTreeCheckpointHandler(**_PLAIN))
     this = jax.process_index()
     alone = ocp.options.MultiprocessingOptions(
         primary_host=this, active_processes={this}, barrier_sync_key_prefix=f"process{this}"
     )
-    handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=alone)
+    handler = ocp.PyTreeCheckpointHandler(**_PLAIN, multiprocessing_options=alone)
     return ocp.Checkpointer(handler, multiprocessing_options=alone)
 
 

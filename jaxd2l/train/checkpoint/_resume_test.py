@@ -147,7 +147,7 @@ def test_the_last_three_stay(tmp_path):
 
 def test_a_damaged_one_is_named_and_the_next_older_is_used(tmp_path, caplog):
     like = kept(tmp_path)
-    damaged = next((tmp_path / "step-00000015" / "arrays").rglob("d/*"))
+    damaged = next((tmp_path / "step-00000015" / "arrays").rglob("0.0"))
     os.truncate(damaged, damaged.stat().st_size - 1)
     with caplog.at_level(logging.WARNING):
         found = restore(tmp_path, like=like, configuration={})
@@ -218,8 +218,8 @@ def change_manifest(folder: Path, **changes: Any) -> None:
 
 def test_another_format_is_refused(tmp_path):
     like = kept(tmp_path)
-    change_manifest(tmp_path / "step-00000015", format=2)
-    with pytest.raises(ValueError, match="step-00000015 has format 2, and this version of jaxd2l reads 1"):
+    change_manifest(tmp_path / "step-00000015", format=1)
+    with pytest.raises(ValueError, match="step-00000015 has format 1, and this version of jaxd2l reads 2"):
         restore(tmp_path, like=like, configuration={})
 
 
