@@ -152,6 +152,35 @@ for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(state), strict=Tru
 
 
 @pytest.mark.long
+def test_batch_statistics_are_those_of_the_batch_of_all_processes(port) -> None:
+    # Their running averages, too, come from process 0, as if only it had the checkpoint.
+    program = """
+from functools import partial
+from jaxd2l import initializers
+from jaxd2l.models import layers
+init = initializers.torch_linear()
+net = layers.sequential(
+    layers.dense(5, init=init), layers.batch_norm(), layers.dropout(0.5), layers.dense(3, init=init)
+)
+fit = partial(train.fit, layers.stateful_model(net, (4,)), losses.cross_entropy, optim.sgd(0.1), data,
+              key=jax.random.key(3), batch_size=6)
+half, _ = fit(epochs=1)
+mesh = sharding.make_mesh()
+state, history = fit(epochs=3, mesh=mesh, state=half if me == 0 else None)
+assert all(leaf.is_fully_replicated for leaf in jax.tree.leaves(state))
+state = jax.device_get(state)
+processes.stop()
+whole, alone = fit(epochs=3)
+assert not np.allclose(half.model_state[1]["var"], whole.model_state[1]["var"], rtol=0.05)
+expected = whole, jax.tree.map(lambda rows: rows[1:], alone)
+for one, other in zip(jax.tree.leaves(expected), jax.tree.leaves((state, history)), strict=True):
+    np.testing.assert_allclose(other, one, rtol=2e-4, atol=2e-6)
+"""
+    for code, _, err in run_together(START + FIT + program, port):
+        assert code == 0, err
+
+
+@pytest.mark.long
 def test_a_process_that_dies_is_a_connection_error_for_the_other(port) -> None:
     program = """
 def die_after_two_epochs(state, history):
