@@ -4,6 +4,7 @@ import ast
 import os
 import re
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 import jaxd2l
@@ -126,5 +127,10 @@ def _row(path: Path) -> tuple[object, ...]:
     tests = [link for link, theirs in _parity_tests().items() if theirs & set(used)]
     section, _, name = title(path).partition(" ")
     seconds = running.load(path).metadata["jaxd2l"]["seconds"]
-    names = ", ".join(f"`{function}`" for function in used)
-    return section, _link(name, path.with_suffix(".ipynb")), subject(path), names, ", ".join(tests), seconds
+    return section, _link(name, path.with_suffix(".ipynb")), subject(path), _by_module(used), ", ".join(tests), seconds
+
+
+def _by_module(names: list[str]) -> str:
+    """Functions behind the name of their module."""
+    groups = groupby((name.rpartition(".") for name in names), lambda parts: parts[0])
+    return "; ".join(f"`{module}`: " + ", ".join(f"`{name}`" for *_, name in found) for module, found in groups)

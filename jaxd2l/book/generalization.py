@@ -194,7 +194,7 @@ def hoeffding_sample_size(half_width: float, *, confidence: float = 0.95) -> int
 def should_stop(losses: Float[np.ndarray, " epochs"], patience: int, *, min_improvement: float = 0.0) -> bool:
     """Early stopping: whether the last `patience` epochs brought no improvement on the best epoch before them.
 
-    As a stopping rule for training; the caller keeps the best parameters:
+    As a stopping rule for training; the caller keeps the best parameters::
 
         fit(..., on_epoch=lambda state, history: should_stop(history.test_loss, patience=3))
 

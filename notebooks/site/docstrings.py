@@ -2,7 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from textwrap import indent
 from typing import Any
+
+from notebooks.site import formulas
 
 _CODE = re.compile(r"``?([^`]+)``?(\w?)")
 _MARKUP = re.compile(r"[*|\\]|(?<=\w)_(?!\w)")
@@ -42,7 +46,7 @@ def _blocks(docstring: str, fields: tuple[str, ...]) -> Iterator[str]:
         if first.lstrip().startswith(">>>") or before.endswith("::"):
             yield block
         elif first.startswith("    "):
-            yield ".. code-block:: text\n\n" + block
+            yield ".. math::\n\n" + indent(formulas.display(block.splitlines()), "    ")
         elif first.partition(":")[0] in fields:
             yield "Attributes:\n" + _prose(re.sub("^", "  ", block, flags=re.MULTILINE))
         else:
@@ -51,12 +55,19 @@ def _blocks(docstring: str, fields: tuple[str, ...]) -> Iterator[str]:
 
 
 def _prose(text: str) -> str:
-    """Code goes into double backticks, and no other character is markup."""
+    """Code goes into double backticks, formulas become formulas, and no other character is markup."""
     parts, end = [], 0
     for code in _CODE.finditer(text):
-        parts += [_literal(text[end : code.start()]), f"``{code[1].strip()}``", rf"\ {code[2]}" if code[2] else ""]
+        parts += [_literal(text[end : code.start()]), _code(code[1].strip()), rf"\ {code[2]}" if code[2] else ""]
         end = code.end()
     return "".join([*parts, _literal(text[end:])])
+
+
+def _code(text: str) -> str:
+    if formulas.looks_like_one(text):
+        with suppress(ValueError):
+            return f":math:`{formulas.latex(' '.join(text.split()))}`"
+    return f"``{text}``"
 
 
 def _literal(text: str) -> str:

@@ -17,14 +17,17 @@ def rst(docstring: str, what: str = "function", obj: object = None) -> str:
 
 
 def test_code_goes_into_double_backticks_and_prose_is_taken_literally():
-    assert rst("The `w_y` of *all* |x|, `x`s and x_ too.") == r"The ``w_y`` of \*all\* \|x\|, ``x``\ s and x\_ too."
+    assert rst("The `w` of *all* |x|, `x`s and x_ too.") == r"The ``w`` of \*all\* \|x\|, ``x``\ s and x\_ too."
     assert rst("Already ``code``.") == "Already ``code``."
     assert rst("Over `two\nlines` it goes.") == "Over ``two\nlines`` it goes."
 
 
-def test_a_formula_stands_as_it_is():
-    assert rst("It costs\n\n    a * b_c,\n    |x|\n\nand so on.") == (
-        "It costs\n\n.. code-block:: text\n\n    a * b_c,\n    |x|\n\nand so on."
+def test_a_formula_is_drawn():
+    assert rst("It costs\n\n    a = b_c^2,\n    |x|\n\nand so on.") == (
+        "It costs\n\n.. math::\n\n    a &= b_{c}^{2}, \\\\\n    &|x|\n\nand so on."
+    )
+    assert rst("Half of it, `(x - y)^2 / 2`s, not `f(x=2)`.") == (
+        r"Half of it, :math:`(x - y)^{2} / 2`\ s, not ``f(x=2)``."
     )
 
 
