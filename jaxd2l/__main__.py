@@ -1,5 +1,6 @@
 """`python -m jaxd2l` and the `jaxd2l` command. It imports nothing heavy, so Ctrl-C and --help respond at once."""
 
+import gc
 import os
 import signal
 import sys
@@ -26,6 +27,7 @@ def main() -> None:
         # fault. Of several processes, the others may be waiting for this one. Also, after a Ctrl-C inside `exec` of a
         # string `python -m` would end by the signal, not by our code.
         os._exit(code)
+    gc.freeze()  # or Python would look through all objects of JAX once more, for half a second
     sys.exit(code)
 
 
