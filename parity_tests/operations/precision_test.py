@@ -69,3 +69,17 @@ def test_jaxs_gradient_of_least_squares_is_off_where_singular_values_are_nearly_
     ours = jax.grad(lambda given: jnp.sum(jnp.linalg.lstsq(given, b)[0] * cotangent))(jnp.asarray(A))
     jax_error, torch_error = (np.abs(value - exact).max() for value in (ours, by_torch(torch.float32)))
     assert jax_error > 20 * torch_error
+
+
+def test_jaxs_matrix_exponential_is_off_on_some_matrices() -> None:
+    def errors(seed: int) -> tuple[float, float]:
+        matrix = np.random.default_rng(seed).uniform(-9, 9, (5, 5)).astype(np.float32)
+        exact = torch.matrix_exp(torch.tensor(matrix, dtype=torch.float64)).numpy()
+        roundoff = np.abs(exact).max() * 2.0**-24
+        found = np.asarray(jax.scipy.linalg.expm(jnp.asarray(matrix))), torch.matrix_exp(torch.tensor(matrix)).numpy()
+        ours, theirs = (np.abs(value - exact).max() / roundoff for value in found)
+        return ours, theirs
+
+    measured = [errors(seed) for seed in range(40)]
+    assert any(ours > 2 * theirs + 4 for ours, theirs in measured)
+    assert max(ours for ours, _ in measured) > 1.5 * max(theirs for _, theirs in measured)

@@ -54,6 +54,22 @@ def test_a_fourier_transform_is_off_by_the_magnitudes_it_adds(deviation, transfo
         assert ((0.5 * total < found) & (found <= 1.5001 * total)).all()
 
 
+@pytest.mark.parametrize(
+    ("deviation", "inverse", "factor"),
+    [
+        (jax_deviation, jnp.linalg.inv, jnp.linalg.cholesky),
+        (torch_deviation, torch.linalg.inv, torch.linalg.cholesky),
+    ],
+    ids=["jax", "torch"],
+)
+def test_a_decomposition_is_off_by_what_its_matrix_makes_of_a_rounding(deviation, inverse, factor) -> None:
+    turn = np.linalg.qr(np.random.default_rng(1).normal(size=(4, 4)))[0]
+    badly_conditioned = turn * [1.0, 0.5, 0.1, 1e-3] @ turn.T  # the largest number of its inverse is some 1000
+    assert 1e5 < deviation(inverse, badly_conditioned).max() < 1e8
+    assert 10 < deviation(factor, badly_conditioned).max() < 1e4
+    assert deviation(inverse, 2.0 * np.eye(4)).max() < 10
+
+
 @pytest.mark.parametrize("deviation", [jax_deviation, torch_deviation])
 def test_what_moves_or_chooses_numbers_rounds_nothing(deviation) -> None:
     for function in (lambda x: x.T, lambda x: -x, lambda x: x.reshape(-1)[3:9], lambda x: abs(x), lambda x: x[::2]):

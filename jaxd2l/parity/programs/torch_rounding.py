@@ -59,6 +59,12 @@ _WHOLE = _EXACT | _SUMS | _ARITHMETIC | _ELEMENTARY | _TRANSFORMS
 """What is not taken apart even where torch has a decomposition of it."""
 
 
+_MATRICES = frozenset(
+    """cholesky_inverse cholesky_solve geqrf householder_product lu_solve ormqr triangular_solve""".split()  # noqa: SIM905
+)
+"""Decompositions and what is done with them, beside those whose names begin with linalg."""
+
+
 class Rounding(Dispatch):
     """While active, puts every torch operation off by about one rounding of what it adds or gives.
 
@@ -97,6 +103,8 @@ class Rounding(Dispatch):
             # What is added to a frequency's sum, it adds without cancellation at frequency 0 of the magnitudes.
             sums = func(args[0].abs().to(args[0].dtype), *args[1:], **kwargs).abs().amax(args[1], keepdim=True)
             return self._off(func(*args, **kwargs), sums)
+        if name in _MATRICES or name.lstrip("_").startswith("linalg_"):
+            return self._matrices_off(func, args, kwargs)
         size = 1.0 if name in _ARITHMETIC else FUNCTION
         if name not in _ARITHMETIC and sum(map(is_inexact, tree_leaves((args, kwargs)))) > 1:
             # Fused operations that nobody can take apart: what cancels inside is put off before.
@@ -105,6 +113,19 @@ class Rounding(Dispatch):
         if isinstance(result, torch.Tensor):
             return self._off(result, result, size) if is_inexact(result) else result
         return tree_map(lambda x: self._off(x, x, size) if is_inexact(x) else x, result)
+
+    def _matrices_off(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """A decomposition is exact for a matrix that is off by roundings of its largest number, and promises no more.
+
+        So is the matrix that it gives; other results, such as a determinant, are off by roundings of their own.
+        """
+        rank = max(x.ndim for x in tree_leaves((args, kwargs)) if is_inexact(x))
+
+        def off(x: Any, size: float = 1.0) -> Any:
+            return self._off(x, _largest(x) if x.ndim == rank else x, size) if is_inexact(x) else x
+
+        args, kwargs = tree_map(off, (args, kwargs))
+        return tree_map(lambda x: off(x, FUNCTION), func(*args, **kwargs))
 
     def _in_place(self, func: Any, name: str, args: Any, kwargs: Any) -> Any:
         result = func(*args, **kwargs)
@@ -141,6 +162,11 @@ class Rounding(Dispatch):
         row = _row_of_errors(like.numel().bit_length())
         start = self.random.randrange(len(row) - like.numel())
         return row[start : start + like.numel()].view(like.shape).to(like.dtype)
+
+
+def _largest(x: torch.Tensor) -> torch.Tensor:
+    """The magnitude of each matrix, at each of its numbers."""
+    return x.abs().amax(tuple(range(-min(2, x.ndim), 0)), keepdim=True).expand_as(x) if x.numel() else x
 
 
 @cache
