@@ -26,6 +26,7 @@ def path(tmp_path):
         path,
         loss=torch.nn.functional.cross_entropy,
         optim=lambda params: torch.optim.SGD(params, lr=0.1, momentum=0.9),
+        steps=20,
     )
     return path
 
@@ -48,6 +49,7 @@ def test_a_right_port_holds_where_torch_is_not(path) -> None:
     )
     assert done.returncode == 0, done.stderr
     expected = {"outputs", "loss", "loss of the same outputs", "gradient of 0.weight", "2.bias after one step"}
+    expected |= {"losses of 20 steps", "2.bias after 20 steps"}
     assert expected <= set(done.stdout.splitlines())
 
 
@@ -65,9 +67,9 @@ def scaled(params, x, *, key=None):
             "outputs",
         ),
         (PORT, lambda x, y: 2 * losses.cross_entropy(x, y), 0.9, "loss of the same outputs"),
-        (PORT, losses.cross_entropy, 0.0, None),
+        (PORT, losses.cross_entropy, 0.9, None),
     ],
-    ids=["outputs", "loss", "right: the first step has no momentum"],
+    ids=["outputs", "loss", "right"],
 )
 def test_what_differs_fails_and_what_is_not_looked_at_is_said(path, port, loss, tx, first) -> None:
     report = parity.check_recorded(path, port, loss=loss, optim=optax.sgd(0.1, tx))
@@ -77,9 +79,20 @@ def test_what_differs_fails_and_what_is_not_looked_at_is_said(path, port, loss, 
     assert "comparisons" in report.markdown()
 
 
+def test_a_momentum_that_is_missing_shows_only_in_the_run(path) -> None:
+    report = parity.check_recorded(path, PORT, loss=losses.cross_entropy, optim=optax.sgd(0.1))
+    assert {row.quantity for row in report.failures} == {
+        "losses of 20 steps", *(f"{i}.{kind} after 20 steps" for i in (0, 2) for kind in ("weight", "bias"))
+    }  # fmt: skip
+
+
 def test_a_rate_that_differs_shows_after_one_step(path) -> None:
     report = parity.check_recorded(path, PORT, loss=losses.cross_entropy, optim=optax.sgd(0.11))
-    assert {row.quantity.partition(" ")[2] for row in report.failures} == {"after one step"}
+    assert {row.quantity.partition(" ")[2] for row in report.failures} == {
+        "after one step",
+        "after 20 steps",
+        "of 20 steps",
+    }
 
 
 @pytest.mark.bad_input
@@ -91,5 +104,7 @@ def test_what_is_no_recording_and_halves_that_are_missing_are_refused(path, tmp_
     (tmp_path / "other").write_bytes(b"other")
     with pytest.raises(ValueError, match="is no recording"):
         parity.check_recorded(tmp_path / "other", PORT)
+    with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
+        parity.record(torch.nn.Linear(2, 1), (np.ones((2, 2)), np.ones(2)), path, steps=0)
     with pytest.raises(ValueError, match="optim needs loss"):
         parity.record(torch.nn.Linear(2, 1), (np.ones((2, 2)), np.ones(2)), path, optim=torch.optim.Adam)

@@ -17,7 +17,7 @@ from jaxd2l.parity.layouts import to_jax_layout, to_torch_layout
 from jaxd2l.parity.merging import consequences
 from jaxd2l.parity.probe import jax_probe
 from jaxd2l.parity.quantities import SAME_LOSS, Values
-from jaxd2l.parity.recording import Recording, read
+from jaxd2l.parity.recording import Recording, after_run, read
 from jaxd2l.parity.report import Report
 from jaxd2l.parity.rule import compare_accuracy, compare_meaning
 from jaxd2l.parity.samples import Call, Sample
@@ -35,9 +35,10 @@ def check_recorded(
     to_jax: str | Callable[[Any], Any] | None = None,
     outputs: Callable[[Any], Any] | None = None,
 ) -> Report:
-    """Compares a JAX port with what `record` kept of torch: outputs, loss, gradients, one step, by the rule of `check`.
+    """Compares a JAX port with what `record` kept of torch: outputs, loss, gradients, training, by the rule of `check`.
 
-    Causes are not looked for by name, nor layers: that takes torch, and so do training runs. The report says so.
+    Causes are not looked for by name, nor layers: that takes torch. Whole runs are compared in float64 alone. The
+    report says so.
 
     Args:
       path: the file that `record` wrote.
@@ -58,14 +59,19 @@ def check_recorded(
     ours = _our_side(found, jax_model, weights, to_jax, outputs)
     ours = ours._replace(loss=loss or jax_probe(found.facts["seed"], ours))
     single, double = (_values(found, ours, optim, dtype) for dtype in _DTYPES)
+    if optim is not None:
+        program = jax_training.step_program(ours, optim, np.float64)
+        taken = jax_training.jax_steps(ours, optim, found.start, np.float64, [program])
+        double |= after_run(taken, found.facts["steps"], found.facts["trained"])
     rows = []
     for name, exact in found.exact.items():
         if name in double:
             rows.append(compare_meaning(name, exact, double[name].astype(exact.dtype), found.scales[name]))
+        if name in single:
             rows.append(compare_accuracy(name, found.single[name], single[name], exact, found.scales[name]))
     here = environment("jaxd2l", "jax", "flax", "optax", "numpy")
     facts = here.versions | {"JAX device": here.kind, "recorded with": str(found.facts["versions"])}
-    unseen = ["causes by name, layers and training runs: they take torch, and this is its recording"]
+    unseen = ["causes by name, layers, training runs in float32: they take torch, and this is its recording"]
     if lost := [name for name in found.exact if name not in double]:
         unseen.append(f"without a counterpart in the JAX model: {', '.join(lost)}")
     return Report(consequences(rows, (*found.outputs, SAME_LOSS)), facts, ours.weights.pairs, unseen=tuple(unseen))

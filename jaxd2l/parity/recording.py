@@ -2,8 +2,11 @@
 
 import json
 import os
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
+import numpy as np
 import safetensors
 import safetensors.numpy
 
@@ -11,7 +14,7 @@ from jaxd2l._files import write_file
 from jaxd2l.parity.quantities import Values
 from jaxd2l.parity.samples import Call, Sample
 
-_FORMAT = "jaxd2l.parity.recording/1"
+_FORMAT = "jaxd2l.parity.recording/2"
 
 
 class Recording(NamedTuple):
@@ -19,10 +22,11 @@ class Recording(NamedTuple):
 
     start: parameters and buffers.
     outputs: by name, in float32.
-    exact, single, scales: every quantity in float64 and in float32, and its condition scale.
+    exact, single, scales: every quantity in float64 and in float32, and its condition scale; a training run in
+      float64 alone.
     sample: the batch.
     facts: names of the `parameters` and of those `trained`, the `seed`, whether there was a `loss` and an
-      `optimiser`, the `versions`.
+      `optimiser`, the `steps` of its run, the `versions`.
     """
 
     start: Values
@@ -69,6 +73,15 @@ def read(path: str | os.PathLike[str]) -> Recording:
     sample = Sample(Call(args, dict(parts["kwargs"])), parts["labels"][""])
     start, outputs, exact, single, scales = (parts[part] for part in _PARTS)
     return Recording(start, outputs, exact, single, scales, sample, json.loads(facts["facts"]))
+
+
+def after_run(taken: Iterator[Any], steps: int, names: Iterable[str]) -> Values:
+    """Named parameters after so many training steps, and the loss of each step."""
+    losses = []
+    for step in islice(taken, steps):
+        losses.append(step.loss)
+    last = {f"{name} after {steps} steps": step.parameters[name] for name in names}
+    return {f"losses of {steps} steps": np.array(losses)} | last
 
 
 _PARTS = ("start", "outputs", "exact", "single", "scales")
