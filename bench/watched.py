@@ -65,9 +65,14 @@ def main(begun: float, arguments: Sequence[str]) -> int:
     """Runs `jaxd2l` with these arguments, and prints the seconds and when it ended."""
 
     def command() -> int:
-        from jaxd2l.cli import run
+        from jaxd2l.__main__ import main
 
-        return run(arguments)
+        sys.argv[1:] = arguments
+        try:
+            main()
+        except SystemExit as ended:
+            return int(ended.code or 0)
+        return 0
 
     starting = time.time() - begun
     code, seconds = watched(command)
