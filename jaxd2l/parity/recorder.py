@@ -26,8 +26,7 @@ from jaxd2l.parity.torch_side import (
     torch_steps,
     torch_values,
 )
-
-_NUM_PERTURBED = 3
+from jaxd2l.parity.trajectory import NUM_PERTURBED
 
 
 def record(
@@ -92,8 +91,8 @@ def _run(side: Any, training: TorchTraining, steps: int, seed: int) -> tuple[Val
     names = [name for name, _ in side.module.named_parameters()]
     exact = after_run(torch_steps(side, training), steps, names)
     scale = dict.fromkeys(exact, 0.0)
-    for sample in range(_NUM_PERTURBED):
-        noise = Rounding(_NUM_PERTURBED * seed + sample)
+    for sample in range(NUM_PERTURBED):
+        noise = Rounding(NUM_PERTURBED * seed + sample)
         found = after_run(_disturbed(torch_steps(side, training), noise), steps, names)
         scale = {name: max(scale[name], float(np.abs(found[name] - x).max()) / SINGLE) for name, x in exact.items()}
     return exact, {name: np.full(x.shape, scale[name]) for name, x in exact.items()}

@@ -22,7 +22,7 @@ from jaxd2l.parity.sides import Sides
 from jaxd2l.parity.torch_kinks import Kinks
 from jaxd2l.parity.torch_side import TorchStep, copied, set_parameters, torch_steps, torch_values
 
-_NUM_PERTURBED = 3
+NUM_PERTURBED = 3
 """Perturbed float64 runs: each operation of each is off by one float32 rounding of its condition scale. Fewer samples
 than of a single value will do: the scale is the largest of a whole parameter, over all steps so far."""
 
@@ -105,7 +105,7 @@ def _lockstep(sides: Sides, training: Training) -> Iterator[_Moment]:
     theirs, show = training.torch, sides.ours.weights.shown_of_torch
     oracle_run, torch_run = torch_steps(sides.double, theirs), torch_steps(sides.single, theirs)
     sums: dict[Any, Any] = {}
-    noises = [Rounding(1000 * sides.seed + i, sums=sums) for i in range(_NUM_PERTURBED)]
+    noises = [Rounding(1000 * sides.seed + i, sums=sums) for i in range(NUM_PERTURBED)]
     perturbed_runs = [torch_steps(sides.double, theirs) for _ in noises]
     jax64, jax32 = (
         jax_steps(sides.ours, training.tx, sides.start, dtype, training.programs[dtype])
@@ -160,7 +160,7 @@ def _resynced(
     single, double = (side._replace(module=copied(side.module)) for side in (sides.single, sides.double))
     for side in (single, double):
         set_parameters(side.module, start)
-    samples = 1 if scale else _NUM_PERTURBED
+    samples = 1 if scale else NUM_PERTURBED
     exact, measured = with_scales(lambda: torch_values(double, batch=batch), noise_seed, samples)
     theirs, ours = torch_values(single, batch=batch), sides.evaluate(start, batch)
     rows, kind = [], sides.ours.precision.name

@@ -25,3 +25,18 @@ def test_every_page_is_in_the_contents() -> None:
     index = (HERE / "index.md").read_text(encoding="utf-8")
     pages = {path.stem for path in HERE.glob("*.md")} - {"index"}
     assert [page for page in sorted(pages) if f"\n{page}\n" not in index] == []
+
+
+def test_no_page_names_a_folder_of_the_machine_that_made_it() -> None:
+    folders = (
+        "*.md",
+        "bench/*.md",
+        "parity_tests/**/*.md",
+        "notebooks/*.md",
+        "notebooks/*.ipynb",
+        "notebooks/site/*.md",
+    )
+    pages = {path for pattern in folders for path in HERE.parents[1].glob(pattern)}
+    found = {p.name: re.findall(r"/(?:tmp|root|work)/\w+", p.read_text(encoding="utf-8")) for p in pages}
+    assert {name: paths for name, paths in found.items() if paths} == {}
+    assert len(pages) > 70

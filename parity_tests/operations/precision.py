@@ -17,7 +17,7 @@ INEXACT: dict[str, str] = {
     "linalg_lstsq": "JAX's gradient goes through the SVD, which divides by differences of the singular values",
     "log1p": "JAX's in float64 loses 2 of 16 digits near -0.4",
     "logcumsumexp": "JAX's gradient errs by up to 9 roundings of what is summed",
-    "matrix_exp": "JAX's solves a system of equations for it, torch's only multiplies, and often errs less by far",
+    "matrix_exp": "JAX solves a system of equations for it; torch only multiplies, and often errs far less",
     "nn.CELU": _EXPM1,
     "nn.ELU": _EXPM1,
     "nn.SELU": _EXPM1,
